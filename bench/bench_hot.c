@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* bench_hot.c - what one sample costs from body to message.
+ *
+ *     bench_hot [SCRAPES]
+ *
+ * Reads a made-up page of 5,000 series again and again, 5 % of the values
+ * changing, through page, filters and json, in this thread.  The naive way, strtod
+ * and snprintf for every line, is timed in the same run: times depend on the
+ * machine, their ratio much less, so the ratio is what to watch.  */
+#include "buf.h"
+#include "clock.h"
+#include "encoders.h"
+#include "filters.h"
+#include "mem.h"
+#include "page.h"
+
+#include <time.h>
+
+enum { FAMILIES = 50, PER_FAMILY = 100, SERIES = FAMILIES * PER_FAMILY, BODIES = 4 };
+
+static void check(bool ok, const char *what)
+{
+    if (!ok) {
+        fprintf(stderr, "bench_hot: %s\n", what);
+        exit(1);
+    }
+}
+
+static int64_t cpu_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return (int64_t)t.tv_sec * SEC_NS + t.tv_nsec;
+}
+
+/* Body number `version`; each differs from the others in 5 % of its values. */
+static void make_body(struct buf *out, unsigned version)
+{
+    enum status r = OK;
+    for (unsigned i = 0; i < SERIES && r == OK; i++) {
+        unsigned f = i / PER_FAMILY;
+        if (i % PER_FAMILY == 0)
+            r = buf_printf(out,
+                           "# HELP kube_thing_%u How many things there are.\n"
+                           "# TYPE kube_thing_%u %s\n",
+                           f, f, f % 2 ? "counter" : "gauge");
+        unsigned value = i * 37 + (i % 20 == 0 ? version : 0);
+        if (r == OK)
+            r = buf_printf(out,
+                           "kube_thing_%u{namespace=\"team-%u\",pod=\"service-%u-5d8f7c9b6-x2v%u\","
+                           "uid=\"0b5c8a52-1f0e-4f3c-9d57-%012u\",container=\"main\"} %u%s\n",
+                           f, i % 7, i % 50, i, i, value, i % 3 ? "" : ".25");
+    }
+    check(r == OK, "the body is too large");
+}
+
+/* One line the naive way: copy the pieces, strtod, snprintf. */
+static void naive_line(const char *text, size_t len, struct buf *out)
+{
+    char tags[1024] = "", time[CLOCK_TEXT + 1];
+    char *line = mem_strndup(text, len);
+    char *brace = strchr(line, '{'), *close = strchr(brace, '}');
+    char *name = mem_strndup(line, (size_t)(brace - line));
+    char *labels = mem_strndup(brace + 1, (size_t)(close - brace) - 1);
+    size_t n = 0;
+    for (char *save, *l = strtok_r(labels, "=,", &save); l; l = strtok_r(NULL, "=,", &save)) {
+        char *value = strtok_r(NULL, "=,", &save);
+        n += (size_t)snprintf(tags + n, sizeof tags - n, "%s\"%s\":%s", n ? "," : "", l, value);
+    }
+    clock_format(time, clock_wall_ms());
+    check(buf_printf(out,
+                     "{\"name\":\"%s\",\"type\":\"gauge\",\"tags\":{%s},\"timestamp\":\"%s\","
+                     "\"value\":%.17g}\n",
+                     name, tags, time, strtod(close + 1, NULL)) == OK,
+          "no room");
+    mem_free(name);
+    mem_free(labels);
+    mem_free(line);
+}
+
+static size_t naive(const struct buf *body, struct buf *out)
+{
+    size_t samples = 0;
+    const char *end = body->data + body->len;
+    for (const char *line = body->data, *eol; line < end; line = eol + 1) {
+        eol = memchr(line, '\n', (size_t)(end - line));
+        if (*line == '#')
+            continue;
+        naive_line(line, (size_t)(eol - line), out);
+        samples++;
+    }
+    return samples;
+}
+
+struct rig {
+    struct page *page;
+    struct batch batch;
+    struct filter_step filters[2];
+    struct encoder_step encoder;
+    struct payload *out;
+    struct encoder_counts counts;
+    uint64_t dropped[2];
+};
+
+/* Opens ops with its defaults and, if name is not NULL, one setting. */
+#define OPEN(step, ops_, name, text)                                                              \
+    do {                                                                                          \
+        _Alignas(max_align_t) char conf[256] = {0};                                               \
+        (step)->ops = (ops_);                                                                     \
+        setting_defaults((step)->ops->settings, conf);                                            \
+        if (name)                                                                                 \
+            check(setting_set(setting_find((step)->ops->settings, name), conf, text, NULL) == OK, \
+                  text);                                                                          \
+        check((step)->ops->open(&(step)->self, conf, NULL) == OK, "open");                        \
+        setting_done((step)->ops->settings, conf);                                                \
+    } while (0)
+
+static void rig_open(struct rig *r)
+{
+    *r = (struct rig){.out = payload_new("bench", 8 << 20), .encoder = {.max_samples = SIZE_MAX}};
+    r->page = page_new(NULL, &PAGE_LIMITS_DEFAULT, 1);
+    OPEN(&r->filters[0], filter_find("clip"), "match", "kube_thing_1*");
+    OPEN(&r->filters[1], filter_find("clamp"), "max", "150000");
+    OPEN(&r->encoder, encoder_find("json"), NULL, "");
+}
+
+static void rig_close(struct rig *r)
+{
+    for (size_t i = 0; i < ARRAY_LEN(r->filters); i++)
+        r->filters[i].ops->close(r->filters[i].self);
+    r->encoder.ops->close(r->encoder.self);
+    page_free(r->page);
+    batch_done(&r->batch);
+    payload_free(r->out);
+}
+
+static double scrape(struct rig *r, const struct buf *body)
+{
+    int64_t start = cpu_ns();
+    size_t from = 0;
+    page_read(r->page, (struct span){body->data, body->len}, clock_wall_ms(), &r->batch, NULL);
+    filter_run(r->filters, ARRAY_LEN(r->filters), &r->batch, r->dropped);
+    buf_truncate(&r->out->body, 0);
+    size_t n = encoder_run(&r->encoder, &r->batch, &from, r->out, NULL, &r->counts);
+    batch_commit(&r->batch);
+    double ns = (double)(cpu_ns() - start) / SERIES;
+    check(n == SERIES, "samples are missing");
+    return ns;
+}
+
+static double scrape_naive(const struct buf *body, struct buf *out)
+{
+    int64_t start = cpu_ns();
+    buf_truncate(out, 0);
+    check(naive(body, out) == SERIES, "the naive way lost samples");
+    return (double)(cpu_ns() - start) / SERIES;
+}
+
+int main(int argc, char **argv)
+{
+    long scrapes = argc > 1 ? strtol(argv[1], NULL, 10) : 200;
+    struct rig r;
+    struct buf bodies[BODIES], out = BUF_INIT(8 << 20);
+    double first = 1e9, best = 1e9, sum = 0, naive_best = 1e9;
+    for (unsigned i = 0; i < BODIES; i++) {
+        bodies[i] = (struct buf)BUF_INIT(8 << 20);
+        make_body(&bodies[i], i);
+    }
+    for (int i = 0; i < 3; i++) { /* new pages, for the first scrape */
+        rig_open(&r);
+        double ns = scrape(&r, &bodies[0]);
+        first = ns < first ? ns : first;
+        if (i < 2)
+            rig_close(&r);
+    }
+    uint64_t allocations = mem_count();
+    for (long i = 1; i <= scrapes; i++) {
+        double ns = scrape(&r, &bodies[i % BODIES]);
+        best = ns < best ? ns : best;
+        sum += ns;
+    }
+    allocations = mem_count() - allocations;
+    for (long i = 0; i < (scrapes < 20 ? scrapes : 20); i++) {
+        double ns = scrape_naive(&bodies[i % BODIES], &out);
+        naive_best = ns < naive_best ? ns : naive_best;
+    }
+    struct page_stats stats = page_stats(r.page);
+    printf("series %d  body %.1f B/sample  json %.1f B/sample  memory %.1f B/series\n", (int)SERIES,
+           (double)bodies[0].len / SERIES, (double)r.out->body.len / SERIES,
+           (double)(stats.bytes + stats.table_bytes) / SERIES);
+    printf("first scrape   %7.1f ns/sample\n", first);
+    printf("repeat scrape  %7.1f ns/sample best, %.1f mean of %ld, %llu allocations\n", best,
+           sum / (double)scrapes, scrapes, (unsigned long long)allocations);
+    printf("naive          %7.1f ns/sample best, %.1f times the repeat scrape\n", naive_best,
+           naive_best / best);
+    rig_close(&r);
+    for (unsigned i = 0; i < BODIES; i++)
+        buf_done(&bodies[i]);
+    buf_done(&out);
+    return 0;
+}

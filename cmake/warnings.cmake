@@ -1,0 +1,14 @@
+# SPDX-License-Identifier: Apache-2.0
+# The flags every target of ours is built with.
+add_library(warnings INTERFACE)
+target_compile_options(warnings INTERFACE
+    -Wall -Wextra -Wshadow -Wconversion -Wundef -Wvla -Wformat=2 -Wwrite-strings
+    -Wpointer-arith -Wcast-align -Wstrict-prototypes -Wmissing-prototypes
+    -Wold-style-definition -Wredundant-decls -Wnull-dereference
+    -fno-common -fstack-protector-strong
+    $<$<BOOL:${STRATA_WERROR}>:-Werror>)
+target_compile_definitions(warnings INTERFACE _GNU_SOURCE)
+if(STRATA_SANITIZE)
+    add_compile_options(-fsanitize=${STRATA_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
+    add_link_options(-fsanitize=${STRATA_SANITIZE})
+endif()

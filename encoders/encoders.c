@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "encoders.h"
+
+#include <assert.h>
+
+#define DECLARE(name) extern const struct encoder_ops encoder_##name;
+#define ENTRY(name)   &encoder_##name,
+
+ENCODERS(DECLARE)
+static const struct encoder_ops *const all[] = {ENCODERS(ENTRY) NULL};
+
+const struct encoder_ops *const *encoder_all(void)
+{
+    return all;
+}
+
+const struct encoder_ops *encoder_find(const char *name)
+{
+    for (size_t i = 0; all[i]; i++)
+        if (strcmp(all[i]->name, name) == 0)
+            return all[i];
+    return NULL;
+}
+
+const char *encoder_skip_name(enum encoder_skip why)
+{
+    static const char *const names[ENCODER_SKIPS] = {
+        [SKIP_UNSAYABLE] = "unsayable",
+        [SKIP_TOO_LARGE] = "too_large",
+    };
+    return names[why];
+}
+
+/* The first time the part of s is written behind the message, copied and taken back. */
+static enum status make_part(const struct encoder_step *e, struct series *s, struct buf *out)
+{
+    size_t mark = out->len;
+    enum status r = e->ops->constant(e->self, s, out);
+    if (r == OK)
+        series_set_part(s, e->lane, (struct span){out->data + mark, out->len - mark});
+    buf_truncate(out, mark);
+    return r;
+}
+
+/* The cached part of s. */
+static inline enum status find_part(const struct encoder_step *e, struct series *s, struct buf *out,
+                                    struct span *ret)
+{
+    assert(e->lane < s->lanes);
+    const struct part *part = &s->parts[e->lane];
+    enum status r = part->data ? OK : make_part(e, s, out);
+    if (r == OK)
+        *ret = (struct span){part->data, part->len};
+    return r;
+}
+
+/* One encoder_run under way. */
+struct run {
+    const struct encoder_step *step;
+    const struct batch *batch;
+    struct message message;
+    struct payload *marked; /* NULL: the message cannot be cut */
+    struct encoder_counts *counts;
+};
+
+/* Whether the end of s concerns this lane. */
+static bool was_sent(const struct run *r, const struct series *s)
+{
+    assert(r->step->lane < s->lanes);
+    return s->parts[r->step->lane].sent;
+}
+
+static enum status append_sample(struct run *r, const struct sample *s)
+{
+    const struct encoder_step *e = r->step;
+    struct span part;
+    enum status status = find_part(e, s->series, r->message.out, &part);
+    if (status == OK)
+        status = e->ops->append(e->self, &r->message, s, part);
+    if (status == OK && !s->series->parts[e->lane].sent)
+        s->series->parts[e->lane].sent = true;
+    return status;
+}
+
+static enum status append_end(struct run *r, struct series *s)
+{
+    const struct encoder_step *e = r->step;
+    struct span part;
+    if (!e->ops->append_ended)
+        return ERR_INVALID;
+    enum status status = find_part(e, s, r->message.out, &part);
+    if (status == OK)
+        status = e->ops->append_ended(e->self, &r->message, r->batch->scraped_ms, part);
+    return status;
+}
+
+/* The record that was written at offset counts. */
+static inline void keep(struct run *r, size_t offset)
+{
+    if (r->marked)
+        payload_mark(r->marked, offset);
+    r->message.samples++;
+}
+
+/* Takes back what was written from offset on.  False: it did not fit behind the
+ * others, and may into the next message. */
+static bool skip(struct run *r, size_t offset, enum status why)
+{
+    buf_truncate(r->message.out, offset);
+    if (why == ERR_LIMIT && r->message.samples > 0)
+        return false;
+    r->counts->skipped[why == ERR_LIMIT ? SKIP_TOO_LARGE : SKIP_UNSAYABLE]++;
+    return true;
+}
+
+static void append_all(struct run *r, size_t *from)
+{
+    const struct batch *b = r->batch;
+    const struct message *m = &r->message;
+    size_t max = r->step->max_samples;
+    for (; *from < b->len && m->samples < max; ++*from) {
+        size_t offset = m->out->len;
+        enum status status = append_sample(r, &b->samples[*from]);
+        if (status == OK)
+            keep(r, offset);
+        else if (!skip(r, offset, status))
+            return;
+    }
+    for (; *from < batch_records(b) && m->samples < max; ++*from) {
+        struct series *s = b->ended[*from - b->len];
+        if (!was_sent(r, s))
+            continue;
+        size_t offset = m->out->len;
+        enum status status = append_end(r, s);
+        if (status == OK)
+            keep(r, offset);
+        else if (!skip(r, offset, status))
+            return;
+        r->counts->ended++;
+    }
+}
+
+/* No room even for an empty message: nothing of the batch fits into any. */
+static void skip_all(struct run *r, size_t *from)
+{
+    const struct batch *b = r->batch;
+    for (; *from < batch_records(b); ++*from) {
+        bool ended = *from >= b->len;
+        if (ended && !was_sent(r, b->ended[*from - b->len]))
+            continue;
+        r->counts->ended += ended;
+        r->counts->skipped[SKIP_TOO_LARGE]++;
+    }
+}
+
+/* From begin to end, in a buffer whose bound leaves room for what end writes. */
+static void write_message(struct run *r, size_t *from)
+{
+    const struct encoder_step *e = r->step;
+    struct message *m = &r->message;
+    if (e->ops->begin && e->ops->begin(e->self, m) != OK)
+        skip_all(r, from);
+    if (m->out->len > 0)
+        r->marked = NULL;
+    append_all(r, from);
+}
+
+static void end_message(struct run *r, struct payload *p)
+{
+    const struct encoder_step *e = r->step;
+    struct buf *out = r->message.out;
+    size_t len = out->len;
+    if (e->ops->end) {
+        enum status status = e->ops->end(e->self, &r->message);
+        assert(status == OK); /* its room was kept free */
+        (void)status;
+    }
+    if (!r->marked || out->len > len)
+        payload_unmark(p);
+    if (e->ops->finish)
+        e->ops->finish(e->self, (struct span){out->data, out->len}, &p->body);
+}
+
+/* The longest message that may be written before finish. */
+static size_t find_max(const struct encoder_step *e, const struct payload *p, const struct buf *out)
+{
+    size_t max = out->max;
+    if (e->ops->finish && e->ops->finish_max(e->self, p->body.max) < max)
+        max = e->ops->finish_max(e->self, p->body.max);
+    return max;
+}
+
+size_t encoder_run(const struct encoder_step *e, const struct batch *b, size_t *from,
+                   struct payload *p, struct buf *raw, struct encoder_counts *counts)
+{
+    struct buf *out = e->ops->finish ? raw : &p->body;
+    struct run r = {.step = e,
+                    .batch = b,
+                    .message = {.out = out},
+                    .counts = counts,
+                    .marked = e->ops->finish ? NULL : p};
+    assert(p->body.len == 0 && e->max_samples > 0);
+    buf_truncate(out, 0);
+    payload_unmark(p);
+    p->content_type = e->ops->content_type(e->self);
+    size_t bound = out->max, max = find_max(e, p, out);
+    out->max = max > e->ops->end_bytes ? max - e->ops->end_bytes : 0;
+    write_message(&r, from);
+    out->max = max;
+    if (r.message.samples > 0)
+        end_message(&r, p);
+    else
+        buf_truncate(out, 0);
+    out->max = bound;
+    counts->encoded += r.message.samples;
+    p->samples = r.message.samples;
+    return p->samples;
+}

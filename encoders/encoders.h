@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* encoders.h - the encoders there are, and how one is run. */
+#ifndef ENCODERS_H
+#define ENCODERS_H
+
+#include "encoder.h"
+#include "payload.h"
+
+#define ENCODERS(ENCODER) \
+    ENCODER(json)         \
+    ENCODER(statsd)
+
+const struct encoder_ops *encoder_find(const char *name); /* or NULL */
+const struct encoder_ops *const *encoder_all(void);       /* ended by NULL */
+
+/* A configured encoder. */
+struct encoder_step {
+    const struct encoder_ops *ops;
+    void *self;
+    unsigned lane;      /* which part of a series it caches; no other
+                           encoder of the same pages may use it */
+    size_t max_samples; /* in one message; at least 1 */
+};
+
+/* Why a record is in no message. */
+enum encoder_skip {
+    SKIP_UNSAYABLE, /* the format cannot say it */
+    SKIP_TOO_LARGE, /* not even alone it fits into a message */
+    ENCODER_SKIPS
+};
+
+/* "unsayable", ... : static; a label of our own metrics. */
+const char *encoder_skip_name(enum encoder_skip why);
+
+/* samples of the batches + ended = encoded + all of skipped */
+struct encoder_counts {
+    uint64_t ended;   /* ended series that this lane had sent before */
+    uint64_t encoded; /* samples, and records of ended series */
+    uint64_t skipped[ENCODER_SKIPS];
+};
+
+/* Writes one whole message into p, whose body is empty: of the records of b (its
+ * samples, then its ended series) from *from on as many as fit into p->body.max and
+ * max_samples.  Fills p's body, marks, samples and content_type.  *from moves behind
+ * the last record dealt with; *counts (not reset) grows.  Returns the number of
+ * records in the message; 0 leaves the body empty, and all of b is dealt with.  An
+ * ended series of which this lane never sent a sample is passed over and not counted.
+ *
+ * raw is room for work, for encoders with finish (else it may be NULL); its content
+ * does not count, before and after; its bound is that of a message before finish.
+ *
+ * p is marked (see payload.h) unless the encoder has a finish, or begin or end wrote
+ * something: such a message cannot be cut.
+ *
+ *     while (encoder_run(&step, batch, &from, payload, &raw, &counts) > 0)
+ *         ... send payload, make a new one ...                             */
+size_t encoder_run(const struct encoder_step *e, const struct batch *b, size_t *from,
+                   struct payload *p, struct buf *raw, struct encoder_counts *counts);
+
+#endif

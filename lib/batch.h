@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* batch.h - the samples of one scrape of one target.
+ *
+ * A batch borrows: series from the page that was read, text from the body.  It is
+ * filtered, encoded and committed by the same worker, before the page is read
+ * again or the body goes; only payloads (bytes) reach another thread.  A worker
+ * has one batch for all its pages, so that room for samples is needed once per
+ * worker and not once per target.  */
+#ifndef BATCH_H
+#define BATCH_H
+
+#include "number.h"
+#include "series.h"
+#include "target.h"
+
+/* One number at one time. */
+struct sample {
+    struct series *series;
+    double value;     /* may be NaN or infinite; change it by sample_set only */
+    int64_t ts_ms;    /* CLOCK_MIN_MS..CLOCK_MAX_MS */
+    struct span text; /* value as the page wrote it, when JSON would write it
+                         so; else, or once changed, .data is NULL */
+};
+
+struct batch {
+    const struct target *target; /* may be NULL in tests */
+    int64_t scraped_ms;
+    size_t len, cap;
+    struct sample *samples; /* in the order of the page; no series twice */
+    size_t ended_len;
+    struct series *const *ended; /* known before, no more: they ended at scraped_ms */
+};
+
+/* Zeroed is empty: struct batch b = {0}.  batch_reserve makes room for cap samples
+ * in all; batch_done frees the room. */
+void batch_reserve(struct batch *b, size_t cap);
+void batch_done(struct batch *b);
+DEFINE_AUTO(batch, batch_done)
+
+/* Samples and ended series: what encoders write. */
+static inline size_t batch_records(const struct batch *b)
+{
+    return b->len + b->ended_len;
+}
+
+/* Changes the value, and with it what encoders write. */
+static inline void sample_set(struct sample *s, double value)
+{
+    s->value = value;
+    s->text = (struct span){NULL, 0};
+}
+
+/* The value as text: the page's own if unchanged, else printed into room. */
+struct span sample_text(const struct sample *s, char room[NUMBER_ROOM]);
+
+/* To be called when every lane has encoded b: makes the samples that are left
+ * the last_value and last_ms of their series.  What a filter dropped keeps the
+ * value before, so that a difference of counters spans the gap. */
+void batch_commit(const struct batch *b);
+
+#endif

@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "channel.h"
+
+#include "clock.h"
+#include "mem.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <pthread.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+struct slot {
+    void *item;
+    size_t bytes;
+    int64_t sent_ns;
+};
+
+struct channel {
+    pthread_mutex_t lock; /* guards everything below */
+    pthread_cond_t not_full, not_empty;
+    void (*free_item)(void *);
+    bool closed;
+    int fd;      /* -1 until asked for */
+    bool shown;  /* fd is readable */
+    size_t head; /* oldest item */
+    struct channel_stats stats;
+    struct slot ring[]; /* stats.cap slots */
+};
+
+struct channel *channel_new(size_t cap, size_t cap_bytes, void (*free_item)(void *))
+{
+    assert(cap > 0 && cap_bytes > 0);
+    struct channel *ch = mem_alloc(sizeof *ch + cap * sizeof ch->ring[0]);
+    ch->free_item = free_item;
+    ch->fd = -1;
+    ch->stats.cap = cap;
+    ch->stats.cap_bytes = cap_bytes;
+
+    pthread_condattr_t attr;
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_mutex_init(&ch->lock, NULL);
+    pthread_cond_init(&ch->not_full, &attr);
+    pthread_cond_init(&ch->not_empty, &attr);
+    pthread_condattr_destroy(&attr);
+    return ch;
+}
+
+/* Makes fd readable or not, as the header says.  The lock is held, so that the
+ * descriptor never tells another story than the ring; an eventfd does not block here,
+ * for its count is only ever 0 or 1. */
+static void show(struct channel *ch)
+{
+    bool wanted = ch->closed || ch->stats.len > 0;
+    if (ch->fd < 0 || wanted == ch->shown)
+        return;
+    eventfd_t count;
+    int r = wanted ? eventfd_write(ch->fd, 1) : eventfd_read(ch->fd, &count);
+    assert(r == 0);
+    (void)r;
+    ch->shown = wanted;
+}
+
+static struct slot pop(struct channel *ch)
+{
+    struct slot s = ch->ring[ch->head];
+    ch->head = (ch->head + 1) % ch->stats.cap;
+    ch->stats.len--;
+    ch->stats.bytes -= s.bytes;
+    show(ch);
+    return s;
+}
+
+static void push(struct channel *ch, struct slot s)
+{
+    ch->ring[(ch->head + ch->stats.len) % ch->stats.cap] = s;
+    ch->stats.len++;
+    ch->stats.bytes += s.bytes;
+    ch->stats.sent++;
+    show(ch);
+    pthread_cond_signal(&ch->not_empty);
+}
+
+void channel_free(struct channel *ch)
+{
+    if (!ch)
+        return;
+    while (ch->stats.len > 0) {
+        struct slot s = pop(ch);
+        if (ch->free_item)
+            ch->free_item(s.item);
+    }
+    if (ch->fd >= 0)
+        close(ch->fd);
+    pthread_cond_destroy(&ch->not_full);
+    pthread_cond_destroy(&ch->not_empty);
+    pthread_mutex_destroy(&ch->lock);
+    mem_free(ch);
+}
+
+/* Sleeps on cond; false once deadline_ns has passed. */
+static bool wait_until(struct channel *ch, pthread_cond_t *cond, int64_t deadline_ns)
+{
+    if (deadline_ns == DEADLINE_NOW)
+        return false;
+    struct timespec t = {
+        .tv_sec = (time_t)(deadline_ns / SEC_NS),
+        .tv_nsec = (long)(deadline_ns % SEC_NS),
+    };
+    ch->stats.waiting++;
+    int r = deadline_ns == DEADLINE_NEVER ? pthread_cond_wait(cond, &ch->lock)
+                                          : pthread_cond_timedwait(cond, &ch->lock, &t);
+    ch->stats.waiting--;
+    return r != ETIMEDOUT;
+}
+
+static bool has_room(const struct channel *ch, size_t bytes)
+{
+    return ch->stats.len < ch->stats.cap && bytes <= ch->stats.cap_bytes - ch->stats.bytes;
+}
+
+/* The lock is held. */
+static enum status send_locked(struct channel *ch, void *item, size_t bytes, int64_t deadline_ns)
+{
+    bool in_time = true;
+    if (bytes > ch->stats.cap_bytes) {
+        ch->stats.too_large++;
+        return ERR_LIMIT;
+    }
+    while (!ch->closed && !has_room(ch, bytes) && in_time)
+        in_time = wait_until(ch, &ch->not_full, deadline_ns);
+    if (ch->closed)
+        return ERR_CLOSED;
+    if (!has_room(ch, bytes)) { /* room that came with the deadline is taken */
+        ch->stats.refused++;
+        return ERR_TIMEOUT;
+    }
+    push(ch, (struct slot){item, bytes, clock_mono_ns()});
+    return OK;
+}
+
+enum status channel_send(struct channel *ch, void *item, size_t bytes, int64_t deadline_ns)
+{
+    pthread_mutex_lock(&ch->lock);
+    enum status s = send_locked(ch, item, bytes, deadline_ns);
+    pthread_mutex_unlock(&ch->lock);
+    return s;
+}
+
+/* The lock is held.  All senders are woken: who is woken alone may need more bytes
+ * than came free, and the one that could go on would sleep. */
+static struct slot take(struct channel *ch)
+{
+    struct slot s = pop(ch);
+    pthread_cond_broadcast(&ch->not_full);
+    return s;
+}
+
+/* The lock is held. */
+static enum status send_evict_locked(struct channel *ch, void *item, size_t bytes,
+                                     void **ret_oldest)
+{
+    if (ch->closed || bytes > ch->stats.cap_bytes || has_room(ch, bytes))
+        return send_locked(ch, item, bytes, DEADLINE_NOW);
+    *ret_oldest = take(ch).item;
+    ch->stats.evicted++;
+    return ERR_AGAIN;
+}
+
+enum status channel_send_evict(struct channel *ch, void *item, size_t bytes, void **ret_oldest)
+{
+    pthread_mutex_lock(&ch->lock);
+    enum status s = send_evict_locked(ch, item, bytes, ret_oldest);
+    pthread_mutex_unlock(&ch->lock);
+    return s;
+}
+
+/* The lock is held. */
+static enum status recv_locked(struct channel *ch, struct slot *ret, int64_t deadline_ns)
+{
+    bool in_time = true;
+    while (!ch->closed && ch->stats.len == 0 && in_time)
+        in_time = wait_until(ch, &ch->not_empty, deadline_ns);
+    if (ch->stats.len == 0)
+        return ch->closed ? ERR_CLOSED : ERR_TIMEOUT;
+    *ret = take(ch);
+    ch->stats.received++;
+    return OK;
+}
+
+enum status channel_recv(struct channel *ch, void **ret_item, int64_t *ret_age_ns,
+                         int64_t deadline_ns)
+{
+    struct slot slot;
+    pthread_mutex_lock(&ch->lock);
+    enum status s = recv_locked(ch, &slot, deadline_ns);
+    pthread_mutex_unlock(&ch->lock);
+    if (s != OK)
+        return s;
+    *ret_item = slot.item;
+    if (ret_age_ns)
+        *ret_age_ns = clock_mono_ns() - slot.sent_ns;
+    return OK;
+}
+
+enum status channel_fd(struct channel *ch, int *ret_fd)
+{
+    pthread_mutex_lock(&ch->lock);
+    if (ch->fd < 0)
+        ch->fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    show(ch);
+    int fd = ch->fd;
+    pthread_mutex_unlock(&ch->lock);
+    if (fd < 0)
+        return ERR_IO;
+    *ret_fd = fd;
+    return OK;
+}
+
+void channel_close(struct channel *ch)
+{
+    pthread_mutex_lock(&ch->lock);
+    ch->closed = true;
+    show(ch);
+    pthread_cond_broadcast(&ch->not_full);
+    pthread_cond_broadcast(&ch->not_empty);
+    pthread_mutex_unlock(&ch->lock);
+}
+
+struct channel_stats channel_stats(struct channel *ch)
+{
+    pthread_mutex_lock(&ch->lock);
+    struct channel_stats s = ch->stats;
+    pthread_mutex_unlock(&ch->lock);
+    return s;
+}

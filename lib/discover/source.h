@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* source.h - what a source of targets is.
+ *
+ * A source knows what there is to scrape: the Kubernetes API, a file, a fixed
+ * list.  To add one: write lib/discover/NAME.c defining `const struct source_ops
+ * source_NAME`, and add SOURCE(NAME) to the list in sources.h.
+ *
+ * All sources live in one thread, on one epoll loop.  A source names a descriptor
+ * and a time; when the one is readable or the other has come, ready is called, does
+ * what can be done without waiting, and hands on what has changed:
+ *
+ *     wait until fd(self) is readable, or until timer_ns(self), for every source
+ *     ready(self, emit, &err)          emit->call(emit->to, &event), for each change
+ *
+ * Threads: the discovery thread makes all calls; self needs no lock.  No call may
+ * wait for a peer, a lock that another thread holds for long, or the channel behind
+ * emit.  */
+#ifndef SOURCE_H
+#define SOURCE_H
+
+#include "http.h"
+#include "setting.h"
+#include "target_event.h"
+
+/* What an operator says of every source, whatever its kind. */
+struct source_common {
+    char *name;
+    char *pool;
+    int64_t interval, timeout; /* ns; timeout 0: min(10s, interval) */
+    int64_t min_interval;      /* ns; what a target itself may ask for */
+    int64_t targets;           /* the most of this source; the rest is refused */
+    int64_t sample_limit;      /* of each target; 0: as its pool says */
+    bool honor_labels, honor_timestamps;
+    struct http_conf http;
+};
+extern const struct setting source_settings[]; /* of struct source_common */
+
+/* Who the agent is; the same for all sources. */
+struct source_agent {
+    const char *instance, *cluster;
+    const struct text_map *labels; /* agent.labels */
+};
+
+/* What open gets; outlives the source. */
+struct source_env {
+    uint32_t number; /* of the source, for its events; no other source of
+                                           this process has it */
+    const struct source_common *common;
+    struct source_agent agent;
+    struct http *http; /* made of common->http */
+};
+
+/* A target of a source: url is checked and made whole (scheme, path), the id is made of it,
+ * and labels are put together, each only where none of the same name came before: own (may
+ * be empty), then instance (host:port), job (the source's name), agent.labels, cluster.  A label
+ * with an empty value takes the name and leaves the label out.  ERR_INVALID: no such URL, a bad
+ * name of a label, more than TARGET_LABELS. */
+enum status source_target(const struct source_env *env, const char *url, const struct text_map *own,
+                          struct target **ret, struct err *err) NODISCARD;
+
+struct source_ops {
+    const char *name;               /* key in the YAML */
+    const char *help;               /* one line */
+    const struct setting *settings; /* ends with SETTING_END */
+    size_t conf_size;
+
+    /* As sink_ops.open: checks and copies conf, does not connect. */
+    enum status (*open)(void **ret_self, const void *conf, const struct source_env *env,
+                        struct err *err);
+
+    /* Readable when ready is to be called; the same descriptor until close, so one
+     * with several connections gives an epoll descriptor of its own.  -1: none. */
+    int (*fd)(const void *self);
+
+    /* When ready is to be called though fd is quiet: monotonic, DEADLINE_NOW: at once,
+     * DEADLINE_NEVER: not at all.  Asked after open and after each ready.  Backing off
+     * from a peer that fails is done by this. */
+    int64_t (*timer_ns)(const void *self);
+
+    /* Does what can be done now.  May be called for nothing.
+     *   OK            all is well
+     *   ERR_AGAIN     emit said so
+     *   ERR_IO, ERR_TIMEOUT
+     *                 the peer failed; the source tries again by its timer, and picks
+     *                 up where it was or says TARGET_RESYNC.  Known targets stay
+     *   ERR_DENIED    no permission (RBAC); likewise, but shown to the operator
+     *   ERR_CLOSED    no more will ever come (a fixed list, after its SYNCED), or emit
+     *                 said so: ready is not called again; known targets stay */
+    enum status (*ready)(void *self, const struct target_emit *emit, struct err *err) NODISCARD;
+
+    /* Targets that it would not take (a bad URL, above the bound of targets), for
+     * /targets: text behind what out holds, one line each, as much as fits.  NULL: none ever.
+     * Returns how many there are. */
+    size_t (*refused)(const void *self, struct buf *out);
+
+    /* Frees self.  Says nothing about its targets: who closes a source, removes them. */
+    void (*close)(void *self);
+};
+
+#endif

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "http.h"
+
+#include "mem.h"
+
+const struct setting tls_settings[] = {
+    SETTING_STRING(tls_conf, ca, "", 0, "PEM file of trusted authorities; empty: the system's"),
+    SETTING_STRING(tls_conf, cert, "", 0, "PEM file of the client's certificate"),
+    SETTING_STRING(tls_conf, key, "", 0, "PEM file of the client's key"),
+    SETTING_STRING(tls_conf, server_name, "", 0, "name expected of the server; empty: its host"),
+    SETTING_BOOL(tls_conf, verify, "true", "whether the server's certificate is checked"),
+    SETTING_END,
+};
+
+const struct setting http_settings[] = {
+    SETTING_STRING(http_conf, user, "", 0, "user of basic authentication"),
+    SETTING_STRING(http_conf, password, "", SETTING_SECRET, "its password, or file:PATH"),
+    SETTING_STRING(http_conf, bearer, "", SETTING_SECRET, "bearer token, or file:PATH"),
+    SETTING_GROUP(http_conf, tls, tls_settings, "TLS of https URLs"),
+    SETTING_MAP(http_conf, headers, SETTING_SECRET, "headers added to each request"),
+    SETTING_STRING(http_conf, proxy, "", 0, "URL of a proxy; empty: none"),
+    SETTING_BOOL(http_conf, gzip, "false", "whether compressed answers are asked for"),
+    SETTING_END,
+};
+
+static bool is_header_name(const char *s)
+{
+    static const char token[] = "!#$%&'*+-.^_`|~0123456789"
+                                "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+    return s[0] != '\0' && s[strspn(s, token)] == '\0'; /* RFC 9110, 5.6.2 */
+}
+
+static enum status check(const struct http_conf *c, struct err *err)
+{
+    if (c->user[0] && c->bearer[0])
+        return err_set(err, ERR_INVALID, "user and bearer exclude each other");
+    if (!c->tls.cert[0] != !c->tls.key[0])
+        return err_set(err, ERR_INVALID, "tls: cert and key go together");
+    for (size_t i = 0; i < c->headers.len; i++) {
+        if (!is_header_name(c->headers.items[i].name))
+            return err_set(err, ERR_INVALID, "headers: '%s' is no name of a header",
+                           c->headers.items[i].name);
+        if (strpbrk(c->headers.items[i].value, "\r\n"))
+            return err_set(err, ERR_INVALID, "headers: the value of '%s' has a line break",
+                           c->headers.items[i].name);
+    }
+    return OK;
+}
+
+enum status http_new(struct http **ret, const struct http_conf *conf, struct err *err)
+{
+    enum status s = check(conf, err);
+    if (s != OK)
+        return s;
+    struct http *h = mem_alloc(sizeof *h);
+    h->refs = 1;
+    setting_copy(http_settings, &h->conf, conf);
+    *ret = h;
+    return OK;
+}
+
+struct http *http_ref(struct http *h)
+{
+    if (h)
+        h->refs++;
+    return h;
+}
+
+void http_unref(struct http *h)
+{
+    if (!h || --h->refs > 0)
+        return;
+    setting_done(http_settings, &h->conf);
+    mem_free(h);
+}

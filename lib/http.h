@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* http.h - how to talk HTTP to a peer: credentials, TLS, headers.
+ *
+ * Settings only, shared by count, immutable once made; lib/net turns them into requests.
+ * A secret may be `file:PATH`: the file is read anew when it changes, so that a rotated
+ * token is used without a reload (secret.h).  */
+#ifndef HTTP_H
+#define HTTP_H
+
+#include "setting.h"
+
+struct tls_conf {
+    char *ca;          /* PEM file; "": the system's authorities */
+    char *cert, *key;  /* PEM files of the client; "": none */
+    char *server_name; /* expected in the certificate, sent as SNI; "": the URL's host */
+    bool verify;
+};
+
+struct http_conf {
+    char *user, *password; /* basic authentication; user "": none */
+    char *bearer;          /* token; "": none */
+    struct tls_conf tls;
+    struct text_map headers;
+    char *proxy; /* URL; "": none, whatever the environment says */
+    bool gzip;
+};
+
+extern const struct setting tls_settings[];
+extern const struct setting http_settings[];
+
+struct http {
+    _Atomic uint32_t refs;
+    struct http_conf conf;
+};
+
+/* A copy of conf; the caller holds the first reference.  ERR_INVALID: basic and bearer
+ * both, a certificate without its key, a header that is no header. */
+enum status http_new(struct http **ret, const struct http_conf *conf, struct err *err) NODISCARD;
+struct http *http_ref(struct http *h); /* returns h; NULL gives NULL */
+void http_unref(struct http *h);       /* NULL is fine */
+
+#endif

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "payload.h"
+
+#include "hash.h"
+#include "mem.h"
+
+#include <assert.h>
+#include <endian.h>
+#include <inttypes.h>
+
+static struct span text(const char *s)
+{
+    return (struct span){s, s ? strlen(s) : 0};
+}
+
+struct payload_id payload_id_make(const struct payload_origin *o)
+{
+    const uint64_t numbers[] = {
+        /* the same bytes on every machine */
+        htole64((uint64_t)o->due_ms),
+        htole64(o->part),
+        htole64(o->outcome),
+        htole64(o->clock_steps),
+    };
+    const struct span pieces[] = {
+        text(o->cluster),
+        text(o->instance),
+        text(o->pool),
+        text(o->output),
+        text(o->settings),
+        text(o->target),
+        {(const char *)numbers, sizeof numbers},
+    };
+    struct payload_id id;
+    hash_pieces(pieces, ARRAY_LEN(pieces), &id.high, &id.low);
+    return id;
+}
+
+struct payload_id payload_id_piece(struct payload_id whole, uint32_t piece)
+{
+    const uint64_t numbers[] = {htole64(whole.high), htole64(whole.low), htole64(piece)};
+    const struct span pieces[] = {{(const char *)numbers, sizeof numbers}};
+    struct payload_id id;
+    hash_pieces(pieces, ARRAY_LEN(pieces), &id.high, &id.low);
+    return id;
+}
+
+void payload_id_text(struct payload_id id, char out[PAYLOAD_ID_TEXT + 1])
+{
+    snprintf(out, PAYLOAD_ID_TEXT + 1, "%016" PRIx64 "%016" PRIx64, id.high, id.low);
+}
+
+struct payload *payload_new(const char *key, size_t max_bytes)
+{
+    assert(max_bytes <= UINT32_MAX);
+    struct payload *p = mem_alloc(sizeof *p);
+    p->body = (struct buf)BUF_INIT(max_bytes);
+    p->key = (struct buf)BUF_INIT(PAYLOAD_TEXT_MAX);
+    p->address = (struct buf)BUF_INIT(PAYLOAD_TEXT_MAX);
+    p->marks.stride = 1;
+    if (payload_set_key(p, "", key) != OK)
+        abort(); /* cannot be: an id is shorter */
+    return p;
+}
+
+enum status payload_set_key(struct payload *p, const char *cluster, const char *target)
+{
+    buf_truncate(&p->key, 0);
+    p->target_at = cluster[0] ? strlen(cluster) + 1 : 0;
+    return buf_cat(&p->key, cluster, cluster[0] ? "/" : "", target, NULL);
+}
+
+void payload_reset(struct payload *p)
+{
+    buf_truncate(&p->body, 0);
+    buf_truncate(&p->key, 0);
+    buf_truncate(&p->address, 0);
+    payload_unmark(p);
+    p->target_at = p->samples = 0;
+    p->next = NULL;
+    p->first_sent_ns = 0;
+    p->how = OK;
+}
+
+void payload_free(struct payload *p)
+{
+    if (!p)
+        return;
+    buf_done(&p->body);
+    buf_done(&p->key);
+    buf_done(&p->address);
+    mem_free(p->marks.at);
+    mem_free(p);
+}
+
+/* Keeps every second mark. */
+static void thin(struct payload_marks *m)
+{
+    for (uint32_t i = 0; i < PAYLOAD_MARKS / 2; i++)
+        m->at[i] = m->at[2 * i];
+    m->len = PAYLOAD_MARKS / 2;
+    m->stride *= 2;
+}
+
+void payload_keep_mark(struct payload *p, size_t offset)
+{
+    struct payload_marks *m = &p->marks;
+    if (!m->at)
+        m->at = mem_alloc(PAYLOAD_MARKS * sizeof *m->at);
+    if (m->len == PAYLOAD_MARKS)
+        thin(m); /* record PAYLOAD_MARKS * stride is still one to mark */
+    m->at[m->len++] = (uint32_t)offset;
+}
+
+void payload_unmark(struct payload *p)
+{
+    p->marks.len = p->marks.records = 0;
+    p->marks.stride = 1;
+}
+
+void payload_end(struct payload *p, enum status how)
+{
+    if (p->end)
+        p->end(p->lane, p, how);
+    else
+        payload_free(p);
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* pipeline.h - a pool's filters and lanes.
+ *
+ *     pipeline_filter(p, &batch);         samples of a good scrape
+ *     page_add_meta(page, ..., &batch);
+ *     pipeline_encode(p, &scratch, &batch, &scrape);
+ *
+ * Immutable once made, shared by the pool's workers; the lanes belong to who made them.  */
+#ifndef PIPELINE_H
+#define PIPELINE_H
+
+#include "lane.h"
+
+struct pipeline {
+    struct filter_step steps[FILTER_STEPS];
+    size_t steps_len;
+    struct lane **lanes;
+    size_t lanes_len;
+    struct pool_books *books;
+};
+
+/* Opens the filters: ops[i] with confs[i].  ERR_INVALID: *err says which and why; p is then
+ * empty.  lanes (copied) outlive p. */
+enum status pipeline_init(struct pipeline *p, const struct filter_ops *const *ops,
+                          void *const *confs, size_t n, struct lane *const *lanes, size_t lanes_len,
+                          struct pool_books *books, struct err *err) NODISCARD;
+void pipeline_done(struct pipeline *p);
+
+/* Filters b and counts read... what passed and what each step dropped.  Returns how many
+ * passed. */
+size_t pipeline_filter(const struct pipeline *p, struct batch *b);
+
+/* Encodes b, meta samples included, for every lane; slot i of a series is lane i's. */
+void pipeline_encode(const struct pipeline *p, struct lane_scratch *scratch, const struct batch *b,
+                     const struct lane_scrape *scrape);
+
+#endif

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* job.h - a target that is due, and what is known of the target beside.
+ *
+ * A target_state is shared by count between the registry, which schedules it, and the one
+ * job that is out for it.  Its page belongs to that job: `busy` is set by the registry when
+ * it sends a job and cleared by the worker when it has ended, so that nobody else holds
+ * the page meanwhile.  What is shown to people is in `shown`, under a lock.  */
+#ifndef JOB_H
+#define JOB_H
+
+#include "books.h"
+#include "channel.h"
+#include "page.h"
+
+#include <pthread.h>
+
+enum target_health { TARGET_UNKNOWN, TARGET_UP, TARGET_DOWN };
+
+/* The last scrape, as /targets tells it. */
+struct target_shown {
+    enum target_health health;
+    int64_t scraped_ms, duration_ns; /* 0: never */
+    uint64_t samples, samples_post_filter, body_bytes, series;
+    uint64_t refused, lines_bad;         /* of the last good scrape */
+    struct err last_error;               /* of the last failure; cleared by success */
+    struct err first_bad, first_refused; /* of the last good scrape: line, column, reason */
+    uint64_t scrapes, failures;          /* since it is known */
+};
+
+enum job_kind {
+    JOB_SCRAPE,
+    JOB_END, /* the target is gone: say that its series have ended */
+};
+
+struct job {
+    enum job_kind kind;
+    struct target_state *state; /* a reference */
+    struct target *target;      /* a reference; as it was when the job was made */
+    int64_t due_ms;             /* wall clock */
+    int64_t due_ns;             /* monotonic */
+    uint32_t clock_steps;
+};
+
+struct target_state {
+    _Atomic uint32_t refs;
+    uint64_t shard; /* hash of the id: which worker, which connections */
+    _Atomic bool busy;
+    struct job job;       /* the one that is out, while busy: no scrape allocates one */
+    struct page *page;    /* of the job that is out; NULL until the first */
+    size_t body_bytes;    /* of the last body, to make room for the next; the job's */
+    pthread_mutex_t lock; /* guards shown */
+    struct target_shown shown;
+};
+
+struct target_state *target_state_new(const char *target_id);
+struct target_state *target_state_ref(struct target_state *s);
+void target_state_unref(struct target_state *s); /* NULL is fine */
+struct target_shown target_state_shown(struct target_state *s);
+
+/* The job of s, which must not be busy and is so now.  Takes references of its own. */
+struct job *job_start(struct target_state *s, const struct job *like);
+
+/* Gives up j and its references; its target may have the next job.  Any thread. */
+void job_end(struct job *j);
+
+/* A pool's way in: a channel per worker, so that a target always meets the same one and
+ * with it its open connection.  The registry sends, workers receive. */
+struct pool_inlet {
+    size_t len;
+    struct channel *channels[];
+};
+
+#endif

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "key.h"
+
+#include <assert.h>
+
+/* The labels of a key under way: first those of the line, then those of the target. */
+struct labels {
+    struct promtext_label items[TARGET_LABELS + PROMTEXT_LABELS];
+    size_t len;
+    struct promtext_label *clashing[TARGET_LABELS]; /* among items, of the line */
+    size_t clashing_len;
+};
+
+static bool has(const struct labels *all, struct span name)
+{
+    for (size_t i = 0; i < all->len; i++) {
+        struct span other = all->items[i].name;
+        if (other.len == name.len && memcmp(other.data, name.data, name.len) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* The first label of the line with that name, or NULL.  A second one stays what it is,
+ * and is found when all are sorted. */
+static struct promtext_label *find_exposed(struct labels *all, size_t n, const char *name)
+{
+    for (size_t i = 0; i < n; i++)
+        if (span_is(all->items[i].name, name))
+            return &all->items[i];
+    return NULL;
+}
+
+static void merge_labels(struct labels *all, const struct promtext_line *l, const struct target *t)
+{
+    memcpy(all->items, l->labels, l->labels_len * sizeof l->labels[0]);
+    all->len = l->labels_len;
+    all->clashing_len = 0;
+    for (size_t i = 0; t && i < t->labels_len; i++) {
+        struct promtext_label own = {
+            .name = {t->labels[i].name, strlen(t->labels[i].name)},
+            .value = {t->labels[i].value, strlen(t->labels[i].value)},
+        };
+        struct promtext_label *exposed = find_exposed(all, l->labels_len, t->labels[i].name);
+        if (exposed && t->honor_labels)
+            continue;
+        if (exposed)
+            all->clashing[all->clashing_len++] = exposed;
+        all->items[all->len++] = own;
+    }
+}
+
+/* Gives l a name that no other label has, written to room.  False: it is above max. */
+static bool rename_label(const struct labels *all, struct promtext_label *l, char *room, size_t max)
+{
+    static const char prefix[] = "exported_";
+    const size_t n = sizeof prefix - 1;
+    struct span name = l->name;
+    do {
+        if (name.len + n > max)
+            return false;
+        memmove(room + n, name.data, name.len);
+        memcpy(room, prefix, n);
+        name = (struct span){room, name.len + n};
+    } while (has(all, name));
+    l->name = name;
+    return true;
+}
+
+static bool rename_clashing(struct labels *all, struct buf *names, size_t max)
+{
+    if (all->clashing_len == 0)
+        return true;
+    buf_truncate(names, 0);
+    char *room = buf_room(names, all->clashing_len * max);
+    assert(room);
+    for (size_t i = 0; i < all->clashing_len; i++)
+        if (!rename_label(all, all->clashing[i], room + i * max, max))
+            return false;
+    return true;
+}
+
+static int compare_names(struct span a, struct span b)
+{
+    int c = memcmp(a.data, b.data, a.len < b.len ? a.len : b.len);
+    return c ? c : (a.len > b.len) - (a.len < b.len);
+}
+
+/* By insertion: few labels, mostly in order.  False when a name is there twice. */
+static bool sort_labels(struct promtext_label *labels, size_t n)
+{
+    for (size_t i = 1; i < n; i++) {
+        struct promtext_label l = labels[i];
+        size_t k = i;
+        int c = 1;
+        while (k > 0 && (c = compare_names(labels[k - 1].name, l.name)) > 0) {
+            labels[k] = labels[k - 1];
+            k--;
+        }
+        labels[k] = l;
+        if (k > 0 && c == 0)
+            return false;
+    }
+    return true;
+}
+
+/* Text and NUL; only the limits bound out, so there is always room. */
+static void add(struct buf *out, struct span text, bool escaped)
+{
+    char *room = buf_room(out, text.len + 1);
+    assert(room);
+    size_t len = text.len;
+    if (escaped)
+        len = promtext_unescape(room, text);
+    else
+        memcpy(room, text.data, len);
+    room[len] = '\0';
+    buf_used(out, len + 1);
+}
+
+enum page_refusal key_build(struct buf *out, struct buf *names, const struct promtext_line *l,
+                            const struct target *t, const struct page_limits *limits)
+{
+    struct labels all;
+    merge_labels(&all, l, t);
+    if (all.len > limits->max_labels)
+        return PAGE_MAX_LABELS;
+    if (l->name.len > limits->max_name_bytes ||
+        !rename_clashing(&all, names, limits->max_name_bytes))
+        return PAGE_MAX_NAME_BYTES;
+    if (!sort_labels(all.items, all.len))
+        return PAGE_LABEL_TWICE;
+    buf_truncate(out, 0);
+    add(out, l->name, false);
+    for (size_t i = 0; i < all.len; i++) {
+        const struct promtext_label *label = &all.items[i];
+        if (label->name.len > limits->max_name_bytes)
+            return PAGE_MAX_NAME_BYTES;
+        if (label->value.len > limits->max_value_bytes)
+            return PAGE_MAX_VALUE_BYTES;
+        if (label->value.len == 0)
+            continue; /* the same as no label */
+        add(out, label->name, false);
+        add(out, label->value, label->escaped);
+    }
+    return PAGE_REFUSALS;
+}

@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "setting.h"
+
+#include "clock.h"
+#include "mem.h"
+#include "number.h"
+
+#include <errno.h>
+#include <math.h>
+
+struct unit {
+    const char *suffix;
+    int64_t factor;
+};
+
+static const struct unit duration_units[] = {
+    {"ms", MS_NS}, {"s", SEC_NS}, {"m", 60 * SEC_NS}, {"h", 3600 * SEC_NS}, {NULL, 0},
+};
+static const struct unit byte_units[] = {
+    {"", 1}, {"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}, {NULL, 0},
+};
+static const struct unit no_units[] = {{"", 1}, {NULL, 0}};
+
+static void *field(const struct setting *s, void *conf)
+{
+    return (char *)conf + s->offset;
+}
+
+const struct setting *setting_find(const struct setting *table, const char *name)
+{
+    for (const struct setting *s = table; s->name; s++)
+        if (strcmp(s->name, name) == 0)
+            return s;
+    return NULL;
+}
+
+static enum status set_number(const struct setting *s, const struct unit *units, int64_t *out,
+                              const char *text, struct err *err)
+{
+    char *end;
+    errno = 0;
+    int64_t n = strtoll(text, &end, 10);
+    if (end == text || errno)
+        return err_set(err, ERR_INVALID, "%s: '%s' is not a number", s->name, text);
+    for (const struct unit *u = units; u->suffix; u++) {
+        if (strcmp(end, u->suffix) != 0)
+            continue;
+        if (__builtin_mul_overflow(n, u->factor, &n) || n < s->min || n > s->max)
+            return err_set(err, ERR_INVALID, "%s: '%s' is out of range", s->name, text);
+        *out = n;
+        return OK;
+    }
+    return err_set(err, ERR_INVALID, "%s: '%s' has no known unit", s->name, text);
+}
+
+static enum status set_double(const struct setting *s, double *out, const char *text,
+                              struct err *err)
+{
+    double d;
+    if ((s->flags & SETTING_OPTIONAL) && strcmp(text, "unset") == 0)
+        d = NAN;
+    else if (number_parse((struct span){text, strlen(text)}, &d, NULL) != OK || isnan(d))
+        return err_set(err, ERR_INVALID, "%s: '%s' is not a number", s->name, text);
+    *out = d;
+    return OK;
+}
+
+static enum status set_bool(const struct setting *s, bool *out, const char *text, struct err *err)
+{
+    bool yes = strcmp(text, "true") == 0;
+    if (!yes && strcmp(text, "false") != 0)
+        return err_set(err, ERR_INVALID, "%s: '%s' is neither true nor false", s->name, text);
+    *out = yes;
+    return OK;
+}
+
+static enum status set_string(char **out, const char *text)
+{
+    mem_free(*out);
+    *out = mem_strdup(text);
+    return OK;
+}
+
+static enum status set_choice(const struct setting *s, unsigned *out, const char *text,
+                              struct err *err)
+{
+    char words[160] = "";
+    size_t len = 0;
+    for (unsigned i = 0; s->choices[i]; i++) {
+        if (strcmp(s->choices[i], text) == 0) {
+            *out = i;
+            return OK;
+        }
+        int n = snprintf(words + len, sizeof words - len, "%s%s", len ? ", " : "", s->choices[i]);
+        len += (size_t)n < sizeof words - len ? (size_t)n : 0;
+    }
+    return err_set(err, ERR_INVALID, "%s: '%s' is none of: %s", s->name, text, words);
+}
+
+static enum status list_add(struct text_list *l, const char *text)
+{
+    l->items = mem_realloc(l->items, (l->len + 1) * sizeof *l->items);
+    l->items[l->len++] = mem_strdup(text);
+    return OK;
+}
+
+enum status setting_set(const struct setting *s, void *conf, const char *text, struct err *err)
+{
+    void *out = field(s, conf);
+    switch (s->type) {
+    case SETTING_T_BOOL: return set_bool(s, out, text, err);
+    case SETTING_T_INT: return set_number(s, no_units, out, text, err);
+    case SETTING_T_DOUBLE: return set_double(s, out, text, err);
+    case SETTING_T_STRING: return set_string(out, text);
+    case SETTING_T_DURATION: return set_number(s, duration_units, out, text, err);
+    case SETTING_T_BYTES: return set_number(s, byte_units, out, text, err);
+    case SETTING_T_CHOICE: return set_choice(s, out, text, err);
+    case SETTING_T_LIST: return list_add(out, text);
+    case SETTING_T_MAP:
+    case SETTING_T_GROUP: break;
+    }
+    return err_set(err, ERR_INVALID, "%s: is a map, not a value", s->name);
+}
+
+enum status setting_put(const struct setting *s, void *conf, const char *name, const char *value,
+                        struct err *err)
+{
+    struct text_map *m = field(s, conf);
+    for (size_t i = 0; i < m->len; i++)
+        if (strcmp(m->items[i].name, name) == 0)
+            return err_set(err, ERR_INVALID, "%s: '%s' is there twice", s->name, name);
+    m->items = mem_realloc(m->items, (m->len + 1) * sizeof *m->items);
+    m->items[m->len++] = (struct text_pair){mem_strdup(name), mem_strdup(value)};
+    return OK;
+}
+
+void *setting_group(const struct setting *s, void *conf)
+{
+    return field(s, conf);
+}
+
+void setting_defaults(const struct setting *table, void *conf)
+{
+    for (const struct setting *s = table; s->name; s++) {
+        if (s->type == SETTING_T_GROUP)
+            setting_defaults(s->sub, field(s, conf));
+        if (!s->def)
+            continue;
+        if (setting_set(s, conf, s->def, NULL) != OK)
+            abort(); /* cannot be: test_tables tries every default */
+    }
+}
+
+static void list_done(struct text_list *l)
+{
+    for (size_t i = 0; i < l->len; i++)
+        mem_free(l->items[i]);
+    mem_free(l->items);
+    *l = (struct text_list){0};
+}
+
+static void map_done(struct text_map *m)
+{
+    for (size_t i = 0; i < m->len; i++) {
+        mem_free(m->items[i].name);
+        mem_free(m->items[i].value);
+    }
+    mem_free(m->items);
+    *m = (struct text_map){0};
+}
+
+void setting_done(const struct setting *table, void *conf)
+{
+    for (const struct setting *s = table; s->name; s++) {
+        if (s->type == SETTING_T_STRING) {
+            char **p = field(s, conf);
+            mem_free(*p);
+            *p = NULL;
+        } else if (s->type == SETTING_T_LIST) {
+            list_done(field(s, conf));
+        } else if (s->type == SETTING_T_MAP) {
+            map_done(field(s, conf));
+        } else if (s->type == SETTING_T_GROUP) {
+            setting_done(s->sub, field(s, conf));
+        }
+    }
+}
+
+/* Bytes of a field without memory of its own. */
+static size_t plain_size(enum setting_type t)
+{
+    switch (t) {
+    case SETTING_T_BOOL: return sizeof(bool);
+    case SETTING_T_DOUBLE: return sizeof(double);
+    case SETTING_T_CHOICE: return sizeof(unsigned);
+    case SETTING_T_INT:
+    case SETTING_T_DURATION:
+    case SETTING_T_BYTES: return sizeof(int64_t);
+    case SETTING_T_STRING:
+    case SETTING_T_LIST:
+    case SETTING_T_MAP:
+    case SETTING_T_GROUP: break;
+    }
+    return 0;
+}
+
+static void copy_one(const struct setting *s, void *to, const void *from)
+{
+    if (s->type == SETTING_T_STRING) {
+        *(char **)to = mem_strdup(*(char *const *)from);
+    } else if (s->type == SETTING_T_LIST) {
+        const struct text_list *l = from;
+        for (size_t i = 0; i < l->len; i++)
+            (void)list_add(to, l->items[i]);
+    } else if (s->type == SETTING_T_MAP) {
+        const struct text_map *m = from;
+        struct text_map *copy = to;
+        copy->items = m->len ? mem_alloc(m->len * sizeof *m->items) : NULL;
+        for (copy->len = 0; copy->len < m->len; copy->len++)
+            copy->items[copy->len] = (struct text_pair){mem_strdup(m->items[copy->len].name),
+                                                        mem_strdup(m->items[copy->len].value)};
+    } else if (s->type == SETTING_T_GROUP) {
+        setting_copy(s->sub, to, from);
+    } else {
+        memcpy(to, from, plain_size(s->type));
+    }
+}
+
+void setting_copy(const struct setting *table, void *to, const void *from)
+{
+    for (const struct setting *s = table; s->name; s++)
+        copy_one(s, field(s, to), (const char *)from + s->offset);
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "target.h"
+
+#include "http.h"
+#include "mem.h"
+
+#include <assert.h>
+
+static const struct label *copy_labels(const struct label *labels, size_t n)
+{
+    struct label *copy = mem_alloc(n * sizeof *copy);
+    for (size_t i = 0; i < n; i++)
+        copy[i] = (struct label){mem_strdup(labels[i].name), mem_strdup(labels[i].value)};
+    return copy;
+}
+
+struct target *target_new(const struct target *like)
+{
+    assert(like->timeout_ns <= like->interval_ns && like->labels_len <= TARGET_LABELS);
+    struct target *t = mem_alloc(sizeof *t);
+    t->refs = 1;
+    t->id = mem_strdup(like->id);
+    t->source = mem_strdup(like->source);
+    t->pool = mem_strdup(like->pool);
+    t->url = mem_strdup(like->url);
+    t->interval_ns = like->interval_ns;
+    t->timeout_ns = like->timeout_ns;
+    t->labels = copy_labels(like->labels, like->labels_len);
+    t->labels_len = like->labels_len;
+    t->max_samples = like->max_samples;
+    t->honor_labels = like->honor_labels;
+    t->honor_timestamps = like->honor_timestamps;
+    t->http = http_ref(like->http);
+    return t;
+}
+
+struct target *target_ref(struct target *t)
+{
+    if (t)
+        t->refs++;
+    return t;
+}
+
+void target_unref(struct target *t)
+{
+    if (!t || --t->refs > 0)
+        return;
+    for (size_t i = 0; i < t->labels_len; i++) {
+        mem_free((void *)t->labels[i].name);
+        mem_free((void *)t->labels[i].value);
+    }
+    mem_free((void *)t->labels);
+    mem_free((void *)t->id);
+    mem_free((void *)t->source);
+    mem_free((void *)t->pool);
+    mem_free((void *)t->url);
+    http_unref(t->http);
+    mem_free(t);
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* target.h - one thing to scrape.
+ *
+ * Immutable once published, shared by count: the registry holds one reference,
+ * every job and every page holds one more.  The count is atomic, the rest is
+ * read without a lock.  */
+#ifndef TARGET_H
+#define TARGET_H
+
+#include "text.h"
+
+#define TARGET_LABELS 64 /* of one target; discovery leaves out the rest */
+
+struct http;
+
+struct target {
+    _Atomic uint32_t refs;
+    const char *id;     /* unique in the cluster: "ns/pod/container:port/path", or the URL */
+    const char *source; /* name of the source that found it */
+    const char *pool;   /* which collector pool scrapes it */
+    const char *url;    /* http://ip:port/path */
+    int64_t interval_ns;
+    int64_t timeout_ns;         /* never above interval_ns */
+    int64_t max_samples;        /* of one scrape; 0: as the pool says */
+    const struct label *labels; /* added to every series: namespace, pod, node, ... */
+    size_t labels_len;
+    bool honor_labels;     /* an exposed label of the same name wins; else it becomes
+                                   exported_<name> */
+    bool honor_timestamps; /* a time on the page counts; else the start of the scrape */
+    struct http *http;     /* credentials, TLS, headers (http.h); shared; NULL: none */
+};
+
+/* A deep copy of *like, whose refs do not count; any string may be NULL.  The
+ * caller holds the first reference.
+ *     target_new(&(struct target){.id = id, .url = url, ...})  */
+struct target *target_new(const struct target *like);
+struct target *target_ref(struct target *t); /* returns t; NULL gives NULL */
+void target_unref(struct target *t);         /* NULL is fine */
+DEFINE_AUTO_PTR(target, target_unref)
+
+#endif

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "text.h"
+
+/* Length of the character that starts with c, and its smallest code point. */
+static size_t lead(unsigned char c, uint32_t *ret_bits, uint32_t *ret_least)
+{
+    if (c < 0x80) {
+        *ret_bits = c;
+        *ret_least = 1;
+        return 1;
+    }
+    static const struct {
+        unsigned char mask, mark;
+        uint32_t least;
+    } forms[] = {
+        {0xe0, 0xc0, 0x80},
+        {0xf0, 0xe0, 0x800},
+        {0xf8, 0xf0, 0x10000},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(forms); i++) {
+        if ((c & forms[i].mask) == forms[i].mark) {
+            *ret_bits = c & (unsigned char)~forms[i].mask;
+            *ret_least = forms[i].least;
+            return i + 2;
+        }
+    }
+    return 0;
+}
+
+bool text_is_utf8(struct span s)
+{
+    for (size_t i = 0; i < s.len;) {
+        uint32_t code, least;
+        size_t n = lead((unsigned char)s.data[i], &code, &least);
+        if (n == 0 || n > s.len - i)
+            return false;
+        for (size_t k = 1; k < n; k++) {
+            unsigned char c = (unsigned char)s.data[i + k];
+            if ((c & 0xc0) != 0x80)
+                return false;
+            code = code << 6 | (c & 0x3f);
+        }
+        if (code < least || code > 0x10ffff || (code >= 0xd800 && code <= 0xdfff))
+            return false;
+        i += n;
+    }
+    return true;
+}

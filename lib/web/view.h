@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* view.h - what the agent's own pages show: a snapshot, taken for one request.
+ *
+ * Whoever runs the agent fills it (cmd/agent); the pages only write.  All pointers are
+ * borrowed and valid until the request has been answered.  */
+#ifndef VIEW_H
+#define VIEW_H
+
+#include "discover.h"
+#include "pool.h"
+
+struct view_lane {
+    const char *pool, *output, *encoder, *sink_kind, *sink;
+    const struct lane_books *books;
+    struct lane_state state;
+    uint64_t connects;
+    bool connected;
+    int64_t beat_age_ns;
+};
+
+struct view_pool {
+    const char *name;
+    const struct pool_books *books;
+    struct pool_state state;
+    const char *const *filters; /* names of the steps */
+    size_t filters_len;
+    int64_t beat_age_ns;
+};
+
+struct view_part {    /* of memory */
+    const char *name; /* "pages", "bodies", "lanes", ...: static */
+    uint64_t bytes;
+};
+
+struct view {
+    const char *version, *instance, *cluster, *config_path;
+    int64_t started_ms, loaded_ms; /* wall clock; loaded: the configuration in force */
+    uint64_t reloads, reloads_failed;
+    const char *reload_error; /* of the last reload; NULL: it was good */
+    bool ready;               /* every source has synced once */
+    bool healthy;
+    const char *unhealthy; /* which thread does not beat; NULL: none */
+    struct registry_books registry;
+    int64_t registry_beat_age_ns, discover_beat_age_ns;
+    const struct source_state *sources;
+    size_t sources_len;
+    const struct view_pool *pools;
+    size_t pools_len;
+    const struct view_lane *lanes;
+    size_t lanes_len;
+    const struct registry_entry *targets;
+    size_t targets_len;
+    const char *refused_targets; /* lines, see discover_refused */
+    const struct view_part *memory;
+    size_t memory_len;
+    uint64_t memory_bound;
+    uint64_t allocations; /* mem_count */
+};
+
+#endif

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* web.h - the agent's own HTTP: health, metrics, targets, status.
+ *
+ *     GET /healthz    200 "ok", or 503 with the thread that does not beat
+ *     GET /readyz     200 once every source has synced, and from then on
+ *     GET /metrics    Prometheus text 0.0.4: the books and more (docs/METRICS.md)
+ *     GET /targets    JSON: each target's state, last scrape, last error with its place
+ *     GET /status     JSON: the books, memory by part, lanes, sources
+ *     GET /           the same as a plain page
+ *
+ * On libevent's evhttp, one thread.  Bounded: header and body bytes, connections, seconds
+ * for a request and for a slow reader.  Only GET and HEAD; else 405.  */
+#ifndef WEB_H
+#define WEB_H
+
+#include "view.h"
+
+struct web_conf {
+    const char *listen; /* "127.0.0.1:9690", "[::1]:9690", ":9690"; port 0: any */
+    /* Fills *v for one request / lets it go; called by the web thread. */
+    void (*take)(void *of, struct view *v);
+    void (*release)(void *of, struct view *v);
+    void *of;
+};
+
+struct web;
+
+/* Binds and starts the thread; conf->listen may go afterwards.  ERR_IO: the address is taken,
+ * or is none of this machine; ERR_INVALID: it is no address. */
+enum status web_new(struct web **ret, const struct web_conf *conf, struct err *err) NODISCARD;
+const char *web_url(const struct web *w); /* "http://127.0.0.1:9690" with the real port */
+int64_t web_beat_ns(const struct web *w);
+void web_free(struct web *w); /* NULL is fine */
+
+/* The pages, each behind what out holds; for web.c and tests. */
+enum status web_metrics(const struct view *v, struct buf *out) NODISCARD;
+enum status web_targets(const struct view *v, struct buf *out) NODISCARD;
+enum status web_status(const struct view *v, struct buf *out) NODISCARD;
+enum status web_page(const struct view *v, struct buf *out) NODISCARD;
+
+#endif

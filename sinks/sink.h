@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* sink.h - what a sink is.
+ *
+ * A sink hands encoded payloads to something outside: NATS, Kafka, an HTTP
+ * server.  To add one: write sinks/NAME.c defining `const struct sink_ops
+ * sink_NAME`, and add SINK(NAME) to the list in sinks.h.
+ *
+ * Ownership: a payload that send accepts is the sink's, so that it may hand the
+ * bytes on without a copy; exactly one payload_end gives it back to its lane.
+ *
+ * Threads: each lane has a sink of its own and a thread of its own, which makes all
+ * calls below but render; self needs no lock.  render runs in many workers at once,
+ * beside the others.  Client libraries call back on threads of theirs: such a
+ * callback may only call payload_end.
+ *
+ * Time: no call may last longer than the deadline it is given.  Retrying,
+ * backing off, cutting and dropping payloads is the lane's work, not the sink's:
+ * a sink tries once and says how it went.  */
+#ifndef SINK_H
+#define SINK_H
+
+#include "payload.h"
+#include "setting.h"
+#include "target.h"
+
+/* What a sink and its lane share; outlives the sink. */
+struct sink_lane {
+    const char *name;                    /* pool/output, for the peer's eyes and for messages */
+    _Atomic size_t max_payload;          /* bytes the peer takes in one message: at first that of
+                                   sink_ops; a sink that learns of another bound at
+                                   connect stores it here, and later payloads keep to it */
+    _Atomic int64_t duplicate_window_ns; /* how long the peer knows an id again; 0: not at all */
+    _Atomic uint64_t connects;           /* how often a connection was made, for /metrics */
+    _Atomic bool connected;
+};
+
+struct sink_ops {
+    const char *name;               /* key in the YAML */
+    const char *help;               /* one line */
+    const struct setting *settings; /* ends with SETTING_END */
+    size_t conf_size;
+    size_t max_payload; /* bytes the peer takes in one message, unless it
+                           says otherwise; encoders split to fit */
+
+    /* Checks conf (freed afterwards) and makes self.  Must not connect: a peer
+     * that is down at start is ERR_IO of the first send, not a failed start.
+     * ERR_INVALID refuses the configuration; nothing is left to close then. */
+    enum status (*open)(void **ret_self, const void *conf, struct sink_lane *lane, struct err *err);
+
+    /* Writes the address (subject, topic, tag) of what comes from t, which is never
+     * NULL, behind what out holds.  Uses t, and of self only what never changes after
+     * open.  OK, or ERR_LIMIT as buf.h says it.  NULL: payloads have no address. */
+    enum status (*render)(const void *self, const struct target *t, struct buf *out) NODISCARD;
+
+    /* Sends p once; connects first when there is no connection.
+     *   OK            p is the sink's: one payload_end ends it, now or later; the
+     *                 caller may not look at it again
+     *   else          p is still the caller's, and the status says what payload_end
+     *                 with it would say: a retryable one, ERR_DENIED, ERR_LIMIT,
+     *                 ERR_INVALID; never ERR_CLOSED */
+    enum status (*send)(void *self, struct payload *p, int64_t deadline_ns,
+                        struct err *err) NODISCARD;
+
+    /* Runs the sink's own I/O (the sockets of curl, delivery reports of Kafka) until
+     * wake_fd is readable, which the caller reads: its channel has something, or an
+     * end came back.  Payloads end meanwhile.  NULL: the library has threads, or send
+     * does all there is to do.
+     *   OK            wake_fd is readable
+     *   ERR_TIMEOUT   deadline_ns has passed first */
+    enum status (*work)(void *self, int wake_fd, int64_t deadline_ns) NODISCARD;
+
+    /* Waits until all that send accepted has ended.  NULL when send itself waits.
+     * OK, or ERR_TIMEOUT when something is still in the air. */
+    enum status (*flush)(void *self, int64_t deadline_ns, struct err *err);
+
+    /* Frees self; what is still in the air ends with ERR_CLOSED. */
+    void (*close)(void *self);
+};
+
+#endif
