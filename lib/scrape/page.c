@@ -57,10 +57,8 @@ static const char *const refusal_names[PAGE_REFUSALS] = {
     [PAGE_LABEL_TWICE] = "label_twice",         [PAGE_SERIES_TWICE] = "series_twice",
     [PAGE_MAX_SERIES] = "max_series",           [PAGE_MAX_BYTES] = "max_bytes",
     [PAGE_MAX_LABELS] = "max_labels",           [PAGE_MAX_NAME_BYTES] = "max_name_bytes",
-    [PAGE_MAX_VALUE_BYTES] = "max_value_bytes",
-    [PAGE_MAX_SAMPLES] = "max_samples",
-    [PAGE_MAX_NEW_SERIES] = "max_new_series",
-    [PAGE_MAX_NAMES] = "max_names",
+    [PAGE_MAX_VALUE_BYTES] = "max_value_bytes", [PAGE_MAX_SAMPLES] = "max_samples",
+    [PAGE_MAX_NEW_SERIES] = "max_new_series",   [PAGE_MAX_NAMES] = "max_names",
 };
 
 const char *page_refusal_name(enum page_refusal r)

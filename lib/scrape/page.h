@@ -122,6 +122,7 @@ struct page_plan {
     uint64_t generation;      /* of the pool's filters and lanes; never 0 */
     const uint32_t *lane_ids; /* lanes_len of them, by slot (lane.h) */
     uint8_t lanes_len;
+    struct page_limits limits;
 };
 
 /* To be called before each read: makes the page work for that plan.  Nothing happens
