@@ -23,7 +23,7 @@ static uint64_t next_generation(void)
     return ++last;
 }
 
-static struct page_limits page_limits(const struct limits_conf *c)
+struct page_limits pool_page_limits(const struct limits_conf *c)
 {
     return (struct page_limits){
         .max_series = (size_t)c->series,
@@ -63,7 +63,7 @@ static struct crew make_crew(struct pool *p, const struct pool_conf *conf)
         .plan = {.generation = next_generation(),
                  .lane_ids = p->lane_ids,
                  .lanes_len = (uint8_t)p->pipeline.lanes_len,
-                 .limits = page_limits(&conf->limits)},
+                 .limits = pool_page_limits(&conf->limits)},
     };
 }
 

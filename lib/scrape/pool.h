@@ -32,6 +32,9 @@ struct pool_conf {
 };
 extern const struct setting pool_settings[]; /* of struct pool_conf */
 
+/* As a page wants them. */
+struct page_limits pool_page_limits(const struct limits_conf *c);
+
 struct pool;
 
 /* Starts the workers.  pipeline is moved in: pool_free ends it, its lanes stay.

@@ -46,6 +46,7 @@ static void encode(struct worker *w, const struct job *j, uint32_t outcome)
 static void end_page(struct worker *w, struct job *j)
 {
     struct target_state *s = j->state;
+    count_page(w, s->page, -1);
     page_bind(s->page, &w->crew->plan);
     page_end(s->page, clock_wall_ms(), &w->batch);
     encode(w, j, 0);
@@ -223,10 +224,8 @@ static void start_job(struct worker *w, struct job *j, int64_t waited_ns)
         b->failed[SCRAPE_CLOSED]++;
         job_end(j);
     } else if (j->kind == JOB_END) {
-        if (j->state->page) {
-            count_page(w, j->state->page, -1);
+        if (j->state->page)
             end_page(w, j);
-        }
         b->ended++;
         job_end(j);
     } else if (clock_mono_ns() - j->due_ns > j->target->interval_ns) {
