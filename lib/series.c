@@ -5,7 +5,6 @@
 #include "mem.h"
 
 #include <assert.h>
-#include <fnmatch.h>
 
 static const char *const kind_names[SERIES_KINDS] = {
     [SERIES_UNTYPED] = "untyped",   [SERIES_GAUGE] = "gauge",
@@ -96,17 +95,6 @@ const char *series_label(const struct series *s, const char *name)
         if (strcmp(l.name, name) == 0)
             return l.value;
     return NULL;
-}
-
-bool series_matches(const struct series *s, const char *glob)
-{
-    return glob[0] == '\0' || fnmatch(glob, series_name(s), 0) == 0;
-}
-
-bool series_is_single(const struct series *s)
-{
-    enum series_kind k = s->family->kind;
-    return k == SERIES_GAUGE || k == SERIES_COUNTER || k == SERIES_UNTYPED;
 }
 
 void series_set_part(struct series *s, unsigned lane, struct span data)

@@ -88,13 +88,6 @@ struct label series_first(const struct series *s); /* .name NULL: none */
 struct label series_next(const struct series *s, struct label l);
 const char *series_label(const struct series *s, const char *name); /* value, or NULL */
 
-/* True when name matches glob as fnmatch(3) does; "" matches every name. */
-bool series_matches(const struct series *s, const char *glob);
-
-/* True for gauge, counter and untyped: a number that may be changed alone.  One
- * bucket of a histogram may not, the others would contradict it. */
-bool series_is_single(const struct series *s);
-
 /* Keeps a copy of data as the part of that lane, which must have none yet. */
 void series_set_part(struct series *s, unsigned lane, struct span data);
 

@@ -160,7 +160,6 @@ TEST(parts_of_a_gauge_histogram_share_its_family)
         CHECK_INT(b->samples[i].series->family->kind, SERIES_GAUGEHISTOGRAM);
     CHECK_STR(series_kind_name(b->samples[2].series->family->kind), "gaugehistogram");
     CHECK(b->samples[2].series->family == b->samples[0].series->family);
-    CHECK(!series_is_single(b->samples[0].series));
     CHECK_INT(b->samples[3].series->family->kind, SERIES_UNTYPED);
 }
 
