@@ -14,6 +14,7 @@ static const char *const kind_names[SERIES_KINDS] = {
 };
 
 _Static_assert(sizeof(void *) != 8 || offsetof(struct series, id) <= 64, "hot fields grew");
+_Static_assert(sizeof(void *) != 8 || sizeof(struct series) == 72, "a million series grew");
 
 const char *series_kind_name(enum series_kind kind)
 {
@@ -63,6 +64,23 @@ void series_free(struct series *s)
     series_forget(s);
     *s->bytes -= series_bytes(s->key_len, s->lanes);
     mem_free(s);
+}
+
+struct series *series_relane(struct series *s, uint8_t lanes, const uint8_t *from)
+{
+    struct span key = {series_name(s), s->key_len};
+    struct series *new = series_new(key, s->family, lanes, s->bytes);
+    new->prefix_hash = s->prefix_hash;
+    new->prefix_len = s->prefix_len;
+    new->scrape = s->scrape;
+    new->position = s->position;
+    new->last_ms = s->last_ms;
+    new->last_value = s->last_value;
+    for (unsigned i = 0; i < lanes; i++)
+        if (from[i] != SERIES_NEW_LANE)
+            new->parts[i].sent = s->parts[from[i]].sent;
+    series_free(s);
+    return new;
 }
 
 const char *series_name(const struct series *s)
