@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""nats_sub.py HOST:PORT SUBJECT - prints what is published under a subject of a NATS server.
+"""nats_sub.py HOST:PORT SUBJECT [READY] - prints what is published under a subject of a NATS server.
 
 For each message a line "# subject header..." on stderr and its body on stdout, so that the
 samples can be piped on.  A core subscription, which sees what a stream takes in as well; it
-speaks the server's text protocol, so that nothing has to be installed for it.
+speaks the server's text protocol, so that nothing has to be installed for it.  The file READY
+is written once the subscription stands.
 """
 import os
 import signal
@@ -12,13 +13,16 @@ import socket
 import sys
 
 
-def messages(stream):
+def messages(stream, ready):
     """(subject, headers as bytes, body) of each message; answers the server's pings."""
     for line in stream:
         verb, *args = line.split()
         if verb == b'PING':
             stream.write(b'PONG\r\n')
             stream.flush()
+        elif verb == b'PONG' and ready:      # the answer to the PING behind SUB
+            with open(ready, 'w', encoding='utf-8') as f:
+                f.write('ready\n')
         elif verb == b'-ERR':
             sys.exit(f'nats_sub: {line.decode()}')
         elif verb in (b'MSG', b'HMSG'):      # subject, sid, [reply,] [size of headers,] size
@@ -28,14 +32,14 @@ def messages(stream):
             yield args[0].decode(), data[:headers], data[headers:]
 
 
-def main(address, subject):
+def main(address, subject, ready=None):
     host, _, port = address.rpartition(':')
     stream = socket.create_connection((host, int(port))).makefile('rwb')
     stream.write(b'CONNECT {"verbose":false,"headers":true,"name":"nats_sub"}\r\n')
-    stream.write(f'SUB {subject} 1\r\n'.encode())
+    stream.write(f'SUB {subject} 1\r\nPING\r\n'.encode())
     stream.flush()
     out = sys.stdout.buffer
-    for subject, headers, body in messages(stream):
+    for subject, headers, body in messages(stream, ready):
         lines = headers.decode().split('\r\n')[1:]
         print('#', subject, *filter(None, lines), sep=' ', file=sys.stderr, flush=True)
         out.write(body if body.endswith(b'\n') else body + b'\n')
@@ -43,7 +47,7 @@ def main(address, subject):
 
 
 if __name__ == '__main__':
-    if len(sys.argv) != 3:
+    if len(sys.argv) not in (3, 4):
         sys.exit(__doc__)
     for sig in (signal.SIGINT, signal.SIGTERM, signal.SIGPIPE):
         signal.signal(sig, lambda *_: os._exit(0))

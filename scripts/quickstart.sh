@@ -64,8 +64,9 @@ if [ "$config" = deploy/quickstart-nats.yaml ]; then
     await "$dir/nats.log" 's/.*client connections on ([0-9.:]+).*/\1/p'
     export NATS=$found
     echo "nats-server:   nats://$NATS" >&2
-    alone python3 scripts/nats_sub.py "$NATS" 'metrics.>' &
+    alone python3 scripts/nats_sub.py "$NATS" 'metrics.>' "$dir/ready" &
     pids+=($!)
+    await "$dir/ready" p
 fi
 echo "stop it with Ctrl-C" >&2
 
