@@ -42,7 +42,7 @@ alone() {
 # await FILE SED-SCRIPT: sets found to what the script prints of the file, once that is something.
 await() {
     for _ in $(seq 100); do
-        found=$(sed -nE "$2" "$1" 2>/dev/null | head -n 1)
+        found=$(sed -nE "$2" "$1" 2>/dev/null | head -n 1) || true
         [ -z "$found" ] || return 0
         [ -z "$stopped" ] || exit 130
         sleep 0.1
