@@ -10,7 +10,8 @@ struct piece {
     char *name; /* NULL: none */
 };
 
-struct template {
+struct template
+{
     char *fallback;
     template_legal *legal;
     struct piece *pieces;
