@@ -92,6 +92,10 @@ static inline const char *payload_target(const struct payload *p)
     return p->key.data + p->target_at;
 }
 
+/* What a file or a terminal gets behind p, so that a message which is one JSON value stands on
+ * lines of its own: "\n", else "". */
+const char *payload_tail(const struct payload *p);
+
 /* The id as 32 hex digits and a NUL. */
 #define PAYLOAD_ID_TEXT 32
 void payload_id_text(struct payload_id id, char out[PAYLOAD_ID_TEXT + 1]);
