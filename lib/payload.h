@@ -18,7 +18,7 @@ struct payload_id {
     uint64_t high, low;
 };
 
-/* What an id is made of (design.md, law 5). */
+/* What an id is made of (ARCHITECTURE.md, law 5). */
 struct payload_origin {
     const char *cluster;
     const char *instance; /* of the agent; NULL when the output says `replicas: true`,
@@ -111,7 +111,7 @@ static inline void payload_mark(struct payload *p, size_t offset)
 }
 
 /* Ends what a sink had accepted; p is gone for the caller.  Any thread.  What the
- * lane does with it (design.md, law 5):
+ * lane does with it (ARCHITECTURE.md, law 5):
  *   OK           delivered: the peer has acknowledged it, or, where there are no
  *                acknowledgements (core NATS, UDP, files, stdout), it is written
  *   ERR_AGAIN, ERR_TIMEOUT, ERR_IO
