@@ -238,9 +238,10 @@ static void add_new(struct registry *r, const struct target_event *e, int64_t no
     r->books.targets++;
     if (new_place && p->due) /* it was gone and is back before its end was said */
         drop_due(r, p, DROP_REMOVED);
+    bool due_now = p->heap_at != 0 && p->next_ns <= now_ns;
     if (new_place && r->first_scrape_now && !p->handed)
         place_schedule(&r->places, p, wall_ms, now_ns);
-    else if (p->first == c)
+    else if (p->first == c && !due_now)
         schedule(r, p, due_after(c->target, wall_ms));
 }
 
