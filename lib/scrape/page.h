@@ -131,7 +131,6 @@ struct page_plan {
     const struct page_limits *limits; /* copied; NULL: they stay */
     const uint32_t *lane_ids;         /* lanes_len of them, by slot (lane.h) */
     uint8_t lanes_len;
-    struct page_limits limits;
 };
 
 /* To be called before each read: makes the page work for that plan.  Nothing happens

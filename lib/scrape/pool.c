@@ -62,8 +62,9 @@ static struct crew make_crew(struct pool *p, const struct pool_conf *conf)
         .books = p->pipeline.books,
         .plan = {.generation = next_generation(),
                  .lane_ids = p->lane_ids,
-                 .lanes_len = (uint8_t)p->pipeline.lanes_len,
-                 .limits = pool_page_limits(&conf->limits)},
+                 .limits = &p->crew.limits,
+                 .lanes_len = (uint8_t)p->pipeline.lanes_len},
+        .limits = pool_page_limits(&conf->limits),
     };
 }
 

@@ -61,7 +61,7 @@ static struct page *get_page(struct worker *w, struct job *j)
     if (s->page && !page_retarget(s->page, j->target))
         end_page(w, j); /* its labels have changed: other series from now on */
     if (!s->page)
-        s->page = page_new(j->target, &w->crew->plan.limits, w->crew->plan.lanes_len);
+        s->page = page_new(j->target, &w->crew->limits, w->crew->plan.lanes_len);
     page_bind(s->page, &w->crew->plan);
     return s->page;
 }

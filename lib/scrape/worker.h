@@ -13,6 +13,7 @@ struct crew {
     size_t max_body;
     long max_connections; /* of one worker */
     const struct pipeline *pipeline;
+    struct page_limits limits;
     struct page_plan plan;
     struct pool_books *books;
     _Atomic bool aborting;
