@@ -46,7 +46,9 @@ struct encoder_ops {
     const char *help;               /* one line */
     const struct setting *settings; /* ends with SETTING_END */
     size_t conf_size;
-    size_t end_bytes; /* the most that end writes; kept free for it */
+    size_t end_bytes;         /* the most that end writes; kept free for it */
+    const char *const *sinks; /* kinds of sinks it goes into, ended by NULL; NULL: all that
+                                 take it */
 
     /* As filter_ops.open. */
     enum status (*open)(void **ret_self, const void *conf, struct err *err);
