@@ -30,8 +30,9 @@ update() {
 
 install() { # PACKAGE...
     echo "installing: $*" >&2
+    mkdir -p build
     "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq -o Dpkg::Use-Pty=0 \
-        --no-install-recommends "$@" >&2
+        --no-install-recommends "$@" >build/apt.log 2>&1
 }
 
 unpack() { # PACKAGE
@@ -73,7 +74,10 @@ if [ "$(id -u)" != 0 ]; then
 fi
 apt-cache show "${missing[@]}" "${unpacked[@]}" >/dev/null 2>&1 || update
 if [ "${#missing[@]}" -gt 0 ]; then
-    install "${missing[@]}" || { update && install "${missing[@]}"; }
+    install "${missing[@]}" || { update && install "${missing[@]}"; } || {
+        cat build/apt.log >&2
+        exit 1
+    }
 fi
 for p in "${unpacked[@]}"; do
     unpack "$p" || { update && unpack "$p"; }
