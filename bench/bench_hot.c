@@ -103,16 +103,17 @@ struct rig {
 };
 
 /* Opens ops with its defaults and, if name is not NULL, one setting. */
-#define OPEN(step, ops_, name, text)                                                              \
-    do {                                                                                          \
-        _Alignas(max_align_t) char conf[256] = {0};                                               \
-        (step)->ops = (ops_);                                                                     \
-        setting_defaults((step)->ops->settings, conf);                                            \
-        if (name)                                                                                 \
-            check(setting_set(setting_find((step)->ops->settings, name), conf, text, NULL) == OK, \
-                  text);                                                                          \
-        check((step)->ops->open(&(step)->self, conf, NULL) == OK, "open");                        \
-        setting_done((step)->ops->settings, conf);                                                \
+#define OPEN(step, ops_, name, text)                                                             \
+    do {                                                                                         \
+        _Alignas(max_align_t) char conf[256] = {0};                                              \
+        (step)->ops = (ops_);                                                                    \
+        setting_defaults((step)->ops->settings, conf);                                           \
+        const char *key = (name);                                                                \
+        if (key)                                                                                 \
+            check(setting_set(setting_find((step)->ops->settings, key), conf, text, NULL) == OK, \
+                  text);                                                                         \
+        check((step)->ops->open(&(step)->self, conf, NULL) == OK, "open");                       \
+        setting_done((step)->ops->settings, conf);                                               \
     } while (0)
 
 static void rig_open(struct rig *r)
