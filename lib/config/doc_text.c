@@ -19,7 +19,7 @@ static enum status add_piece(void *to, const char *piece)
     if (l->lead) {
         s = buf_puts(l->out, l->lead);
         l->lead = NULL;
-    } else if (l->column + 2 + n <= WIDTH) {
+    } else if (l->column + 2 + n < WIDTH) { /* a comma may follow */
         s = buf_puts(l->out, ", ");
         l->column += 2;
     } else {
