@@ -17,12 +17,24 @@ static enum status add_count(size_t n, const char *what, const char *before, str
     return buf_printf(out, "%s%zu %s%s", before, n, what, n == 1 ? "" : "s");
 }
 
+static int usage(int code)
+{
+    fputs("usage: strata-agent check-config FILE\n"
+          "\n"
+          "Prints each fault of a configuration as FILE:LINE:COLUMN: TEXT, all in one go, or that\n"
+          "there is none.  Nothing is connected.\n"
+          "\n"
+          "Exit codes: 0 good, 2 usage, 78 faults.\n",
+          code == EXIT_FINE ? stdout : stderr);
+    return code;
+}
+
 int cmd_check(int argc, char **argv)
 {
-    if (argc != 2 || argv[1][0] == '-') {
-        fprintf(stderr, "usage: strata-agent check-config FILE\n");
-        return EXIT_USAGE;
-    }
+    if (argc == 2 && cmd_is_help(argv[1]))
+        return usage(EXIT_FINE);
+    if (argc != 2 || argv[1][0] == '-')
+        return usage(EXIT_USAGE);
     AUTO_PTR(config) struct config *c = cmd_config_load(argv[1]);
     if (!c)
         return EXIT_CONFIG;

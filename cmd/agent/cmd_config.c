@@ -19,6 +19,11 @@ struct config *cmd_config_load(const char *path)
     return NULL;
 }
 
+bool cmd_is_help(const char *arg)
+{
+    return strcmp(arg, "--help") == 0 || strcmp(arg, "-h") == 0;
+}
+
 bool cmd_print(const struct buf *out)
 {
     if (fwrite(out->data, 1, out->len, stdout) == out->len && fflush(stdout) == 0)

@@ -9,6 +9,9 @@
  * their number behind. */
 struct config *cmd_config_load(const char *path);
 
+/* True for --help and -h. */
+bool cmd_is_help(const char *arg);
+
 /* All of out to standard output.  False: it cannot be written; standard error says why. */
 bool cmd_print(const struct buf *out);
 

@@ -10,10 +10,21 @@ static const char *const formats[] = {[DESCRIBE_TEXT] = "text",
                                       [DESCRIBE_DOT] = "dot",
                                       [DESCRIBE_YAML] = "yaml"};
 
-static int usage(void)
+static int usage(int code)
 {
-    fprintf(stderr, "usage: strata-agent describe FILE [--format text|json|dot|yaml]\n");
-    return EXIT_USAGE;
+    fputs("usage: strata-agent describe FILE [--format text|json|dot|yaml]\n"
+          "\n"
+          "Prints what a configuration comes to, every default filled in, secrets left out.\n"
+          "Nothing is connected.\n"
+          "\n"
+          "  --format text    what goes where, for people; defaults have a '*' (the default)\n"
+          "  --format json    the same for programs; the defaults are listed\n"
+          "  --format dot     a graph: ... --format dot | dot -Tsvg > pipeline.svg\n"
+          "  --format yaml    a configuration that says everything\n"
+          "\n"
+          "Exit codes: 0 fine, 1 failed, 2 usage, 78 the configuration has faults.\n",
+          code == EXIT_FINE ? stdout : stderr);
+    return code;
 }
 
 static bool find_format(const char *word, enum describe_format *ret)
@@ -52,8 +63,10 @@ int cmd_describe(int argc, char **argv)
 {
     const char *path;
     enum describe_format format = DESCRIBE_TEXT;
+    if (argc == 2 && cmd_is_help(argv[1]))
+        return usage(EXIT_FINE);
     if (!read_args(argc, argv, &path, &format))
-        return usage();
+        return usage(EXIT_USAGE);
     AUTO_PTR(config) struct config *c = cmd_config_load(path);
     if (!c)
         return EXIT_CONFIG;
