@@ -13,7 +13,8 @@
 struct config_reader {
     struct config *config;
     struct faults *faults;
-    size_t lanes; /* outputs so far, of all pools */
+    size_t lanes;    /* outputs so far, of all pools */
+    bool labels_bad; /* those of the agent: sources are checked without them */
 };
 
 /* n may be NULL: the section is not there. */

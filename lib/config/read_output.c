@@ -79,7 +79,7 @@ static void read_encoder(struct config_reader *r, const struct yaml_node *n, boo
     if (o->encoder->open(&self, o->encoder_conf, &err) == OK)
         o->encoder->close(self);
     else
-        fault_add(r->faults, k.key, "%s", err.text);
+        fill_refused(r->faults, &k, &err);
 }
 
 static void read_output(struct config_reader *r, const struct yaml_node *n,

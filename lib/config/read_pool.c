@@ -40,7 +40,7 @@ static void read_filter(struct config_reader *r, const struct yaml_node *n, stru
     if (f->ops->open(&self, f->conf, &err) == OK)
         f->ops->close(self);
     else
-        fault_add(r->faults, k.key, "%s", err.text);
+        fill_refused(r->faults, &k, &err);
 }
 
 static void read_filters(struct config_reader *r, const struct yaml_node *n, struct pool_entry *p)

@@ -24,7 +24,7 @@ static void try_open(struct config_reader *r, const struct sink_entry *s, const 
     if (s->ops->open(&self, s->conf, &lane, &err) == OK)
         s->ops->close(self);
     else
-        fault_add(r->faults, k->key, "%s", err.text);
+        fill_refused(r->faults, k, &err);
 }
 
 static void check_name(struct config_reader *r, const struct yaml_node *n,
