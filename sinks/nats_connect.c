@@ -28,7 +28,10 @@ const char *nats_words(natsStatus s)
 {
     natsStatus kept = NATS_OK;
     const char *text = nats_GetLastError(&kept);
-    return text && text[0] && kept == s ? text : natsStatus_GetText(s);
+    if (!text || !text[0] || kept != s)
+        return natsStatus_GetText(s);
+    const char *behind = text[0] == '(' ? strstr(text, "): ") : NULL;
+    return behind ? behind + 3 : text; /* without the place in the library's source */
 }
 
 /* The library writes credentials into JSON as they are. */
@@ -68,16 +71,17 @@ static enum status set_secrets(natsOptions *o, const struct nats_login *l, struc
     return n == NATS_OK ? s : err_set(err, ERR_IO, "credentials: %s", nats_words(n));
 }
 
+/* All of it for nats:// too: the library goes over to TLS when the server asks for it. */
 static enum status set_tls(natsOptions *o, const struct tls_conf *t, const char *server,
                            struct err *err)
 {
     char host[NATS_HOST_MAX];
-    if (strncmp(server, "tls://", 6) != 0 && !t->ca[0] && !t->cert[0])
-        return OK;
     enum status s = nats_conf_host(server, host, err);
     if (s != OK)
         return s;
-    natsStatus n = natsOptions_SetSecure(o, true);
+    natsStatus n = NATS_OK;
+    if (strncmp(server, "tls://", 6) == 0 || t->ca[0] || t->cert[0])
+        n = natsOptions_SetSecure(o, true);
     if (n == NATS_OK && t->ca[0])
         n = natsOptions_LoadCATrustedCertificates(o, t->ca);
     if (n == NATS_OK && t->cert[0])
@@ -119,7 +123,6 @@ static const char *hint(natsStatus n)
 {
     switch ((int)n) {
     case NATS_CONNECTION_AUTH_FAILED: return "; check user, password, token, creds or nkey";
-    case NATS_SECURE_CONNECTION_REQUIRED: return "; write tls:// or set tls.ca";
     case NATS_SECURE_CONNECTION_WANTED: return "; write nats:// and set no tls.ca and tls.cert";
     case NATS_SSL_ERROR: return "; check tls.ca and tls.server_name";
     default: return "";
