@@ -33,8 +33,11 @@ static void server_pause(void)
 
 static void server_signal(int sig)
 {
-    if (server.pid > 0 && kill(server.pid, sig) != 0)
-        abort();
+    if (server.pid <= 0)
+        return;
+    if (kill(server.pid, sig) != 0 ||
+        (sig == SIGSTOP && waitpid(server.pid, NULL, WUNTRACED) != server.pid))
+        abort(); /* returns only when all of its threads stand still */
 }
 
 static void server_kill(void)
