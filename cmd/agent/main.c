@@ -8,6 +8,9 @@ static const struct {
     const char *help;
 } commands[] = {
     {"run", cmd_run, "scrape, filter, encode, deliver; until SIGTERM"},
+    {"check-config", cmd_check, "all faults of a configuration, each with its place"},
+    {"describe", cmd_describe, "what a configuration amounts to, defaults filled in"},
+    {"settings", cmd_settings, "every setting with type, default, bounds and help"},
     {"scrape", cmd_scrape, "one scrape of a URL, through filters and encoder, to stdout"},
 };
 
