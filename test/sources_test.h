@@ -8,22 +8,6 @@
 #include "source.h"
 #include "test.h"
 
-/* Stands in where the library has no such table; where it has one, this one is not looked at
- * by anybody else. */
-__attribute__((weak)) const struct setting source_settings[] = {
-    SETTING_STRING(source_common, name, NULL, SETTING_REQUIRED, "name"),
-    SETTING_STRING(source_common, pool, NULL, SETTING_REQUIRED, "pool"),
-    SETTING_DURATION(source_common, interval, "30s", MS_NS, 3600 * SEC_NS, "interval"),
-    SETTING_DURATION(source_common, timeout, "0s", 0, 3600 * SEC_NS, "timeout"),
-    SETTING_DURATION(source_common, min_interval, "5s", 0, 3600 * SEC_NS, "least interval"),
-    SETTING_INT(source_common, targets, "2000", 1, 1000000, "targets"),
-    SETTING_INT(source_common, sample_limit, "0", 0, 1000000, "samples"),
-    SETTING_BOOL(source_common, honor_labels, "false", "labels"),
-    SETTING_BOOL(source_common, honor_timestamps, "true", "times"),
-    SETTING_GROUP(source_common, http, http_settings, "http"),
-    SETTING_END,
-};
-
 /* All defaults, source "s", pool "main", number 7, agent "node-1" without a cluster. */
 struct test_env {
     struct source_common common;

@@ -7,6 +7,7 @@
 #define VIEW_H
 
 #include "discover.h"
+#include "registry.h"
 #include "pool.h"
 
 /* A pool or lane of an earlier configuration stays in the view, as its books stay in the sums
