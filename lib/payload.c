@@ -85,6 +85,7 @@ void payload_reset(struct payload *p)
     p->next = NULL;
     p->first_sent_ns = 0;
     p->how = OK;
+    p->unknown = p->maybe_twice = false;
 }
 
 void payload_free(struct payload *p)

@@ -70,8 +70,10 @@ struct payload {
 
     /* The lane's own; nobody else touches them. */
     struct payload *next;
-    int64_t first_sent_ns; /* 0: never handed to the sink */
-    enum status how;
+    int64_t first_sent_ns; /* 0: never accepted by the sink */
+    enum status how;       /* the last end */
+    bool unknown;          /* it may have arrived, though its end was a failure */
+    bool maybe_twice;      /* counted as that */
 };
 
 /* Without a lane: payload_end frees it.  key becomes both key and target id.  max_bytes is

@@ -20,14 +20,15 @@ struct selector {
 
 static const struct setting settings[] = {SELECTOR_SETTINGS(selector, conf), SETTING_END};
 
-static enum status find_kind(const char *name, unsigned *ret, struct err *err)
+/* Adds the bit of that kind. */
+static enum status add_kind(const char *name, unsigned *kinds, struct err *err)
 {
     char names[160] = "";
     size_t len = 0;
     for (int k = 0; k < SERIES_KINDS; k++) {
         const char *known = series_kind_name((enum series_kind)k);
         if (strcmp(name, known) == 0) {
-            *ret = KIND(k);
+            *kinds |= KIND(k);
             return OK;
         }
         len += (size_t)snprintf(names + len, sizeof names - len, "%s%s", len ? ", " : "", known);
@@ -35,25 +36,19 @@ static enum status find_kind(const char *name, unsigned *ret, struct err *err)
     return err_set(err, ERR_INVALID, "kinds: '%.40s' is none of: %s", name, names);
 }
 
-static enum status find_kinds(const struct text_list *list, unsigned *ret, struct err *err)
+static enum status add_kinds(const struct text_list *list, unsigned *kinds, struct err *err)
 {
-    unsigned kinds = list->len ? 0 : SINGLE_KINDS;
-    for (size_t i = 0; i < list->len; i++) {
-        unsigned kind;
-        enum status status = find_kind(list->items[i], &kind, err);
-        if (status != OK)
-            return status;
-        kinds |= kind;
-    }
-    *ret = kinds;
-    return OK;
+    enum status status = OK;
+    for (size_t i = 0; i < list->len && status == OK; i++)
+        status = add_kind(list->items[i], kinds, err);
+    return status;
 }
 
 enum status selector_new(struct selector **ret, const struct selector_conf *conf, struct err *err)
 {
-    unsigned kinds;
+    unsigned kinds = conf->kinds.len ? 0 : SINGLE_KINDS;
     struct regex *regex = NULL;
-    enum status status = find_kinds(&conf->kinds, &kinds, err);
+    enum status status = add_kinds(&conf->kinds, &kinds, err);
     if (status == OK && conf->regex[0])
         status = regex_new(&regex, conf->regex, err);
     if (status != OK)

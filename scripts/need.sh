@@ -10,10 +10,9 @@ cd "$(dirname "$0")/.."
 
 declare -A packages=(
     [build]="gcc libc6-dev cmake ninja-build pkgconf libcurl4-openssl-dev libyaml-dev libcyaml-dev
-             libnats-dev libevent-dev libpcre2-dev libxxhash-dev libcmocka-dev"
-    [run]="python3"
-    [test]="python3 openssl clang"
-    [lint]="python3 clang clang-format clang-tidy shellcheck"
+             libnats-dev libevent-dev libpcre2-dev libxxhash-dev libcmocka-dev python3"
+    [test]="openssl clang"
+    [lint]="clang clang-format clang-tidy shellcheck"
     [fuzz]="clang libclang-rt-14-dev llvm"
 )
 declare -A servers=( # program:package
@@ -30,8 +29,9 @@ update() {
 
 install() { # PACKAGE...
     echo "installing: $*" >&2
+    mkdir -p build
     "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq -o Dpkg::Use-Pty=0 \
-        --no-install-recommends "$@" >&2
+        --no-install-recommends "$@" >build/apt.log 2>&1
 }
 
 unpack() { # PACKAGE
@@ -73,7 +73,10 @@ if [ "$(id -u)" != 0 ]; then
 fi
 apt-cache show "${missing[@]}" "${unpacked[@]}" >/dev/null 2>&1 || update
 if [ "${#missing[@]}" -gt 0 ]; then
-    install "${missing[@]}" || { update && install "${missing[@]}"; }
+    install "${missing[@]}" || { update && install "${missing[@]}"; } || {
+        cat build/apt.log >&2
+        exit 1
+    }
 fi
 for p in "${unpacked[@]}"; do
     unpack "$p" || { update && unpack "$p"; }

@@ -42,8 +42,10 @@ struct sink_ops {
     const char *help;               /* one line */
     const struct setting *settings; /* ends with SETTING_END */
     size_t conf_size;
-    size_t max_payload; /* bytes the peer takes in one message, unless it
+    size_t max_payload;          /* bytes the peer takes in one message, unless it
                            says otherwise; encoders split to fit */
+    const char *const *encoders; /* encoders it takes, ended by NULL; NULL: all that make
+                                    bytes for it */
 
     /* Checks conf (freed afterwards) and makes self.  Must not connect: a peer
      * that is down at start is ERR_IO of the first send, not a failed start.

@@ -51,7 +51,8 @@ struct discover {
     struct leaving *leaving; /* the thread's */
     bool closed;             /* the receiver takes no more */
     bool set;                /* by discover_set, once */
-    size_t first;            /* slot that is asked first; goes round while some wait for room */
+    size_t first;            /* slot that is asked first: while some wait for room, the one
+                                behind the last that found some */
     int64_t tried_ns;        /* when they were last asked */
 };
 
@@ -132,6 +133,7 @@ static void take_set(struct discover *d, struct command *c)
     pthread_mutex_lock(&d->home.lock);
     d->slots = slots;
     d->len = c->n;
+    d->first = 0;
     pthread_mutex_unlock(&d->home.lock);
     for (size_t i = 0; i < old_len; i++)
         if (!is_slot(slots, c->n, old[i]))
@@ -218,14 +220,19 @@ static void run_slots(struct discover *d, bool room)
     room = room || now_ns - d->tried_ns >= BEAT_NS;
     if (room)
         d->tried_ns = now_ns;
+    size_t next = d->first;
     for (size_t i = 0; i < d->len; i++) {
-        struct slot *s = d->slots[(d->first + i) % d->len];
+        size_t at = (d->first + i) % d->len;
+        struct slot *s = d->slots[at];
+        uint64_t told = s->told;
         if (is_due(s, room, now_ns))
             slot_ready(s);
+        if (s->told > told)
+            next = (at + 1) % d->len;
         synced = synced && s->state.synced;
         blocked = blocked || s->blocked;
     }
-    d->first = blocked ? (d->first + 1) % d->len : 0;
+    d->first = blocked ? next : 0;
     leave_all(d);
     if (synced)
         d->synced = true;

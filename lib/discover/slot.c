@@ -14,6 +14,13 @@ static _Atomic uint32_t last_number;
 
 /* What the receiver has. */
 
+static enum status hand_on(struct slot *s, const struct target_event *e)
+{
+    enum status r = s->home->emit.call(s->home->emit.to, e);
+    s->told += r == OK;
+    return r;
+}
+
 static enum status added(struct slot *s, const struct target_event *e)
 {
     size_t max = (size_t)s->common.targets;
@@ -25,7 +32,7 @@ static enum status added(struct slot *s, const struct target_event *e)
         return OK;
     }
     struct target *t = target_ref(e->target);
-    enum status r = s->home->emit.call(s->home->emit.to, e);
+    enum status r = hand_on(s, e);
     if (r != OK) {
         target_unref(t);
         return r;
@@ -42,7 +49,7 @@ static enum status removed(struct slot *s, const struct target_event *e)
         target_unref(e->target);
         return OK;
     }
-    enum status r = s->home->emit.call(s->home->emit.to, e);
+    enum status r = hand_on(s, e);
     if (r != OK)
         return r;
     s->fresh -= known->mark == s->round;
@@ -65,7 +72,7 @@ static enum status pass(void *to, const struct target_event *e)
         return added(s, e);
     if (e->change == TARGET_REMOVED)
         return removed(s, e);
-    enum status r = s->home->emit.call(s->home->emit.to, e);
+    enum status r = hand_on(s, e);
     if (r != OK)
         return r;
     if (e->change == TARGET_RESYNC) {

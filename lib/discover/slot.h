@@ -33,6 +33,7 @@ struct slot {
     uint32_t round;          /* grows with each RESYNC */
     size_t fresh;            /* of known: of this round */
     size_t excess;           /* ADDED above the bound: not handed on */
+    uint64_t told;           /* events that the receiver took */
     int fd;
     bool readable, blocked, ended, failed;
 

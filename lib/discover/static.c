@@ -35,12 +35,11 @@ static enum status static_open(void **ret_self, const void *conf, const struct s
     feed_init(&f->feed, env);
     feed_begin(&f->feed);
     for (size_t i = 0; i < c->targets.len; i++) {
-        if (feed_add(&f->feed, c->targets.items[i], &c->labels, NULL, err) != ERR_INVALID)
+        struct err why;
+        if (feed_add(&f->feed, c->targets.items[i], &c->labels, NULL, &why) != ERR_INVALID)
             continue; /* what is there already, or too much, is refused by name and no fault */
         static_close(f);
-        char prefix[40];
-        snprintf(prefix, sizeof prefix, "targets: number %zu", i + 1);
-        return err_wrap(err, ERR_INVALID, prefix);
+        return err_set(err, ERR_INVALID, "targets: number %zu: %s", i + 1, why.text);
     }
     feed_end(&f->feed);
     *ret_self = f;

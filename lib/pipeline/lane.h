@@ -12,16 +12,38 @@
  * Order (ARCHITECTURE.md, law 6): payloads of one key and one due time may be in flight
  * together; the key's next due time is sent when all of them have ended.
  *
- * Bounds: `buffer` bytes in all, of which one quarter, at most WINDOW payloads, may be out
- * of the channel: held for their order, waiting to be tried again, or in flight.  */
+ * A key that fails again and again while others get through waits on its own and does not
+ * stop the lane; when such keys fill the window, their oldest payloads are lost.
+ *
+ * Bounds: `buffer` bytes in all, of which one quarter, at most LANE_WINDOW payloads (more only
+ * while one is being cut), may be out of the channel: held for their order, waiting to be tried
+ * again, or in flight.  A buffer of less than three of the largest messages is taken for three.
+ * A payload counts as its body, key, address and PAYLOAD_OVERHEAD; the memory it has is at most
+ * twice that.  Beside it up to a quarter of the buffer, at most LANE_POOL_BYTES, is kept as
+ * empty payloads, so that a steady run allocates nothing.  */
 #ifndef LANE_H
 #define LANE_H
 
 #include "books.h"
 #include "channel.h"
+#include "clock.h"
 #include "sinks.h"
 
-#define LANE_WINDOW 1024 /* payloads out of the channel */
+#define LANE_WINDOW     1024 /* payloads out of the channel */
+#define LANE_POOL_BYTES ((size_t)16 << 20)
+#define LANE_MESSAGE    ((size_t)512 << 10) /* the default of max_message, unless the sink has less */
+#define LANE_SEND_NS    (5 * SEC_NS)        /* for one send */
+
+/* Where parts of meta series that travel on their own (replicas, a failed scrape) begin to
+ * count, so that their ids do not depend on how many parts the samples make. */
+#define LANE_META_PART (UINT32_C(1) << 31)
+
+/* How long a lane waits after failures in a row: a random time up to min, twice that, ...,
+ * up to max.  Any success ends it. */
+struct lane_retry {
+    int64_t min_ns, max_ns;               /* after a retryable failure; 0: 100 ms, 10 s */
+    int64_t denied_min_ns, denied_max_ns; /* after ERR_DENIED; 0: 1 s, 60 s */
+};
 
 struct lane_conf {
     const char *pool, *output; /* names */
@@ -34,6 +56,7 @@ struct lane_conf {
     size_t max_message;             /* bytes; 0: the sink's, at most 512 KiB */
     size_t max_samples;             /* in a message; at least 1 */
     size_t buffer_bytes;            /* above max_message */
+    struct lane_retry retry;        /* zeroed: the defaults */
     bool replicas;                  /* ids without the instance: other agents make the same */
     const char *cluster, *instance; /* of ids and keys */
 };
@@ -50,10 +73,14 @@ enum status lane_new(struct lane **ret, const struct lane_conf *conf, struct lan
 uint32_t lane_id(const struct lane *l);
 const char *lane_name(const struct lane *l); /* the output's name */
 
+/* What the sink tells of its connection; valid as long as the lane. */
+const struct sink_lane *lane_sink(const struct lane *l);
+
 /* A worker's own room for work, for all lanes of a pool; zeroed is empty. */
 struct lane_scratch {
     struct payload *big; /* being written */
     struct buf raw;      /* for encoders with a finish */
+    struct buf address;  /* of the scrape's target */
 };
 void lane_scratch_done(struct lane_scratch *s);
 
@@ -61,12 +88,13 @@ void lane_scratch_done(struct lane_scratch *s);
 struct lane_scrape {
     const struct target *target;
     int64_t due_ms;
-    uint32_t outcome; /* 0: good; else why it failed, plus one */
+    uint32_t outcome; /* 0: good; else why it failed, plus one: then it is in all its ids */
     uint32_t clock_steps;
 };
 
 /* Encodes b, as lane number slot of its page, into payloads and puts them into the
- * buffer.  Any worker; never waits; b stays as it was. */
+ * buffer.  Any worker; never waits; b stays as it was.  A target whose key or address is
+ * above PAYLOAD_TEXT_MAX is skipped as too large. */
 void lane_encode(struct lane *l, unsigned slot, struct lane_scratch *scratch, const struct batch *b,
                  const struct lane_scrape *scrape);
 

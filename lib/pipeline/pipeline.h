@@ -26,11 +26,13 @@ enum status pipeline_init(struct pipeline *p, const struct filter_ops *const *op
                           struct pool_books *books, struct err *err) NODISCARD;
 void pipeline_done(struct pipeline *p);
 
-/* Filters b and counts read... what passed and what each step dropped.  Returns how many
+/* Filters b, whose meta samples are not there yet, and counts what passed and what each
+ * step dropped; what was read and refused is the worker's to count.  Returns how many
  * passed. */
 size_t pipeline_filter(const struct pipeline *p, struct batch *b);
 
-/* Encodes b, meta samples included, for every lane; slot i of a series is lane i's. */
+/* Encodes b, meta samples included, for every lane; slot i of a series is lane i's.
+ * Never waits. */
 void pipeline_encode(const struct pipeline *p, struct lane_scratch *scratch, const struct batch *b,
                      const struct lane_scrape *scrape);
 

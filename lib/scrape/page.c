@@ -49,6 +49,7 @@ struct reader {
     struct promtext_line line;
     int64_t scraped_ms;
     size_t expected;     /* index in page->before of the line to come */
+    size_t expected_end; /* above it nothing is expected */
     size_t known;        /* series seen that were there before */
     struct series *last; /* of the last line; its family may go on */
     struct described described;
@@ -204,7 +205,7 @@ static enum page_refusal find_series(struct reader *r, struct series **ret)
 
 /* Reading. */
 
-static void add_sample(struct reader *r, struct series *s, const struct promtext_value *v)
+static inline void add_sample(struct reader *r, struct series *s, const struct promtext_value *v)
 {
     struct page *p = r->page;
     s->scrape = p->scrape;
@@ -223,7 +224,7 @@ static void add_sample(struct reader *r, struct series *s, const struct promtext
 static bool read_known(struct reader *r)
 {
     struct page *p = r->page;
-    if (r->expected == p->before.len || r->batch->len >= r->max_samples)
+    if (r->expected >= r->expected_end)
         return false;
     struct series *s = p->before.items[r->expected];
     const char *start = r->text.at;
@@ -284,6 +285,13 @@ static void take(struct reader *r, struct series *s, const char *start)
         remember_prefix(s, start, r->line.value_at);
     r->page->stats.parsed++;
     add_sample(r, s, &r->line.value);
+}
+
+/* No more lines are expected than there were, nor than samples may still be taken. */
+static void expect(struct reader *r)
+{
+    size_t left = r->max_samples - r->batch->len, len = r->page->before.len;
+    r->expected_end = left < len - r->expected ? r->expected + left : len;
 }
 
 /* Parses up to and with the next sample that is taken, or to the end.  Only when
@@ -391,9 +399,12 @@ static void read_lines(struct reader *r, struct span body)
     r->max_samples = max_samples(p);
     r->honor_timestamps = !p->target || p->target->honor_timestamps;
     p->scrape++;
+    expect(r);
     while (r->text.at < r->text.end)
-        if (!read_known(r))
+        if (!read_known(r)) {
             read_unknown(r);
+            expect(r);
+        }
 }
 
 void page_read(struct page *p, struct span body, int64_t scraped_ms, struct batch *b,

@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* lane_encode.c - from a batch to payloads in the lane's buffer. */
+#include "lane_private.h"
+
+#include <assert.h>
+
+/* One lane_encode under way. */
+struct work {
+    struct lane *lane;
+    struct lane_scratch *scratch;
+    const struct lane_scrape *scrape;
+    struct encoder_step step;
+    struct payload_origin origin; /* of the next part */
+    struct encoder_counts counts;
+};
+
+void lane_scratch_done(struct lane_scratch *s)
+{
+    payload_free(s->big);
+    buf_done(&s->raw);
+    buf_done(&s->address);
+    *s = (struct lane_scratch){0};
+}
+
+static void reserve(struct buf *b, size_t max)
+{
+    b->max = max;
+    if (!b->data)
+        *b = (struct buf)BUF_INIT(max);
+    if (!buf_room(b, max))
+        abort(); /* cannot be: it is empty */
+}
+
+/* Room for the largest message the peer takes.  The memory is that of max_message, once: a
+ * page nobody writes to costs nothing. */
+static void prepare_room(struct lane *l, struct lane_scratch *s)
+{
+    size_t peer = l->shared.max_payload;
+    size_t max = peer < l->max_message ? peer : l->max_message;
+    if (!s->big)
+        s->big = payload_pool_take(&l->pool, l->max_message);
+    buf_truncate(&s->big->body, 0);
+    reserve(&s->big->body, l->max_message);
+    s->big->body.max = max;
+    if (l->encoder->finish) {
+        buf_truncate(&s->raw, 0);
+        reserve(&s->raw, l->encoder->finish_max(l->encoder_self, max));
+    }
+}
+
+/* Key and address of the target, the same for each of its parts, fit. */
+static enum status prepare_names(const struct lane *l, struct lane_scratch *s,
+                                 const struct target *t)
+{
+    if (!s->address.data)
+        s->address = (struct buf)BUF_INIT(PAYLOAD_TEXT_MAX);
+    buf_truncate(&s->address, 0);
+    if (strlen(l->cluster) + 1 + strlen(t->id) > PAYLOAD_TEXT_MAX)
+        return ERR_LIMIT;
+    return l->sink->render ? l->sink->render(l->sink_self, t, &s->address) : OK;
+}
+
+/* Never full: nothing is sent while as many as it holds are in flight. */
+static void take_back(void *lane, struct payload *p, enum status how)
+{
+    struct lane *l = lane;
+    p->how = how;
+    if (channel_send(l->ends, p, 0, DEADLINE_NOW) != OK)
+        abort();
+}
+
+/* The big payload, if it is filled well and of this lane's size: the worker gets another.
+ * Else a copy in one of the size that is needed. */
+static struct payload *detach(struct lane *l, struct lane_scratch *s)
+{
+    struct payload *big = s->big;
+    if (2 * big->body.len >= big->body.cap && big->body.cap <= l->max_message + 1) {
+        s->big = payload_pool_take(&l->pool, l->max_message);
+        return big;
+    }
+    struct payload *p = payload_pool_take(&l->pool, big->body.len);
+    if (buf_add(&p->body, big->body.data, big->body.len) != OK)
+        abort(); /* cannot be: it was asked for */
+    lane_copy_marks(p, big, 0, big->marks.len);
+    p->samples = big->samples;
+    p->content_type = big->content_type;
+    return p;
+}
+
+/* Into the buffer; where there is no room the oldest leave it. */
+static void put(struct lane *l, struct payload *p)
+{
+    void *oldest;
+    enum status r;
+    l->books->encoded += p->samples;
+    l->books->in_memory += p->samples;
+    while ((r = channel_send_evict(l->input, p, payload_cost(p), &oldest)) == ERR_AGAIN)
+        lane_give_up(l, oldest, LOST_BUFFER_FULL);
+    if (r != OK)
+        lane_give_up(l, p, r == ERR_CLOSED ? LOST_CLOSED : LOST_TOO_LARGE);
+}
+
+static void finish_part(struct work *w, const struct batch *b)
+{
+    struct lane *l = w->lane;
+    struct payload *p = detach(l, w->scratch);
+    const struct buf *address = &w->scratch->address;
+    if (payload_set_key(p, l->cluster, w->scrape->target->id) != OK ||
+        buf_add(&p->address, address->data, address->len) != OK)
+        abort(); /* cannot be: prepare_names has seen them */
+    p->id = payload_id_make(&w->origin);
+    p->part = w->origin.part++;
+    p->due_ms = w->scrape->due_ms;
+    p->scraped_ms = b->scraped_ms;
+    p->lane = l;
+    p->end = take_back;
+    put(l, p);
+}
+
+/* All records of b, in parts numbered from first_part. */
+static void encode(struct work *w, const struct batch *b, uint32_t first_part)
+{
+    struct lane_scratch *s = w->scratch;
+    size_t from = 0;
+    w->origin.part = first_part;
+    prepare_room(w->lane, s);
+    while (encoder_run(&w->step, b, &from, s->big, &s->raw, &w->counts) > 0) {
+        finish_part(w, b);
+        prepare_room(w->lane, s);
+    }
+}
+
+static struct payload_origin origin_of(const struct lane *l, const struct lane_scrape *scrape)
+{
+    return (struct payload_origin){.cluster = l->cluster,
+                                   .instance = l->replicas ? NULL : l->instance,
+                                   .pool = l->pool_name,
+                                   .output = l->output,
+                                   .settings = l->encoder_text,
+                                   .target = scrape->target->id,
+                                   .due_ms = scrape->due_ms,
+                                   .outcome = scrape->outcome,
+                                   .clock_steps = scrape->clock_steps};
+}
+
+/* Meta series of a scrape that others may make too, or that failed, differ where the rest is
+ * equal: they travel on their own (law 5). */
+static void encode_all(struct work *w, const struct batch *b)
+{
+    bool apart = w->lane->replicas || w->scrape->outcome != 0;
+    struct batch samples = *b, meta = *b;
+    samples.len -= apart ? b->meta_len : 0;
+    meta.samples += samples.len;
+    meta.len -= samples.len;
+    meta.ended_len = 0;
+    if (batch_records(&samples) > 0)
+        encode(w, &samples, 0);
+    if (meta.len > 0)
+        encode(w, &meta, LANE_META_PART);
+}
+
+void lane_encode(struct lane *l, unsigned slot, struct lane_scratch *scratch, const struct batch *b,
+                 const struct lane_scrape *scrape)
+{
+    assert(b->meta_len <= b->len);
+    struct work w = {.lane = l,
+                     .scratch = scratch,
+                     .scrape = scrape,
+                     .step = {.ops = l->encoder,
+                              .self = l->encoder_self,
+                              .lane = slot,
+                              .max_samples = l->max_samples},
+                     .origin = origin_of(l, scrape)};
+    l->books->passed += b->len - b->meta_len;
+    l->books->meta += b->meta_len;
+    if (prepare_names(l, scratch, scrape->target) == OK)
+        encode_all(&w, b);
+    else /* none of them was ever sent: there is no end to tell of */
+        w.counts.skipped[SKIP_TOO_LARGE] = b->len;
+    l->books->ended += w.counts.ended;
+    for (size_t i = 0; i < ENCODER_SKIPS; i++)
+        if (w.counts.skipped[i] > 0)
+            l->books->skipped[i] += w.counts.skipped[i];
+}

@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* lane_thread.c - the loop of a lane: take, send, hear what became of it, wait. */
+#include "lane_private.h"
+
+#include <assert.h>
+#include <poll.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <time.h>
+
+#define BEAT_NS       SEC_NS /* the longest that the thread waits */
+#define SENDS_A_ROUND 64
+
+static int64_t earlier(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+static int64_t later(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
+static void take_ends(struct lane *l)
+{
+    void *item;
+    while (l->window.in_flight > 0 && channel_recv(l->ends, &item, NULL, DEADLINE_NOW) == OK) {
+        struct payload *p = item;
+        if (l->busy)
+            l->resume_ns = 0;
+        l->busy = false;
+        lane_end(l, p, p->how, true, NULL);
+    }
+}
+
+/* Keys that fail while others get through must not keep these out. */
+static void make_room(struct lane *l)
+{
+    struct window *w = &l->window;
+    struct payload *p;
+    if (w->stubborn == 0 || channel_stats(l->input).len == 0)
+        return;
+    while ((w->bytes > w->max_bytes / 4 * 3 || w->held + w->in_flight > LANE_WINDOW / 4 * 3) &&
+           (p = window_evict(w)) != NULL)
+        lane_give_up(l, p, LOST_BUFFER_FULL);
+}
+
+static void take_input(struct lane *l)
+{
+    void *item;
+    enum status r = OK;
+    if (!window_has_room(&l->window))
+        make_room(l);
+    while (r == OK && !l->drained && window_has_room(&l->window)) {
+        r = channel_recv(l->input, &item, NULL, DEADLINE_NOW);
+        if (r == OK)
+            window_put(&l->window, item);
+        l->drained = r == ERR_CLOSED;
+    }
+}
+
+/* An accepted payload may be gone when send returns: what is to be said of it is said
+ * before, and taken back. */
+static void send_one(struct lane *l, struct payload *p)
+{
+    struct err err = {.status = OK};
+    int64_t now = clock_mono_ns(), first = p->first_sent_ns;
+    uint64_t samples = p->samples;
+    bool twice = p->unknown && !p->maybe_twice && now - first > l->shared.duplicate_window_ns;
+    p->maybe_twice |= twice;
+    p->first_sent_ns = first ? first : now;
+    enum status r = l->sink->send(l->sink_self, p, earlier(now + LANE_SEND_NS, l->close_ns), &err);
+    if (r == OK) {
+        l->books->payloads_sent++;
+        l->books->maybe_twice += twice ? samples : 0;
+        return;
+    }
+    p->first_sent_ns = first;
+    p->maybe_twice &= !twice;
+    if (!lane_is_busy(l, p, r))
+        lane_end(l, p, r, false, err.text);
+}
+
+static bool may_send(const struct lane *l)
+{
+    return l->window.in_flight < LANE_WINDOW && clock_mono_ns() >= l->resume_ns;
+}
+
+static void send_ready(struct lane *l)
+{
+    struct payload *p;
+    for (int i = 0; i < SENDS_A_ROUND && may_send(l); i++) {
+        if ((p = window_next(&l->window, clock_mono_ns())) == NULL)
+            return;
+        send_one(l, p);
+        take_ends(l);
+        if (l->close_ns <= clock_mono_ns())
+            return;
+    }
+}
+
+static void publish(struct lane *l)
+{
+    l->held = l->window.held;
+    l->in_flight = l->window.in_flight;
+    l->held_bytes = l->window.bytes;
+}
+
+/* Nobody wakes us for what we cannot take. */
+static void poll_input(struct lane *l)
+{
+    bool wanted = !l->drained && window_has_room(&l->window);
+    if (wanted == l->polls_input)
+        return;
+    struct epoll_event e = {.events = EPOLLIN, .data.fd = l->input_fd};
+    if (epoll_ctl(l->epoll_fd, wanted ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, l->input_fd, &e) == 0)
+        l->polls_input = wanted; /* else again after the next beat */
+}
+
+/* ppoll, for backoffs of less than a millisecond. */
+static void wait_readable(int fd, int64_t deadline_ns)
+{
+    int64_t left = deadline_ns - clock_mono_ns();
+    if (left < 0)
+        left = 0;
+    struct timespec t = {.tv_sec = (time_t)(left / SEC_NS), .tv_nsec = (long)(left % SEC_NS)};
+    struct pollfd p = {.fd = fd, .events = POLLIN};
+    (void)ppoll(&p, 1, &t, NULL);
+}
+
+static void wait_for_more(struct lane *l)
+{
+    int64_t until = earlier(clock_mono_ns() + BEAT_NS, l->close_ns);
+    if (l->window.in_flight < LANE_WINDOW) {
+        if (l->window.ready.first)
+            until = earlier(until, l->resume_ns);
+        until = earlier(until, later(l->resume_ns, window_resume_ns(&l->window)));
+    }
+    poll_input(l);
+    if (l->sink->work) {
+        enum status r = l->sink->work(l->sink_self, l->epoll_fd, until);
+        (void)r; /* whatever it was, all is looked at again */
+    } else if (until > clock_mono_ns()) {
+        wait_readable(l->epoll_fd, until);
+    }
+}
+
+/* Once all has been sent a library may want to be told so. */
+static void flush(struct lane *l)
+{
+    const struct window *w = &l->window;
+    if (!l->sink->flush || !l->drained || w->held > 0 || w->in_flight == 0)
+        return;
+    int64_t until = earlier(clock_mono_ns() + BEAT_NS, l->close_ns);
+    enum status r = l->sink->flush(l->sink_self, until, NULL);
+    (void)r; /* the ends say how each went */
+    take_ends(l);
+}
+
+/* The first time the lane is found closing all that waits is tried at once. */
+static void heed_close(struct lane *l)
+{
+    eventfd_t count;
+    if (!l->closing)
+        return;
+    if (!l->knows_closing)
+        l->resume_ns = 0;
+    l->knows_closing = true;
+    (void)eventfd_read(l->wake_fd, &count);
+}
+
+static bool is_finished(const struct lane *l)
+{
+    const struct window *w = &l->window;
+    if (!l->closing)
+        return false;
+    return clock_mono_ns() >= l->close_ns || (l->drained && w->held == 0 && w->in_flight == 0);
+}
+
+/* What is still here did not get through in time. */
+static void stop(struct lane *l)
+{
+    void *item;
+    struct payload *p;
+    l->sink->close(l->sink_self);
+    take_ends(l);
+    assert(l->window.in_flight == 0); /* as sink_ops.close promises */
+    while (channel_recv(l->input, &item, NULL, DEADLINE_NOW) == OK)
+        lane_give_up(l, item, LOST_CLOSED);
+    while ((p = window_take(&l->window)) != NULL)
+        lane_give_up(l, p, LOST_CLOSED);
+    publish(l);
+    lane_say_losses(l, true);
+    l->done = true;
+}
+
+void *lane_run(void *lane)
+{
+    struct lane *l = lane;
+    while (!is_finished(l)) {
+        l->beat_ns = clock_mono_ns();
+        heed_close(l);
+        take_ends(l);
+        take_input(l);
+        send_ready(l);
+        flush(l);
+        publish(l);
+        lane_say_losses(l, false);
+        if (!is_finished(l))
+            wait_for_more(l);
+    }
+    stop(l);
+    return NULL;
+}
