@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* bench_hot.c - what one sample costs from body to message.
  *
- *     bench_hot [SCRAPES]
+ *     bench_hot [--json] [SCRAPES]
  *
  * Reads a made-up page of 5,000 series again and again, 5 % of the values
  * changing, through page, filters and json, in this thread.  The naive way, strtod
@@ -103,16 +103,17 @@ struct rig {
 };
 
 /* Opens ops with its defaults and, if name is not NULL, one setting. */
-#define OPEN(step, ops_, name, text)                                                              \
-    do {                                                                                          \
-        _Alignas(max_align_t) char conf[256] = {0};                                               \
-        (step)->ops = (ops_);                                                                     \
-        setting_defaults((step)->ops->settings, conf);                                            \
-        if (name)                                                                                 \
-            check(setting_set(setting_find((step)->ops->settings, name), conf, text, NULL) == OK, \
-                  text);                                                                          \
-        check((step)->ops->open(&(step)->self, conf, NULL) == OK, "open");                        \
-        setting_done((step)->ops->settings, conf);                                                \
+#define OPEN(step, ops_, name, text)                                                             \
+    do {                                                                                         \
+        _Alignas(max_align_t) char conf[256] = {0};                                              \
+        (step)->ops = (ops_);                                                                    \
+        setting_defaults((step)->ops->settings, conf);                                           \
+        const char *key = (name);                                                                \
+        if (key)                                                                                 \
+            check(setting_set(setting_find((step)->ops->settings, key), conf, text, NULL) == OK, \
+                  text);                                                                         \
+        check((step)->ops->open(&(step)->self, conf, NULL) == OK, "open");                       \
+        setting_done((step)->ops->settings, conf);                                               \
     } while (0)
 
 static void rig_open(struct rig *r)
@@ -158,7 +159,8 @@ static double scrape_naive(const struct buf *body, struct buf *out)
 
 int main(int argc, char **argv)
 {
-    long scrapes = argc > 1 ? strtol(argv[1], NULL, 10) : 200;
+    bool json = argc > 1 && strcmp(argv[1], "--json") == 0;
+    long scrapes = argc > 1 + json ? strtol(argv[1 + json], NULL, 10) : 200;
     struct rig r;
     struct buf bodies[BODIES], out = BUF_INIT(8 << 20);
     double first = 1e9, best = 1e9, sum = 0, naive_best = 1e9;
@@ -185,14 +187,20 @@ int main(int argc, char **argv)
         naive_best = ns < naive_best ? ns : naive_best;
     }
     struct page_stats stats = page_stats(r.page);
-    printf("series %d  body %.1f B/sample  json %.1f B/sample  memory %.1f B/series\n", (int)SERIES,
-           (double)bodies[0].len / SERIES, (double)r.out->body.len / SERIES,
-           (double)(stats.bytes + stats.table_bytes) / SERIES);
-    printf("first scrape   %7.1f ns/sample\n", first);
-    printf("repeat scrape  %7.1f ns/sample best, %.1f mean of %ld, %llu allocations\n", best,
-           sum / (double)scrapes, scrapes, (unsigned long long)allocations);
-    printf("naive          %7.1f ns/sample best, %.1f times the repeat scrape\n", naive_best,
-           naive_best / best);
+    if (json) {
+        printf("{\"first_ns_per_sample\":%.2f,\"repeat_ns_per_sample\":%.2f,"
+               "\"naive_ns_per_sample\":%.2f}\n",
+               first, best, naive_best);
+    } else {
+        printf("series %d  body %.1f B/sample  json %.1f B/sample  memory %.1f B/series\n",
+               (int)SERIES, (double)bodies[0].len / SERIES, (double)r.out->body.len / SERIES,
+               (double)(stats.bytes + stats.table_bytes) / SERIES);
+        printf("first scrape   %7.1f ns/sample\n", first);
+        printf("repeat scrape  %7.1f ns/sample best, %.1f mean of %ld, %llu allocations\n", best,
+               sum / (double)scrapes, scrapes, (unsigned long long)allocations);
+        printf("naive          %7.1f ns/sample best, %.1f times the repeat scrape\n", naive_best,
+               naive_best / best);
+    }
     rig_close(&r);
     for (unsigned i = 0; i < BODIES; i++)
         buf_done(&bodies[i]);

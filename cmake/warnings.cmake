@@ -1,14 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-# The flags every target of ours is built with.
+# The flags every target of ours is built with.  Hidden, so that no shared library ever takes a
+# function of ours for its own: libyaml has a yaml_free as well.
 add_library(warnings INTERFACE)
 target_compile_options(warnings INTERFACE
     -Wall -Wextra -Wshadow -Wconversion -Wundef -Wvla -Wformat=2 -Wwrite-strings
     -Wpointer-arith -Wcast-align -Wstrict-prototypes -Wmissing-prototypes
     -Wold-style-definition -Wredundant-decls -Wnull-dereference
-    -fno-common -fstack-protector-strong
+    -fno-common -fstack-protector-strong -fvisibility=hidden
     $<$<BOOL:${STRATA_WERROR}>:-Werror>)
 target_compile_definitions(warnings INTERFACE _GNU_SOURCE)
 if(STRATA_SANITIZE)
     add_compile_options(-fsanitize=${STRATA_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
     add_link_options(-fsanitize=${STRATA_SANITIZE})
+endif()
+if(STRATA_FUZZ)
+    add_compile_options(-fsanitize=fuzzer-no-link)
 endif()

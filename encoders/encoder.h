@@ -46,13 +46,18 @@ struct encoder_ops {
     const char *help;               /* one line */
     const struct setting *settings; /* ends with SETTING_END */
     size_t conf_size;
-    size_t end_bytes; /* the most that end writes; kept free for it */
+    size_t end_bytes;         /* the most that end writes; kept free for it */
+    const char *const *sinks; /* kinds of sinks it goes into, ended by NULL; NULL: all that
+                                 take it */
 
     /* As filter_ops.open. */
     enum status (*open)(void **ret_self, const void *conf, struct err *err);
 
     /* "application/json"; static. */
     const char *(*content_type)(const void *self);
+
+    /* The most records of one message, at least 1; NULL: any number. */
+    size_t (*max_samples)(const void *self);
 
     /* Before the first record and after the last one; NULL: nothing to write.  A
      * message into which neither wrote a byte may be cut between any two records. */
@@ -61,7 +66,7 @@ struct encoder_ops {
 
     /* Writes what is the same for every sample of s.  Depends on self, and on
      * name, labels, kind, help and unit of s only, for it is called once per series
-     * and lane, and again only when the kind has changed. */
+     * and lane, and again only when kind, help or unit have changed. */
     enum status (*constant)(const void *self, const struct series *s, struct buf *out);
 
     /* Writes one sample; constant is what the function above wrote for its series,

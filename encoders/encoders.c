@@ -58,6 +58,7 @@ static inline enum status find_part(const struct encoder_step *e, struct series 
 struct run {
     const struct encoder_step *step;
     const struct batch *batch;
+    size_t max_samples;
     struct message message;
     struct payload *marked; /* NULL: the message cannot be cut */
     struct encoder_counts *counts;
@@ -117,7 +118,7 @@ static void append_all(struct run *r, size_t *from)
 {
     const struct batch *b = r->batch;
     const struct message *m = &r->message;
-    size_t max = r->step->max_samples;
+    size_t max = r->max_samples;
     for (; *from < b->len && m->samples < max; ++*from) {
         size_t offset = m->out->len;
         enum status status = append_sample(r, &b->samples[*from]);
@@ -190,16 +191,23 @@ static size_t find_max(const struct encoder_step *e, const struct payload *p, co
     return max;
 }
 
+static size_t max_samples(const struct encoder_step *e)
+{
+    size_t own = e->ops->max_samples ? e->ops->max_samples(e->self) : SIZE_MAX;
+    return own < e->max_samples ? own : e->max_samples;
+}
+
 size_t encoder_run(const struct encoder_step *e, const struct batch *b, size_t *from,
                    struct payload *p, struct buf *raw, struct encoder_counts *counts)
 {
     struct buf *out = e->ops->finish ? raw : &p->body;
     struct run r = {.step = e,
                     .batch = b,
+                    .max_samples = max_samples(e),
                     .message = {.out = out},
                     .counts = counts,
                     .marked = e->ops->finish ? NULL : p};
-    assert(p->body.len == 0 && e->max_samples > 0);
+    assert(p->body.len == 0 && r.max_samples > 0);
     buf_truncate(out, 0);
     payload_unmark(p);
     p->content_type = e->ops->content_type(e->self);

@@ -19,7 +19,7 @@ struct encoder_step {
     void *self;
     unsigned lane;      /* which part of a series it caches; no other
                            encoder of the same pages may use it */
-    size_t max_samples; /* in one message; at least 1 */
+    size_t max_samples; /* in one message; at least 1; the encoder may want less */
 };
 
 /* Why a record is in no message. */

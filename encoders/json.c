@@ -1,37 +1,52 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* json.c - one object per sample:
+/* json.c - one object per sample (docs/MESSAGES.md):
  *
  *     {"name":"up","type":"gauge","tags":{"pod":"a"},"timestamp":"2026-11-21T14:26:00.123Z",
- *      "value":1}
+ *      "value":1,"unit":"seconds","help":"Whether it is up."}
  *
- * mode ndjson: each object on a line of its own; array: one array per message.
- * NaN, +Inf and -Inf, which JSON cannot say, are these words as strings.  Of a series
- * that has ended: "ended":true in place of the value, and the time that missed it.  */
+ * unit where the page says one, help only if configured.  mode ndjson: each object on a line
+ * of its own; array: one array per message; single: one object per message.  NaN, +Inf and
+ * -Inf, which JSON cannot say, are these words as strings.  Of a series that has ended:
+ * "ended":true in place of the value, and the time that missed it.
+ *
+ * The constant part is the head, up to the time; few series have anything behind the value,
+ * so such a tail stands in front of the head, behind a NUL, with which no head begins, and
+ * its length.  */
 #include "encoder.h"
 #include "mem.h"
 
 #include <math.h>
 
+enum json_mode { JSON_NDJSON, JSON_ARRAY, JSON_SINGLE };
+
 struct json_conf {
-    char *mode;
+    unsigned mode;
+    bool help;
 };
 
 struct json {
-    bool array;
+    enum json_mode mode;
+    bool array; /* mode is JSON_ARRAY */
+    bool help;
 };
 
+static const char *const modes[] = {"ndjson", "array", "single", NULL};
+
 static const struct setting settings[] = {
-    SETTING_STRING(json_conf, mode, "ndjson", 0, "ndjson: one object per line; array: one array"),
+    SETTING_CHOICE(json_conf, mode, "ndjson", modes,
+                   "ndjson: one object per line; array: one array per message; single: one object "
+                   "per message"),
+    SETTING_BOOL(json_conf, help, "false", "whether each object carries the metric's help"),
     SETTING_END};
 
 static enum status json_open(void **ret_self, const void *conf, struct err *err)
 {
     const struct json_conf *c = conf;
-    bool array = strcmp(c->mode, "array") == 0;
-    if (!array && strcmp(c->mode, "ndjson") != 0)
-        return err_set(err, ERR_INVALID, "json: mode '%s' is neither ndjson nor array", c->mode);
+    (void)err;
     struct json *self = mem_alloc(sizeof *self);
-    self->array = array;
+    self->mode = (enum json_mode)c->mode;
+    self->array = c->mode == JSON_ARRAY;
+    self->help = c->help;
     *ret_self = self;
     return OK;
 }
@@ -39,7 +54,13 @@ static enum status json_open(void **ret_self, const void *conf, struct err *err)
 static const char *json_content_type(const void *self)
 {
     const struct json *j = self;
-    return j->array ? "application/json" : "application/x-ndjson";
+    return j->mode == JSON_NDJSON ? "application/x-ndjson" : "application/json";
+}
+
+static size_t json_max_samples(const void *self)
+{
+    const struct json *j = self;
+    return j->mode == JSON_SINGLE ? 1 : SIZE_MAX;
 }
 
 static enum status json_begin(const void *self, struct message *m)
@@ -54,20 +75,49 @@ static enum status json_end(const void *self, struct message *m)
     return j->array ? buf_puts(m->out, "]\n") : OK;
 }
 
-static enum status add_string(struct buf *out, const char *s)
+/* Bytes up to the next one that a string must escape, or to the NUL. */
+static size_t count_plain(const char *s)
 {
-    enum status r = buf_puts(out, "\"");
-    while (*s && r == OK) {
-        size_t plain = 0;
-        while ((unsigned char)s[plain] >= ' ' && s[plain] != '"' && s[plain] != '\\')
-            plain++;
-        r = buf_add(out, s, plain);
-        s += plain;
-        if (*s && r == OK)
-            r = buf_printf(out, *s == '"' || *s == '\\' ? "\\%c" : "\\u%04x", (unsigned char)*s);
-        s += *s != '\0';
+    const char *p = s;
+    while ((unsigned char)*p >= ' ' && *p != '"' && *p != '\\')
+        p++;
+    return (size_t)(p - s);
+}
+
+static inline char *put(char *p, const char *data, size_t len)
+{
+    memcpy(p, data, len);
+    return p + len;
+}
+
+/* Behind the opening quote; the first plain bytes need no escape. */
+static enum status add_escaped(struct buf *out, const char *s, size_t plain)
+{
+    enum status r = buf_add(out, s, plain);
+    for (s += plain; *s && r == OK; s += plain) {
+        r = buf_printf(out, *s == '"' || *s == '\\' ? "\\%c" : "\\u%04x", (unsigned char)*s);
+        plain = count_plain(++s);
+        if (r == OK)
+            r = buf_add(out, s, plain);
     }
     return r == OK ? buf_puts(out, "\"") : r;
+}
+
+static enum status add_string(struct buf *out, const char *s)
+{
+    size_t plain = count_plain(s);
+    if (s[plain]) {
+        enum status r = buf_puts(out, "\"");
+        return r == OK ? add_escaped(out, s, plain) : r;
+    }
+    char *p = buf_room(out, plain + 2);
+    if (!p)
+        return ERR_LIMIT;
+    *p++ = '"';
+    p = put(p, s, plain);
+    *p = '"';
+    buf_used(out, plain + 2);
+    return OK;
 }
 
 static enum status add_tags(struct buf *out, const struct series *s)
@@ -75,7 +125,11 @@ static enum status add_tags(struct buf *out, const struct series *s)
     enum status r = OK;
     const char *before = "";
     for (struct label l = series_first(s); l.name && r == OK; l = series_next(s, l)) {
-        r = buf_cat(out, before, "\"", l.name, "\":", NULL);
+        r = buf_puts(out, before);
+        if (r == OK)
+            r = add_string(out, l.name);
+        if (r == OK)
+            r = buf_add(out, ":", 1);
         if (r == OK)
             r = add_string(out, l.value);
         before = ",";
@@ -84,74 +138,130 @@ static enum status add_tags(struct buf *out, const struct series *s)
 }
 
 /* All up to the time. */
-static enum status json_constant(const void *self, const struct series *s, struct buf *out)
+static enum status add_head(struct buf *out, const struct series *s)
 {
-    (void)self;
-    enum status r = buf_cat(out, "{\"name\":\"", series_name(s), "\",\"type\":\"",
-                            series_kind_name(s->family->kind), "\",\"tags\":{", NULL);
+    enum status r = buf_puts(out, "{\"name\":");
+    if (r == OK)
+        r = add_string(out, series_name(s));
+    if (r == OK)
+        r = buf_cat(out, ",\"type\":\"", series_kind_name(s->family->kind), "\",\"tags\":{", NULL);
     if (r == OK)
         r = add_tags(out, s);
     return r == OK ? buf_puts(out, "},\"timestamp\":\"") : r;
 }
 
-static char *put(char *p, const char *data, size_t len)
+/* ,"name":"text" - nothing without text. */
+static enum status add_member(struct buf *out, const char *name, const char *text)
 {
-    memcpy(p, data, len);
-    return p + len;
+    if (!text)
+        return OK;
+    enum status r = buf_cat(out, ",\"", name, "\":", NULL);
+    return r == OK ? add_string(out, text) : r;
 }
 
-/* Makes room for a record with n bytes between the time and the '}', and writes it up
- * to there.  NULL: it does not fit. */
-static inline char *open_record(const struct json *j, struct message *m, struct span constant,
-                                int64_t ts_ms, size_t n)
+#define TAIL_MARK (1 + sizeof(uint32_t)) /* NUL and length */
+
+static enum status add_tail(struct buf *out, const char *unit, const char *help)
 {
-    char *p = buf_room(m->out, constant.len + CLOCK_TEXT + n + 2);
+    size_t start = out->len;
+    enum status r = buf_add(out, "\0....", TAIL_MARK);
+    if (r == OK)
+        r = add_member(out, "unit", unit);
+    if (r == OK)
+        r = add_member(out, "help", help);
+    if (r != OK)
+        return r;
+    uint32_t len = (uint32_t)(out->len - start - TAIL_MARK);
+    memcpy(out->data + start + 1, &len, sizeof len);
+    return OK;
+}
+
+static enum status json_constant(const void *self, const struct series *s, struct buf *out)
+{
+    const struct json *j = self;
+    const char *unit = s->family->unit, *help = j->help ? s->family->help : NULL;
+    enum status r = unit || help ? add_tail(out, unit, help) : OK;
+    return r == OK ? add_head(out, s) : r;
+}
+
+static bool has_tail(struct span constant)
+{
+    return constant.data[0] == '\0';
+}
+
+/* Cuts the tail off, and from *constant all but the head. */
+static struct span cut_tail(struct span *constant)
+{
+    uint32_t len;
+    memcpy(&len, constant->data + 1, sizeof len);
+    struct span tail = {constant->data + TAIL_MARK, len};
+    constant->data += TAIL_MARK + len;
+    constant->len -= TAIL_MARK + len;
+    return tail;
+}
+
+#define TEXT(s) ((struct span){s, sizeof s - 1})
+
+/* An object in the order in which it is written; the time goes behind head. */
+struct record {
+    int64_t ts_ms;
+    struct span head, middle, what, tail;
+    bool quoted; /* what */
+};
+
+static inline __attribute__((always_inline)) enum status write_record(const struct json *j,
+                                                                      struct message *m,
+                                                                      const struct record *r)
+{
+    size_t fixed = CLOCK_TEXT + 2u * r->quoted + sizeof "}\n" - 1; /* or ",}" */
+    char *p = buf_room(m->out, fixed + r->head.len + r->middle.len + r->what.len + r->tail.len);
     if (!p)
-        return NULL;
+        return ERR_LIMIT;
     if (j->array && m->samples > 0)
         *p++ = ',';
-    p = put(p, constant.data, constant.len);
-    return put(p, message_time(m, ts_ms), CLOCK_TEXT);
-}
-
-static inline void close_record(const struct json *j, struct message *m, char *p)
-{
+    p = put(p, r->head.data, r->head.len);
+    p = put(p, message_time(m, r->ts_ms), CLOCK_TEXT);
+    p = put(p, r->middle.data, r->middle.len);
+    if (r->quoted)
+        *p++ = '"';
+    p = put(p, r->what.data, r->what.len);
+    if (r->quoted)
+        *p++ = '"';
+    p = put(p, r->tail.data, r->tail.len);
     *p++ = '}';
     if (!j->array)
         *p++ = '\n';
     buf_used(m->out, (size_t)(p - m->out->data) - m->out->len);
+    return OK;
 }
 
 static enum status json_append(const void *self, struct message *m, const struct sample *s,
                                struct span constant)
 {
-    static const char middle[] = "\",\"value\":";
-    const struct json *j = self;
     char digits[NUMBER_ROOM];
-    struct span value = sample_text(s, digits);
-    bool quoted = !isfinite(s->value);
-    char *p = open_record(j, m, constant, s->ts_ms, sizeof middle - 1 + value.len + 2 * quoted);
-    if (!p)
-        return ERR_LIMIT;
-    p = put(p, middle, sizeof middle - 1);
-    if (quoted)
-        *p++ = '"';
-    p = put(p, value.data, value.len);
-    if (quoted)
-        *p++ = '"';
-    close_record(j, m, p);
-    return OK;
+    struct record r = {.ts_ms = s->ts_ms,
+                       .head = constant,
+                       .middle = TEXT("\",\"value\":"),
+                       .what = sample_text(s, digits),
+                       .tail = TEXT(""),
+                       .quoted = !isfinite(s->value)};
+    if (!has_tail(constant))
+        return write_record(self, m, &r);
+    r.tail = cut_tail(&r.head);
+    return write_record(self, m, &r);
 }
 
 static enum status json_append_ended(const void *self, struct message *m, int64_t ts_ms,
                                      struct span constant)
 {
-    static const char rest[] = "\",\"ended\":true";
-    char *p = open_record(self, m, constant, ts_ms, sizeof rest - 1);
-    if (!p)
-        return ERR_LIMIT;
-    close_record(self, m, put(p, rest, sizeof rest - 1));
-    return OK;
+    struct record r = {.ts_ms = ts_ms,
+                       .head = constant,
+                       .middle = TEXT("\",\"ended\":true"),
+                       .what = TEXT(""),
+                       .tail = TEXT("")};
+    if (has_tail(constant))
+        r.tail = cut_tail(&r.head);
+    return write_record(self, m, &r);
 }
 
 const struct encoder_ops encoder_json = {
@@ -162,6 +272,7 @@ const struct encoder_ops encoder_json = {
     .end_bytes = sizeof "]\n" - 1,
     .open = json_open,
     .content_type = json_content_type,
+    .max_samples = json_max_samples,
     .begin = json_begin,
     .end = json_end,
     .constant = json_constant,

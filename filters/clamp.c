@@ -1,21 +1,28 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* clamp.c - replaces a value outside [min, max].
  *
- * Single numbers only (see series_is_single): moving one bucket of a histogram
- * would make the others wrong.  NaN is outside of nothing and stays.  */
+ * Histograms and summaries only when `kinds` names them: moving one bucket makes the
+ * others wrong.  NaN is outside of nothing and stays.  */
 #include "filter.h"
 #include "mem.h"
+#include "selector.h"
 
 #include <math.h>
 
 struct clamp_conf {
-    char *match;
+    struct selector_conf select;
     double min, max;
     double min_value, max_value;
 };
 
+struct clamp {
+    struct selector *selector;
+    double min, max;
+    double below, above; /* what replaces them */
+};
+
 static const struct setting settings[] = {
-    SETTING_STRING(clamp_conf, match, "", 0, "names of metrics, as a shell pattern; empty: all"),
+    SELECTOR_SETTINGS(clamp_conf, select),
     SETTING_DOUBLE(clamp_conf, min, "-inf", "lower bound"),
     SETTING_DOUBLE(clamp_conf, max, "inf", "upper bound"),
     SETTING_DOUBLE_OPTIONAL(clamp_conf, min_value, "what replaces a value below min; unset: min"),
@@ -28,37 +35,40 @@ static enum status clamp_open(void **ret_self, const void *conf, struct err *err
     if (c->min > c->max)
         return err_set(err, ERR_INVALID, "clamp: min %g is above max %g", c->min, c->max);
 
-    struct clamp_conf *self = mem_alloc(sizeof *self);
-    *self = *c;
-    self->match = mem_strdup(c->match);
-    if (isnan(self->min_value))
-        self->min_value = self->min;
-    if (isnan(self->max_value))
-        self->max_value = self->max;
+    struct selector *selector;
+    if (selector_new(&selector, &c->select, err) != OK)
+        return err_wrap(err, ERR_INVALID, "clamp");
+    struct clamp *self = mem_alloc(sizeof *self);
+    *self = (struct clamp){.selector = selector,
+                           .min = c->min,
+                           .max = c->max,
+                           .below = isnan(c->min_value) ? c->min : c->min_value,
+                           .above = isnan(c->max_value) ? c->max : c->max_value};
     *ret_self = self;
     return OK;
 }
 
 static bool clamp_selects(const void *self, const struct series *s)
 {
-    const struct clamp_conf *c = self;
-    return series_is_single(s) && series_matches(s, c->match);
+    const struct clamp *c = self;
+    return selector_matches(c->selector, s);
 }
 
 static enum filter_verdict clamp_apply(const void *self, struct sample *s)
 {
-    const struct clamp_conf *c = self;
+    const struct clamp *c = self;
     if (s->value < c->min)
-        sample_set(s, c->min_value);
+        sample_set(s, c->below);
     else if (s->value > c->max)
-        sample_set(s, c->max_value);
+        sample_set(s, c->above);
     return FILTER_KEEP;
 }
 
 static void clamp_close(void *self)
 {
-    setting_done(settings, self);
-    mem_free(self);
+    struct clamp *c = self;
+    selector_free(c->selector);
+    mem_free(c);
 }
 
 const struct filter_ops filter_clamp = {

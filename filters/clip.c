@@ -1,21 +1,28 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* clip.c - drops a sample whose value lies outside [min, max].
  *
- * Single numbers only (see series_is_single).  NaN is outside of nothing and
+ * Histograms and summaries only when `kinds` names them.  NaN is outside of nothing and
  * stays, unless drop_nan says otherwise.  */
 #include "filter.h"
 #include "mem.h"
+#include "selector.h"
 
 #include <math.h>
 
 struct clip_conf {
-    char *match;
+    struct selector_conf select;
+    double min, max;
+    bool inclusive, drop_nan;
+};
+
+struct clip {
+    struct selector *selector;
     double min, max;
     bool inclusive, drop_nan;
 };
 
 static const struct setting settings[] = {
-    SETTING_STRING(clip_conf, match, "", 0, "names of metrics, as a shell pattern; empty: all"),
+    SELECTOR_SETTINGS(clip_conf, select),
     SETTING_DOUBLE(clip_conf, min, "-inf", "lower bound"),
     SETTING_DOUBLE(clip_conf, max, "inf", "upper bound"),
     SETTING_BOOL(clip_conf, inclusive, "true", "whether the bounds themselves are kept"),
@@ -28,20 +35,22 @@ static enum status clip_open(void **ret_self, const void *conf, struct err *err)
     if (c->min > c->max)
         return err_set(err, ERR_INVALID, "clip: min %g is above max %g", c->min, c->max);
 
-    struct clip_conf *self = mem_alloc(sizeof *self);
-    *self = *c;
-    self->match = mem_strdup(c->match);
+    struct selector *selector;
+    if (selector_new(&selector, &c->select, err) != OK)
+        return err_wrap(err, ERR_INVALID, "clip");
+    struct clip *self = mem_alloc(sizeof *self);
+    *self = (struct clip){selector, c->min, c->max, c->inclusive, c->drop_nan};
     *ret_self = self;
     return OK;
 }
 
 static bool clip_selects(const void *self, const struct series *s)
 {
-    const struct clip_conf *c = self;
-    return series_is_single(s) && series_matches(s, c->match);
+    const struct clip *c = self;
+    return selector_matches(c->selector, s);
 }
 
-static bool outside(const struct clip_conf *c, double v)
+static bool outside(const struct clip *c, double v)
 {
     if (isnan(v))
         return c->drop_nan;
@@ -57,8 +66,9 @@ static enum filter_verdict clip_apply(const void *self, struct sample *s)
 
 static void clip_close(void *self)
 {
-    setting_done(settings, self);
-    mem_free(self);
+    struct clip *c = self;
+    selector_free(c->selector);
+    mem_free(c);
 }
 
 const struct filter_ops filter_clip = {

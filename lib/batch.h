@@ -27,7 +27,7 @@ struct batch {
     int64_t scraped_ms;
     size_t len, cap;
     struct sample *samples; /* in the order of the page; no series twice */
-    size_t meta_len;        /* so many of the last ones are meta series (page_add_meta) */
+    size_t meta_len;        /* of them, the last ones: about the scrape itself (page_add_meta) */
     size_t ended_len;
     struct series *const *ended; /* known before, no more: they ended at scraped_ms */
 };

@@ -4,8 +4,25 @@
 #include <assert.h>
 #include <time.h>
 
+static _Atomic bool held;
+static _Atomic int64_t held_mono_ns, held_wall_ms;
+
+void clock_hold(int64_t mono_ns, int64_t wall_ms)
+{
+    held_mono_ns = mono_ns;
+    held_wall_ms = wall_ms;
+    held = true;
+}
+
+void clock_release(void)
+{
+    held = false;
+}
+
 int64_t clock_mono_ns(void)
 {
+    if (held)
+        return held_mono_ns;
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (int64_t)t.tv_sec * SEC_NS + t.tv_nsec;
@@ -13,6 +30,8 @@ int64_t clock_mono_ns(void)
 
 int64_t clock_wall_ms(void)
 {
+    if (held)
+        return held_wall_ms;
     struct timespec t;
     clock_gettime(CLOCK_REALTIME, &t);
     return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;

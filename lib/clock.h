@@ -21,6 +21,11 @@
 int64_t clock_mono_ns(void);
 int64_t clock_wall_ms(void);
 
+/* For tests: both clocks stand at these times until held elsewhere or released, in all
+ * threads.  What waits on a condition or a descriptor still waits in real time. */
+void clock_hold(int64_t mono_ns, int64_t wall_ms);
+void clock_release(void);
+
 /* RFC 3339 in UTC with milliseconds: CLOCK_TEXT bytes and a NUL.  wall_ms lies
  * between CLOCK_MIN_MS and CLOCK_MAX_MS. */
 void clock_format(char out[CLOCK_TEXT + 1], int64_t wall_ms);

@@ -8,7 +8,11 @@
  * Only cmd/ and the thread loops log; everything else returns (err.h).  msg is a literal
  * without data, so that equal events have equal texts.  Of one msg with one first field
  * at most LOG_BURST lines are written in LOG_BURST_NS; the next one written carries
- * repeated=N, how many were kept back.  Secrets never go in.  Any thread.  */
+ * repeated=N, how many were kept back.  Secrets never go in.  Any thread.
+ *
+ * A line has at most PIPE_BUF bytes: a longer text is cut, a field that does not fit is left
+ * out.  Nobody waits for who reads the log: a line that standard error does not take at
+ * once is lost, and counted as suppressed.  */
 #ifndef LOG_H
 #define LOG_H
 
@@ -26,8 +30,13 @@ struct log_field {
     int64_t number;
 };
 
-#define LOG_S(name_, text_)   ((struct log_field){.name = (name_), .text = (text_) ? (text_) : ""})
+#define LOG_S(name_, text_)   log_text(name_, text_) /* NULL: "" */
 #define LOG_I(name_, number_) ((struct log_field){.name = (name_), .number = (int64_t)(number_)})
+
+static inline struct log_field log_text(const char *name, const char *text)
+{
+    return (struct log_field){.name = name, .text = text ? text : ""};
+}
 
 /* Words of enum log_level and enum log_format, ended by NULL; for settings. */
 extern const char *const log_levels[];
@@ -47,7 +56,7 @@ void log_write(enum log_level level, const char *msg, const struct log_field *fi
 #define log_info(msg, ...)  LOG_WRITE_(LOG_INFO, msg, ##__VA_ARGS__)
 #define log_debug(msg, ...) LOG_WRITE_(LOG_DEBUG, msg, ##__VA_ARGS__)
 
-/* Lines written and kept back since start; for /metrics. */
+/* Lines written, and those kept back or lost, since start; for /metrics. */
 uint64_t log_count(enum log_level level);
 uint64_t log_suppressed(void);
 

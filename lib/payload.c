@@ -45,6 +45,11 @@ struct payload_id payload_id_piece(struct payload_id whole, uint32_t piece)
     return id;
 }
 
+const char *payload_tail(const struct payload *p)
+{
+    return p->content_type && strcmp(p->content_type, "application/json") == 0 ? "\n" : "";
+}
+
 void payload_id_text(struct payload_id id, char out[PAYLOAD_ID_TEXT + 1])
 {
     snprintf(out, PAYLOAD_ID_TEXT + 1, "%016" PRIx64 "%016" PRIx64, id.high, id.low);

@@ -18,7 +18,7 @@ struct payload_id {
     uint64_t high, low;
 };
 
-/* What an id is made of (design.md, law 5). */
+/* What an id is made of (ARCHITECTURE.md, law 5). */
 struct payload_origin {
     const char *cluster;
     const char *instance; /* of the agent; NULL when the output says `replicas: true`,
@@ -94,6 +94,10 @@ static inline const char *payload_target(const struct payload *p)
     return p->key.data + p->target_at;
 }
 
+/* What a file or a terminal gets behind p, so that a message which is one JSON value stands on
+ * lines of its own: "\n", else "". */
+const char *payload_tail(const struct payload *p);
+
 /* The id as 32 hex digits and a NUL. */
 #define PAYLOAD_ID_TEXT 32
 void payload_id_text(struct payload_id id, char out[PAYLOAD_ID_TEXT + 1]);
@@ -113,7 +117,7 @@ static inline void payload_mark(struct payload *p, size_t offset)
 }
 
 /* Ends what a sink had accepted; p is gone for the caller.  Any thread.  What the
- * lane does with it (design.md, law 5):
+ * lane does with it (ARCHITECTURE.md, law 5):
  *   OK           delivered: the peer has acknowledged it, or, where there are no
  *                acknowledgements (core NATS, UDP, files, stdout), it is written
  *   ERR_AGAIN, ERR_TIMEOUT, ERR_IO

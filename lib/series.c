@@ -5,7 +5,6 @@
 #include "mem.h"
 
 #include <assert.h>
-#include <fnmatch.h>
 
 static const char *const kind_names[SERIES_KINDS] = {
     [SERIES_UNTYPED] = "untyped",   [SERIES_GAUGE] = "gauge",
@@ -15,6 +14,7 @@ static const char *const kind_names[SERIES_KINDS] = {
 };
 
 _Static_assert(sizeof(void *) != 8 || offsetof(struct series, id) <= 64, "hot fields grew");
+_Static_assert(sizeof(void *) != 8 || sizeof(struct series) == 72, "a million series grew");
 
 const char *series_kind_name(enum series_kind kind)
 {
@@ -66,6 +66,23 @@ void series_free(struct series *s)
     mem_free(s);
 }
 
+struct series *series_relane(struct series *s, uint8_t lanes, const uint8_t *from)
+{
+    struct span key = {series_name(s), s->key_len};
+    struct series *new = series_new(key, s->family, lanes, s->bytes);
+    new->prefix_hash = s->prefix_hash;
+    new->prefix_len = s->prefix_len;
+    new->scrape = s->scrape;
+    new->position = s->position;
+    new->last_ms = s->last_ms;
+    new->last_value = s->last_value;
+    for (unsigned i = 0; i < lanes; i++)
+        if (from[i] != SERIES_NEW_LANE)
+            new->parts[i].sent = s->parts[from[i]].sent;
+    series_free(s);
+    return new;
+}
+
 const char *series_name(const struct series *s)
 {
     return (const char *)&s->parts[s->lanes];
@@ -96,17 +113,6 @@ const char *series_label(const struct series *s, const char *name)
         if (strcmp(l.name, name) == 0)
             return l.value;
     return NULL;
-}
-
-bool series_matches(const struct series *s, const char *glob)
-{
-    return glob[0] == '\0' || fnmatch(glob, series_name(s), 0) == 0;
-}
-
-bool series_is_single(const struct series *s)
-{
-    enum series_kind k = s->family->kind;
-    return k == SERIES_GAUGE || k == SERIES_COUNTER || k == SERIES_UNTYPED;
 }
 
 void series_set_part(struct series *s, unsigned lane, struct span data)

@@ -35,7 +35,8 @@ struct family {
     char *name;        /* of a histogram: without _bucket, _sum, _count */
     char *help, *unit; /* or NULL */
     enum series_kind kind;
-    uint32_t users; /* series that point here */
+    uint32_t users;   /* series that point here */
+    uint32_t changed; /* for page.c: number of the scrape that last said otherwise */
 };
 
 struct family *family_new(struct span name); /* untyped */
@@ -54,7 +55,7 @@ struct series {
     /* for page.c only: how the page recognizes the series in the next body */
     uint64_t prefix_hash; /* of the text in front of the value */
     uint32_t prefix_len;  /* 0: not known */
-    uint32_t scrape;      /* number of the last scrape that had it */
+    uint32_t scrape;      /* number of the last one that had it */
 
     /* for filters.c only */
     uint32_t selected; /* bit i: step i of the chain wants it */
@@ -88,15 +89,13 @@ struct label series_first(const struct series *s); /* .name NULL: none */
 struct label series_next(const struct series *s, struct label l);
 const char *series_label(const struct series *s, const char *name); /* value, or NULL */
 
-/* True when name matches glob as fnmatch(3) does; "" matches every name. */
-bool series_matches(const struct series *s, const char *glob);
-
-/* True for gauge, counter and untyped: a number that may be changed alone.  One
- * bucket of a histogram may not, the others would contradict it. */
-bool series_is_single(const struct series *s);
-
 /* Keeps a copy of data as the part of that lane, which must have none yet. */
 void series_set_part(struct series *s, unsigned lane, struct span data);
+
+/* The same series for other lanes, in new memory: its slot i was slot from[i] of s, or is
+ * new when that is SERIES_NEW_LANE.  What was derived is forgotten, sent is not.  Frees s. */
+#define SERIES_NEW_LANE UINT8_MAX
+struct series *series_relane(struct series *s, uint8_t lanes, const uint8_t *from) NODISCARD;
 
 /* Forgets what was derived from kind, name and labels: the bytes of parts, and the
  * selection. */

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* setting.c - text into settings; the contract is in setting.h. */
 #include "setting.h"
 
 #include "clock.h"
@@ -34,23 +35,43 @@ const struct setting *setting_find(const struct setting *table, const char *name
     return NULL;
 }
 
+/* "%.80s": what an operator wrote leaves room for what is wrong with it. */
+static enum status out_of_range(const struct setting *s, const char *text, struct err *err)
+{
+    AUTO(buf) struct buf bounds = BUF_INIT(100);
+    if (setting_bounds(s, &bounds) != OK || bounds.len == 0)
+        return err_set(err, ERR_INVALID, "%s: '%.80s' is out of range", s->name, text);
+    return err_set(err, ERR_INVALID, "%s: '%.80s' is out of range, %s", s->name, text, bounds.data);
+}
+
+static enum status unknown_unit(const struct setting *s, const struct unit *units, const char *text,
+                                struct err *err)
+{
+    const char *example = units == duration_units ? "; write 500ms, 10s, 5m, 1h"
+                          : units == byte_units   ? "; write 512, 64KiB, 5MiB, 1GiB"
+                                                  : "";
+    const char *what = units == no_units ? "is not a number" : "has no known unit";
+    return err_set(err, ERR_INVALID, "%s: '%.80s' %s%s", s->name, text, what, example);
+}
+
 static enum status set_number(const struct setting *s, const struct unit *units, int64_t *out,
                               const char *text, struct err *err)
 {
     char *end;
     errno = 0;
     int64_t n = strtoll(text, &end, 10);
-    if (end == text || errno)
-        return err_set(err, ERR_INVALID, "%s: '%s' is not a number", s->name, text);
+    const char *digits = text + (text[0] == '-');
+    if (digits[0] < '0' || digits[0] > '9')
+        return err_set(err, ERR_INVALID, "%s: '%.80s' is not a number", s->name, text);
     for (const struct unit *u = units; u->suffix; u++) {
         if (strcmp(end, u->suffix) != 0)
             continue;
-        if (__builtin_mul_overflow(n, u->factor, &n) || n < s->min || n > s->max)
-            return err_set(err, ERR_INVALID, "%s: '%s' is out of range", s->name, text);
+        if (errno || __builtin_mul_overflow(n, u->factor, &n) || n < s->min || n > s->max)
+            return out_of_range(s, text, err);
         *out = n;
         return OK;
     }
-    return err_set(err, ERR_INVALID, "%s: '%s' has no known unit", s->name, text);
+    return unknown_unit(s, units, text, err);
 }
 
 static enum status set_double(const struct setting *s, double *out, const char *text,
@@ -60,7 +81,7 @@ static enum status set_double(const struct setting *s, double *out, const char *
     if ((s->flags & SETTING_OPTIONAL) && strcmp(text, "unset") == 0)
         d = NAN;
     else if (number_parse((struct span){text, strlen(text)}, &d, NULL) != OK || isnan(d))
-        return err_set(err, ERR_INVALID, "%s: '%s' is not a number", s->name, text);
+        return err_set(err, ERR_INVALID, "%s: '%.80s' is not a number", s->name, text);
     *out = d;
     return OK;
 }
@@ -69,7 +90,7 @@ static enum status set_bool(const struct setting *s, bool *out, const char *text
 {
     bool yes = strcmp(text, "true") == 0;
     if (!yes && strcmp(text, "false") != 0)
-        return err_set(err, ERR_INVALID, "%s: '%s' is neither true nor false", s->name, text);
+        return err_set(err, ERR_INVALID, "%s: '%.80s' is neither true nor false", s->name, text);
     *out = yes;
     return OK;
 }
@@ -84,17 +105,16 @@ static enum status set_string(char **out, const char *text)
 static enum status set_choice(const struct setting *s, unsigned *out, const char *text,
                               struct err *err)
 {
-    char words[160] = "";
-    size_t len = 0;
     for (unsigned i = 0; s->choices[i]; i++) {
         if (strcmp(s->choices[i], text) == 0) {
             *out = i;
             return OK;
         }
-        int n = snprintf(words + len, sizeof words - len, "%s%s", len ? ", " : "", s->choices[i]);
-        len += (size_t)n < sizeof words - len ? (size_t)n : 0;
     }
-    return err_set(err, ERR_INVALID, "%s: '%s' is none of: %s", s->name, text, words);
+    AUTO(buf) struct buf words = BUF_INIT(120);
+    const char *etc = setting_bounds(s, &words) == OK ? "" : ", ...";
+    return err_set(err, ERR_INVALID, "%s: '%.80s' is none of: %s%s", s->name, text, words.data,
+                   etc);
 }
 
 static enum status list_add(struct text_list *l, const char *text)
@@ -128,7 +148,9 @@ enum status setting_put(const struct setting *s, void *conf, const char *name, c
     struct text_map *m = field(s, conf);
     for (size_t i = 0; i < m->len; i++)
         if (strcmp(m->items[i].name, name) == 0)
-            return err_set(err, ERR_INVALID, "%s: '%s' is there twice", s->name, name);
+            return err_set(err, ERR_INVALID, "%s: '%.80s' is there twice", s->name, name);
+    if (m->len >= SETTING_MAP_MAX)
+        return err_set(err, ERR_INVALID, "%s: more than %d entries", s->name, SETTING_MAP_MAX);
     m->items = mem_realloc(m->items, (m->len + 1) * sizeof *m->items);
     m->items[m->len++] = (struct text_pair){mem_strdup(name), mem_strdup(value)};
     return OK;
@@ -230,4 +252,34 @@ void setting_copy(const struct setting *table, void *to, const void *from)
 {
     for (const struct setting *s = table; s->name; s++)
         copy_one(s, field(s, to), (const char *)from + s->offset);
+}
+
+/* The plain value of text alone, in room. */
+static bool same_plain(const struct setting *s, const void *value)
+{
+    int64_t room[2] = {0};
+    struct setting alone = *s;
+    alone.offset = 0;
+    return setting_set(&alone, room, s->def, NULL) == OK &&
+           memcmp(room, value, plain_size(s->type)) == 0;
+}
+
+bool setting_is_default(const struct setting *s, const void *conf)
+{
+    const void *value = (const char *)conf + s->offset;
+    if (s->type == SETTING_T_LIST)
+        return ((const struct text_list *)value)->len == 0;
+    if (s->type == SETTING_T_MAP)
+        return ((const struct text_map *)value)->len == 0;
+    if (s->type == SETTING_T_GROUP) {
+        for (const struct setting *in = s->sub; in->name; in++)
+            if (!setting_is_default(in, value))
+                return false;
+        return true;
+    }
+    if (!s->def)
+        return false;
+    if (s->type == SETTING_T_STRING)
+        return *(char *const *)value && strcmp(*(char *const *)value, s->def) == 0;
+    return same_plain(s, value);
 }

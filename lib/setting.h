@@ -98,7 +98,9 @@ const struct setting *setting_find(const struct setting *table, const char *name
 enum status setting_set(const struct setting *s, void *conf, const char *text,
                         struct err *err) NODISCARD;
 
-/* Adds an entry to a MAP.  ERR_INVALID when the name is there already. */
+/* Adds an entry to a MAP.  ERR_INVALID when the name is there already, or
+ * SETTING_MAP_MAX entries are. */
+#define SETTING_MAP_MAX 1000
 enum status setting_put(const struct setting *s, void *conf, const char *name, const char *value,
                         struct err *err) NODISCARD;
 
@@ -114,13 +116,23 @@ void setting_done(const struct setting *table, void *conf);
 /* Deep copy of all that table describes, from one conf into another, zeroed one. */
 void setting_copy(const struct setting *table, void *to, const void *from);
 
+/* "duration", "list of strings", ...: static, for people. */
+const char *setting_type_name(enum setting_type t);
+
+/* What an operator may write, behind what out holds: "1s to 1h", "info, debug"; nothing
+ * where the type says it all.  OK, or ERR_LIMIT as buf.h says it. */
+enum status setting_bounds(const struct setting *s, struct buf *out) NODISCARD;
+
+/* Whether conf holds the default; of a LIST or MAP: nothing, of a GROUP: everywhere. */
+bool setting_is_default(const struct setting *s, const void *conf);
+
 /* The value in conf as an operator would write it, behind what out holds: a LIST as
  * ["a", "b"], a MAP and a GROUP as {name: value, ...}, a secret as it stands in the file
  * when it is file:PATH, else as "***".  OK, or ERR_LIMIT as buf.h says it. */
 enum status setting_text(const struct setting *s, const void *conf, struct buf *out) NODISCARD;
 
 /* All of a conf as one line, {name: value, ...} in the order of the table; with it two
- * confs can be compared: secrets go in as a hash of 64 bits. */
+ * confs can be compared: maps are sorted, secrets go in as a hash of 64 bits. */
 enum status setting_identity(const struct setting *table, const void *conf,
                              struct buf *out) NODISCARD;
 

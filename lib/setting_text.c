@@ -4,6 +4,7 @@
 
 #include "clock.h"
 #include "hash.h"
+#include "mem.h"
 #include "number.h"
 
 #include <inttypes.h>
@@ -92,20 +93,39 @@ static enum status add_list(const struct setting *s, const struct text_list *l, 
     return r == OK ? buf_puts(out, "]") : r;
 }
 
-static enum status add_map(const struct setting *s, const struct text_map *m, enum secrets how,
-                           struct buf *out)
+static enum status add_pairs(const struct setting *s, const struct text_pair *pairs, size_t n,
+                             enum secrets how, struct buf *out)
 {
     enum status r = buf_puts(out, "{");
-    for (size_t i = 0; i < m->len && r == OK; i++) {
+    for (size_t i = 0; i < n && r == OK; i++) {
         r = buf_puts(out, i ? ", " : "");
         if (r == OK)
-            r = add_quoted(m->items[i].name, out);
+            r = add_quoted(pairs[i].name, out);
         if (r == OK)
             r = buf_puts(out, ": ");
         if (r == OK)
-            r = add_string(s, m->items[i].value, how, out);
+            r = add_string(s, pairs[i].value, how, out);
     }
     return r == OK ? buf_puts(out, "}") : r;
+}
+
+static int by_name(const void *left, const void *right)
+{
+    const struct text_pair *a = left, *b = right;
+    return strcmp(a->name, b->name);
+}
+
+static enum status add_map(const struct setting *s, const struct text_map *m, enum secrets how,
+                           struct buf *out)
+{
+    if (how == SECRETS_HIDDEN || m->len < 2)
+        return add_pairs(s, m->items, m->len, how, out);
+    struct text_pair *sorted = mem_alloc(m->len * sizeof *sorted);
+    memcpy(sorted, m->items, m->len * sizeof *sorted);
+    qsort(sorted, m->len, sizeof *sorted, by_name);
+    enum status r = add_pairs(s, sorted, m->len, how, out);
+    mem_free(sorted);
+    return r;
 }
 
 static enum status add_table(const struct setting *table, const void *conf, enum secrets how,
@@ -140,6 +160,57 @@ static enum status add_table(const struct setting *table, const void *conf, enum
             r = add_value(s, conf, how, out);
     }
     return r == OK ? buf_puts(out, "}") : r;
+}
+
+const char *setting_type_name(enum setting_type t)
+{
+    switch (t) {
+    case SETTING_T_BOOL: return "true or false";
+    case SETTING_T_INT: return "integer";
+    case SETTING_T_DOUBLE: return "number";
+    case SETTING_T_STRING: return "string";
+    case SETTING_T_DURATION: return "duration";
+    case SETTING_T_BYTES: return "bytes";
+    case SETTING_T_CHOICE: return "word";
+    case SETTING_T_LIST: return "list of strings";
+    case SETTING_T_MAP: return "map of strings";
+    case SETTING_T_GROUP: return "group";
+    }
+    return "unknown";
+}
+
+static enum status add_bound(const struct setting *s, int64_t n, struct buf *out)
+{
+    if (s->type == SETTING_T_DURATION)
+        return add_duration(n, out);
+    return s->type == SETTING_T_BYTES ? add_bytes(n, out) : buf_printf(out, "%" PRId64, n);
+}
+
+static enum status add_choices(const struct setting *s, struct buf *out)
+{
+    enum status r = OK;
+    for (size_t i = 0; s->choices[i] && r == OK; i++)
+        r = buf_cat(out, i ? ", " : "", s->choices[i], NULL);
+    return r;
+}
+
+enum status setting_bounds(const struct setting *s, struct buf *out)
+{
+    if (s->type == SETTING_T_CHOICE)
+        return add_choices(s, out);
+    bool number =
+        s->type == SETTING_T_INT || s->type == SETTING_T_DURATION || s->type == SETTING_T_BYTES;
+    bool low = s->min != INT64_MIN, high = s->max != INT64_MAX;
+    if (!number || (!low && !high))
+        return OK;
+    if (!low || !high) {
+        enum status r = buf_puts(out, low ? "at least " : "at most ");
+        return r == OK ? add_bound(s, low ? s->min : s->max, out) : r;
+    }
+    enum status r = add_bound(s, s->min, out);
+    if (r == OK)
+        r = buf_puts(out, " to ");
+    return r == OK ? add_bound(s, s->max, out) : r;
 }
 
 enum status setting_text(const struct setting *s, const void *conf, struct buf *out)

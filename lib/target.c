@@ -34,6 +34,20 @@ struct target *target_new(const struct target *like)
     return t;
 }
 
+static size_t text_bytes(const char *s)
+{
+    return s ? strlen(s) + 1 : 0;
+}
+
+size_t target_bytes(const struct target *t)
+{
+    size_t n = sizeof *t + text_bytes(t->id) + text_bytes(t->source) + text_bytes(t->pool) +
+               text_bytes(t->url) + t->labels_len * sizeof t->labels[0];
+    for (size_t i = 0; i < t->labels_len; i++)
+        n += text_bytes(t->labels[i].name) + text_bytes(t->labels[i].value);
+    return n;
+}
+
 struct target *target_ref(struct target *t)
 {
     if (t)

@@ -34,6 +34,7 @@ struct target {
  * caller holds the first reference.
  *     target_new(&(struct target){.id = id, .url = url, ...})  */
 struct target *target_new(const struct target *like);
+size_t target_bytes(const struct target *t); /* of all its memory, http apart */
 struct target *target_ref(struct target *t); /* returns t; NULL gives NULL */
 void target_unref(struct target *t);         /* NULL is fine */
 DEFINE_AUTO_PTR(target, target_unref)

@@ -29,6 +29,9 @@ struct sink_lane {
     _Atomic size_t max_payload;          /* bytes the peer takes in one message: at first that of
                                    sink_ops; a sink that learns of another bound at
                                    connect stores it here, and later payloads keep to it */
+    _Atomic size_t window;               /* payloads the sink takes before one must end; 0: no
+                                   bound of its own.  Set at open; a send beyond it is
+                                   ERR_AGAIN */
     _Atomic int64_t duplicate_window_ns; /* how long the peer knows an id again; 0: not at all */
     _Atomic uint64_t connects;           /* how often a connection was made, for /metrics */
     _Atomic bool connected;
@@ -39,8 +42,10 @@ struct sink_ops {
     const char *help;               /* one line */
     const struct setting *settings; /* ends with SETTING_END */
     size_t conf_size;
-    size_t max_payload; /* bytes the peer takes in one message, unless it
+    size_t max_payload;          /* bytes the peer takes in one message, unless it
                            says otherwise; encoders split to fit */
+    const char *const *encoders; /* encoders it takes, ended by NULL; NULL: all that make
+                                    bytes for it */
 
     /* Checks conf (freed afterwards) and makes self.  Must not connect: a peer
      * that is down at start is ERR_IO of the first send, not a failed start.
@@ -72,6 +77,10 @@ struct sink_ops {
     /* Waits until all that send accepted has ended.  NULL when send itself waits.
      * OK, or ERR_TIMEOUT when something is still in the air. */
     enum status (*flush)(void *self, int64_t deadline_ns, struct err *err);
+
+    /* Fills *err with why a payload that send had accepted last ended with something else
+     * than OK; leaves it alone when there is nothing to say.  NULL: ends need no words. */
+    void (*explain)(void *self, struct err *err);
 
     /* Frees self; what is still in the air ends with ERR_CLOSED. */
     void (*close)(void *self);

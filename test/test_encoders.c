@@ -89,17 +89,6 @@ TEST(json_may_write_an_array_per_message)
     e.ops->close(e.self);
 }
 
-TEST(json_refuses_an_unknown_mode)
-{
-    struct err err;
-    struct {
-        char *mode;
-    } conf = {.mode = (char[]){"xml"}};
-    void *self;
-    CHECK_INT(encoder_find("json")->open(&self, &conf, &err), ERR_INVALID);
-    CHECK_STR(err.text, "json: mode 'xml' is neither ndjson nor array");
-}
-
 TEST(a_changed_value_is_printed_anew)
 {
     struct encoder_step e = open_encoder("statsd", NULL, NULL);
@@ -162,15 +151,15 @@ TEST(no_bound_is_ever_passed)
     static const struct {
         const char *name, *key, *value;
     } encoders[] = {
-        {"json", "mode", "array"},
-        {"json", "mode", "ndjson"},
-        {"statsd", "prefix", "k8s."},
+        {"json", "mode", "array"}, {"json", "mode", "ndjson"},   {"json", "mode", "single"},
+        {"json", "help", "true"},  {"statsd", "prefix", "k8s."},
     };
     for (size_t i = 0; i < ARRAY_LEN(encoders); i++) {
         struct encoder_step e = open_encoder(encoders[i].name, encoders[i].key, encoders[i].value);
         for (size_t max = 0; max < 400; max++) {
             AUTO_PTR(page) struct page *p = new_page();
-            struct batch *b = read_text(p, "a{x=\"\\\"y\"} 1\nbc 22.5\ndef Inf\n");
+            struct batch *b = read_text(p, "# HELP a q\"\n# UNIT a s\na{x=\"\\\"y\"} 1\nbc 22.5\n"
+                                           "def Inf\n");
             AUTO_PTR(payload) struct payload *out = payload_new("key", max);
             struct encoder_counts counts = {0};
             for (int scrape = 0; scrape < 2; scrape++) { /* the second ends two */
@@ -178,7 +167,7 @@ TEST(no_bound_is_ever_passed)
                 for (; encoder_run(&e, b, &from, out, NULL, &counts) > 0;
                      buf_truncate(&out->body, 0))
                     CHECK(out->body.len <= max);
-                b = read_text(p, "a{x=\"\\\"y\"} 1\n");
+                b = read_text(p, "# HELP a q\"\n# UNIT a s\na{x=\"\\\"y\"} 1\n");
             }
             check_books(&counts, 3 + 1);
         }

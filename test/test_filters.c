@@ -1,12 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "buf.h"
 #include "filters.h"
+#include "mem.h"
 #include "read.h"
 #include "test.h"
 
 #include <math.h>
 
-/* Opens the filter called name with "key", "value" settings, ended by NULL. */
+static enum status set(const struct setting *s, void *conf, const char *text)
+{
+    if (s->type != SETTING_T_MAP)
+        return setting_set(s, conf, text, NULL);
+    AUTO(buf) struct buf name = BUF_INIT(100);
+    const char *value = strchr(text, '=');
+    CHECK_INT(buf_add(&name, text, (size_t)(value - text)), OK);
+    return setting_put(s, conf, name.data, value + 1, NULL);
+}
+
+/* Opens the filter called name with "key", "value" settings, ended by NULL; of a map the
+ * value is "name=value", a list gains one. */
 static enum status open_filter(struct filter_step *ret, const char *name, struct err *err,
                                const char *const *pairs)
 {
@@ -18,7 +30,7 @@ static enum status open_filter(struct filter_step *ret, const char *name, struct
     for (; *pairs; pairs += 2) {
         const struct setting *s = setting_find(ops->settings, pairs[0]);
         CHECK(s != NULL);
-        CHECK_INT(setting_set(s, conf, pairs[1], err), OK);
+        CHECK_INT(set(s, conf, pairs[1]), OK);
     }
     ret->ops = ops;
     enum status r = ops->open(&ret->self, conf, err);
@@ -74,13 +86,89 @@ TEST(clamp_leaves_parts_of_histograms_alone)
                  "h_count 99\ns_sum 99\nu 10\n");
 }
 
-TEST(clamp_refuses_min_above_max)
+TEST(what_cannot_be_meant_is_refused)
 {
-    struct filter_step f;
-    struct err err;
-    const char *const pairs[] = {"min", "3", "max", "2", NULL};
-    CHECK_INT(open_filter(&f, "clamp", &err, pairs), ERR_INVALID);
-    CHECK_STR(err.text, "clamp: min 3 is above max 2");
+    static const struct {
+        const char *filter, *pairs[5], *error;
+    } cases[] = {
+        {"clamp", {"min", "3", "max", "2"}, "clamp: min 3 is above max 2"},
+        {"clip", {"min", "inf", "max", "2"}, "clip: min inf is above max 2"},
+        {"clip", {"regex", "a("}, "clip: regex 'a(': missing closing parenthesis, at character 2"},
+        {"clamp",
+         {"kinds", "gauge", "kinds", "gague"},
+         "clamp: kinds: 'gague' is none of: untyped, gauge, counter, histogram, gaugehistogram, "
+         "summary, info, stateset"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct filter_step f;
+        struct err err;
+        CHECK_INT(open_filter(&f, cases[i].filter, &err, cases[i].pairs), ERR_INVALID);
+        CHECK_STR(err.text, cases[i].error);
+    }
+}
+
+/* A clip that drops every number it is asked about shows by what is left which series it
+ * selects. */
+TEST(series_are_selected_by_all_that_is_said)
+{
+    static const char text[] = "# TYPE g_ratio gauge\ng_ratio{mode=\"user\",cpu=\"0\"} 1\n"
+                               "g_ratio{mode=\"idle\",cpu=\"0\"} 2\n"
+                               "# TYPE c counter\nc{mode=\"user2\"} 3\nu_ratio 4\n"
+                               "# TYPE h histogram\nh_sum 5\n# TYPE s summary\ns_sum 6\n"
+                               "# TYPE i info\ni 7\n";
+    static const struct {
+        const char *pairs[9], *want; /* the values that are left */
+    } cases[] = {
+        {{NULL}, "5 6 7 "},
+        {{"match", "*_ratio"}, "3 5 6 7 "},
+        {{"regex", ".*_ratio"}, "3 5 6 7 "},
+        {{"regex", "_ratio"}, "1 2 3 4 5 6 7 "},
+        {{"match", "g*", "regex", ".*_ratio"}, "3 4 5 6 7 "},
+        {{"match", "c", "regex", ".*_ratio"}, "1 2 3 4 5 6 7 "},
+        {{"labels", "mode=user*"}, "2 4 5 6 7 "},
+        {{"labels", "mode=user*", "labels", "cpu=[01]"}, "2 3 4 5 6 7 "},
+        {{"labels", "mode=*"}, "5 6 7 "}, /* absent is '' */
+        {{"labels", "mode=?*"}, "4 5 6 7 "},
+        {{"labels", "mode="}, "1 2 3 5 6 7 "},
+        {{"kinds", "histogram", "kinds", "summary"}, "1 2 3 4 7 "},
+        {{"kinds", "counter"}, "1 2 4 5 6 7 "},
+        {{"kinds", "untyped", "match", "[gu]*"}, "1 2 3 5 6 7 "},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct filter_step f;
+        const char *pairs[ARRAY_LEN(cases[i].pairs) + 2] = {"max", "0"};
+        memcpy(pairs + 2, cases[i].pairs, sizeof cases[i].pairs);
+        CHECK_INT(open_filter(&f, "clip", NULL, pairs), OK);
+        AUTO_PTR(page) struct page *p = page_new(NULL, &PAGE_LIMITS_DEFAULT, 0);
+        AUTO(buf) struct buf left = BUF_INIT(100);
+        uint64_t dropped[1] = {0};
+        struct batch *b = read_text(p, text);
+        filter_run(&f, 1, b, dropped);
+        for (size_t k = 0; k < b->len; k++)
+            CHECK_INT(buf_printf(&left, "%g ", b->samples[k].value), OK);
+        f.ops->close(f.self);
+        CHECK_STR(left.data, cases[i].want);
+    }
+}
+
+TEST(a_repeat_scrape_through_filters_allocates_nothing)
+{
+    struct filter_step chain[2];
+    uint64_t dropped[2] = {0}, before = 0;
+    CHECK_INT(OPEN(&chain[0], "clamp", "regex", "a.*", "labels", "x=?*", "max", "3", "kinds",
+                   "gauge", "kinds", "histogram"),
+              OK);
+    CHECK_INT(OPEN(&chain[1], "clip", "regex", ".", "max", "1"), OK);
+    AUTO_PTR(page) struct page *p = page_new(NULL, &PAGE_LIMITS_DEFAULT, 0);
+    for (int scrape = 0; scrape < 3; scrape++) {
+        struct batch *b = read_text(p, "# TYPE a histogram\na_sum{x=\"y\"} 5\nb 2\n");
+        CHECK_INT(filter_run(chain, 2, b, dropped), 1);
+        CHECK_DBL(b->samples[0].value, 3);
+        before = scrape == 0 ? mem_count() : before;
+    }
+    CHECK_INT(mem_count(), before);
+    for (size_t i = 0; i < 2; i++)
+        chain[i].ops->close(chain[i].self);
 }
 
 TEST(clip_drops_what_is_outside)

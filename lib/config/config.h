@@ -8,7 +8,8 @@
  * YAML by yaml.h; every table of settings.h names its own keys, so this file knows only what
  * stands around them.  ${ENV} in values: unset is a fault, ${ENV:-default} and $$ as in a
  * shell.  All faults of a file are found in one go, each with its place; a file with one fault is
- * refused whole.  Nothing is opened, connected or resolved.  */
+ * refused whole.  Each filter, encoder, sink and source is opened once, to check its settings,
+ * and closed; nothing is connected.  */
 #ifndef CONFIG_H
 #define CONFIG_H
 
@@ -43,7 +44,7 @@ struct output_conf {
     void *encoder_conf;
     char *encoder_text;               /* setting_identity of it: goes into ids */
     size_t sink;                      /* index in config->sinks */
-    int64_t max_message, max_samples; /* max_message 0: min(512KiB, the sink's) */
+    int64_t max_message, max_samples; /* resolved: never 0 */
     bool replicas;
     char *identity; /* of all that a lane is made of, the sink's entry too */
 };

@@ -43,18 +43,34 @@ struct source_agent {
 
 /* What open gets; outlives the source. */
 struct source_env {
-    uint32_t number; /* of the source, for its events; no other source of
-                                           this process has it */
+    uint32_t number; /* of the source, for its events; no other of this process has it */
     const struct source_common *common;
     struct source_agent agent;
     struct http *http; /* made of common->http */
 };
 
-/* A target of a source: url is checked and made whole (scheme, path), the id is made of it,
- * and labels are put together, each only where none of the same name came before: own (may
- * be empty), then instance (host:port), job (the source's name), agent.labels, cluster.  A label
- * with an empty value takes the name and leaves the label out.  ERR_INVALID: no such URL, a bad
- * name of a label, more than TARGET_LABELS. */
+#define SOURCE_URL_MAX    2048  /* bytes of a target's URL */
+#define SOURCE_VALUE_MAX  4096  /* bytes of one label's value */
+#define SOURCE_LABELS_MAX 16384 /* bytes of all names and values of one target */
+
+/* A target of a source.  url is checked and made whole:
+ *     http://h:9100/metrics    https://[::1]:8443/m?a=b    as it stands; host in lower case
+ *     h:9100                   http://h:9100/metrics
+ *     h                        the scheme's port: http://h:80/metrics
+ * Where url has no scheme, or no path, those of own's labels __scheme__ and
+ * __metrics_path__ count before the defaults; each __param_NAME is added to the query.  Other
+ * labels whose name starts with __ are left out.  No credentials, no fragment; spaces and
+ * what is beyond ASCII are written as %XX.
+ *
+ * The id is the URL made whole; where its host is the machine itself or its link (loopback,
+ * link-local, unspecified, localhost) it is "INSTANCE/URL" with agent.instance, for other
+ * agents have a target of the same URL.
+ *
+ * Labels are put together, each only where none of the same name came before: own (NULL: none),
+ * then instance (host:port), job (the source's name), agent.labels, cluster.  A label with
+ * an empty value takes the name and leaves the label out.  ERR_INVALID: no such URL, a bad
+ * name or value of a label, more than TARGET_LABELS; *err does not repeat the URL, which may
+ * hold a secret by mistake.  Any thread. */
 enum status source_target(const struct source_env *env, const char *url, const struct text_map *own,
                           struct target **ret, struct err *err) NODISCARD;
 
@@ -64,7 +80,8 @@ struct source_ops {
     const struct setting *settings; /* ends with SETTING_END */
     size_t conf_size;
 
-    /* As sink_ops.open: checks and copies conf, does not connect. */
+    /* As sink_ops.open: checks and copies conf, does not connect.  ERR_INVALID refuses the
+     * configuration; ERR_IO: no descriptor left. */
     enum status (*open)(void **ret_self, const void *conf, const struct source_env *env,
                         struct err *err);
 
@@ -84,13 +101,16 @@ struct source_ops {
      *                 the peer failed; the source tries again by its timer, and picks
      *                 up where it was or says TARGET_RESYNC.  Known targets stay
      *   ERR_DENIED    no permission (RBAC); likewise, but shown to the operator
+     *   ERR_INVALID, ERR_LIMIT
+     *                 a part of what there is to read is faulty or too large (a file); the rest
+     *                 goes on
      *   ERR_CLOSED    no more will ever come (a fixed list, after its SYNCED), or emit
      *                 said so: ready is not called again; known targets stay */
     enum status (*ready)(void *self, const struct target_emit *emit, struct err *err) NODISCARD;
 
     /* Targets that it would not take (a bad URL, above the bound of targets), for
-     * /targets: text behind what out holds, one line each, as much as fits.  NULL: none ever.
-     * Returns how many there are. */
+     * /targets: lines "target: why" behind what out holds, as many as fit.  Asked after open
+     * and after each ready.  NULL: none ever.  Returns how many there are. */
     size_t (*refused)(const void *self, struct buf *out);
 
     /* Frees self.  Says nothing about its targets: who closes a source, removes them. */

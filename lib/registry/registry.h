@@ -29,10 +29,11 @@ const char *registry_drop_name(enum registry_drop why);
 
 struct registry_books {
     uint64_t due, handed, dropped[REGISTRY_DROPS];
-    uint64_t queued;      /* now: due and not yet handed on */
-    uint64_t targets;     /* now */
-    uint64_t changes;     /* taken from sources */
-    uint32_t clock_steps; /* backward, of the wall clock */
+    uint64_t queued;          /* now: due and not yet handed on */
+    uint64_t targets;         /* now */
+    uint64_t targets_refused; /* above max_targets */
+    uint64_t changes;         /* taken from sources */
+    uint32_t clock_steps;     /* backward, of the wall clock */
 };
 
 struct registry_conf {

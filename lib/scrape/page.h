@@ -24,7 +24,9 @@
  *
  * A series ends when a good scrape misses it, when the target is gone, or at the
  * target's second failure in a row: then it is in batch.ended, once, until the next
- * call, and what comes back after that is new.  */
+ * call, and what comes back after that is new.  On a page with bad lines, one of which may
+ * be its own, it ends only if the scrape before missed it too.  A series is missed as well
+ * when its sample was refused.  */
 #ifndef PAGE_H
 #define PAGE_H
 
@@ -39,9 +41,10 @@ struct page_limits {
     size_t max_labels;      /* of one series, with those of the target */
     size_t max_name_bytes;  /* a metric's or a label's name */
     size_t max_value_bytes; /* a label's value; longer help is left out */
-    size_t max_samples;     /* of one scrape; the first ones count */
+    size_t max_samples;     /* of one scrape; the first ones count, known or new; or less:
+                               the target's own max_samples */
     size_t max_new_series;  /* that one scrape may add; known ones go on */
-    size_t max_names;       /* names of metrics (families) */
+    size_t max_names;       /* of metrics (families); known series go on */
     size_t max_line_bytes;  /* a longer line is a bad line */
 };
 
@@ -77,7 +80,8 @@ const char *page_refusal_name(enum page_refusal r);
 struct page_stats {
     size_t series, families;
     size_t bytes;                    /* that max_bytes bounds */
-    size_t table_bytes;              /* beside these; grows with series, never shrinks */
+    size_t table_bytes;              /* beside these: tables, which grow with series and never
+                                        shrink, and meta series */
     uint64_t known, parsed;          /* samples taken, since birth: fast and slow */
     uint64_t refused[PAGE_REFUSALS]; /* samples, since birth */
     uint64_t lines_bad;              /* bad lines and faulty comments, since birth */
@@ -90,6 +94,7 @@ struct page_faults {
     uint64_t refused_by[PAGE_REFUSALS];
     struct err first_bad;     /* "line 3, column 7: ..."; status OK: no bad line */
     struct err first_refused; /* "max_series: NAME"; status OK: none refused */
+    bool unreadable;          /* bad lines and not one sample: no text page at all */
 };
 
 struct page;
@@ -102,8 +107,10 @@ DEFINE_AUTO_PTR(page, page_free)
 
 /* Reads one whole body into b, whose old content is dropped.  Every series in b is
  * valid until the next call, its texts as long as body.  A sample without a time
- * of its own gets scraped_ms.  Bad lines and refused samples are counted, the rest is
- * read; ret_faults (may be NULL) says how many there were in this body. */
+ * of its own, or one that the target does not honor, gets scraped_ms.  Bad lines and refused
+ * samples are counted, the rest is read; ret_faults (may be NULL) says how many there were in
+ * this body.  An unreadable body leaves the page as it was, b empty: the scrape failed, and
+ * page_failed is to be called. */
 void page_read(struct page *p, struct span body, int64_t scraped_ms, struct batch *b,
                struct page_faults *ret_faults);
 
@@ -117,17 +124,20 @@ void page_end(struct page *p, int64_t ended_ms, struct batch *b);
 
 struct page_stats page_stats(const struct page *p);
 
-/* For which filters and lanes the page works.  Two plans of one generation are equal. */
+/* For which filters and lanes the page works, in which limits.  Two plans of one generation
+ * are equal. */
 struct page_plan {
-    uint64_t generation;      /* of the pool's filters and lanes; never 0 */
-    const uint32_t *lane_ids; /* lanes_len of them, by slot (lane.h) */
+    uint64_t generation;              /* of the pool's filters, lanes and limits; never 0 */
+    const struct page_limits *limits; /* copied; NULL: they stay */
+    const uint32_t *lane_ids;         /* lanes_len of them, by slot (lane.h) */
     uint8_t lanes_len;
 };
 
 /* To be called before each read: makes the page work for that plan.  Nothing happens
  * while the generation stays.  Else what was derived is forgotten; a lane that was there
  * before, under whatever slot, still knows which series it has sent.  Values stay: nothing
- * ends, nothing is new.  *b's content is void. */
+ * ends, nothing is new, and what is above a lower limit on series, bytes or names goes on.  A
+ * batch of the page is void afterwards. */
 void page_bind(struct page *p, const struct page_plan *plan);
 
 /* Whether t differs from the page's target in nothing that series show (labels,
@@ -144,8 +154,9 @@ struct page_meta {
 
 /* Appends up, scrape_duration_seconds, scrape_samples_scraped,
  * scrape_samples_post_filter, scrape_series_added and scrape_body_size_bytes to b and sets
- * b->meta_len.  Between filters and encoders; never for a target without a page.  These series
- * count in no limit and no statistics, and end with page_end only. */
+ * b->meta_len.  Once for a batch, between filters and encoders, after page_read or page_failed.
+ * These series are gauges and count in no limit and no statistics but table_bytes; they end
+ * with page_end only. */
 void page_add_meta(struct page *p, const struct page_meta *m, struct batch *b);
 
 #endif

@@ -6,7 +6,8 @@
 
 void promtext_init(struct promtext *t, struct span body)
 {
-    *t = (struct promtext){body.data, body.data, body.data + body.len, NULL, NULL};
+    *t = (struct promtext){
+        .start = body.data, .at = body.data, .end = body.data + body.len, .max_line = SIZE_MAX};
 }
 
 /* The byte at t->at, NUL at the end.  A NUL in the text is nowhere allowed, so
@@ -39,8 +40,8 @@ static void skip_blanks(struct promtext *t)
 
 static void skip_line(struct promtext *t)
 {
-    while (t->at < t->end && *t->at++ != '\n')
-        ;
+    const char *eol = t->at < t->end ? memchr(t->at, '\n', (size_t)(t->end - t->at)) : NULL;
+    t->at = eol ? eol + 1 : t->end;
 }
 
 /* Newline, CR newline, or the end of the text. */
@@ -258,10 +259,21 @@ static enum status report(struct promtext *t, const char *line, struct err *err)
     return s;
 }
 
+/* Looked for only in what is left of a body that could hold such a line. */
+static bool is_too_long(struct promtext *t)
+{
+    size_t max = t->max_line;
+    if ((size_t)(t->end - t->at) <= max || memchr(t->at, '\n', max + 1))
+        return false;
+    return !refuse(t, t->at + max, "the line is too long");
+}
+
 enum status promtext_next(struct promtext *t, struct promtext_line *ret, struct err *err)
 {
     while (t->at < t->end) {
         const char *line = t->at;
+        if (is_too_long(t))
+            return report(t, line, err);
         skip_blanks(t);
         if (end_of_line(t))
             continue;

@@ -8,7 +8,8 @@
  *         if (s == OK) ...
  *
  * Copies nothing: all spans point into the text, which need not be NUL-terminated
- * and is never read past its end.  A bad line costs that line only.  CRLF and a
+ * and is never read past its end.  A bad line costs that line only, and so does one longer
+ * than max_line, which the caller may set after promtext_init.  CRLF and a
  * missing last newline are accepted.  OpenMetrics is another format; what both
  * share works, `# EOF` is a comment, exemplars are bad lines.  */
 #ifndef PROMTEXT_H
@@ -23,6 +24,7 @@ struct promtext {
     const char *start, *at, *end;
     const char *bad;  /* where the line went wrong */
     const char *what; /* what is wrong there */
+    size_t max_line;  /* bytes without the newline; a longer line is a bad one; none at first */
 };
 
 enum promtext_item {

@@ -7,14 +7,19 @@
 #define VIEW_H
 
 #include "discover.h"
+#include "registry.h"
 #include "pool.h"
+#include "registry.h"
 
+/* A pool or lane of an earlier configuration stays in the view, as its books stay in the sums
+ * of law 1: with its state as it is while it still drains, zeroed from then on. */
 struct view_lane {
     const char *pool, *output, *encoder, *sink_kind, *sink;
     const struct lane_books *books;
     struct lane_state state;
     uint64_t connects;
     bool connected;
+    bool gone; /* no output of the configuration in force */
     int64_t beat_age_ns;
 };
 
@@ -24,6 +29,7 @@ struct view_pool {
     struct pool_state state;
     const char *const *filters; /* names of the steps */
     size_t filters_len;
+    bool gone; /* no pool of the configuration in force */
     int64_t beat_age_ns;
 };
 
@@ -32,12 +38,20 @@ struct view_part {    /* of memory */
     uint64_t bytes;
 };
 
+struct view_web {              /* of the server that asks: filled by web.c */
+    uint64_t requests, errors; /* errors: answered with a status of 400 or above */
+    uint64_t cut;              /* connections ended because they were too slow */
+    uint64_t full;             /* how often no further connection could be taken */
+    size_t connections;        /* now */
+};
+
 struct view {
+    bool brief; /* set by who asks: ready, healthy and unhealthy will do */
     const char *version, *instance, *cluster, *config_path;
-    int64_t started_ms, loaded_ms; /* wall clock; loaded: the configuration in force */
-    uint64_t reloads, reloads_failed;
-    const char *reload_error; /* of the last reload; NULL: it was good */
-    bool ready;               /* every source has synced once */
+    int64_t started_ms, loaded_ms;    /* wall clock; loaded: the configuration in force */
+    uint64_t reloads, reloads_failed; /* taken over, refused; without the start */
+    const char *reload_error;         /* of the last reload; NULL: it was good */
+    bool ready;                       /* every source has synced once */
     bool healthy;
     const char *unhealthy; /* which thread does not beat; NULL: none */
     struct registry_books registry;
@@ -55,6 +69,7 @@ struct view {
     size_t memory_len;
     uint64_t memory_bound;
     uint64_t allocations; /* mem_count */
+    struct view_web web;
 };
 
 #endif

@@ -6,7 +6,7 @@
  *     GET /metrics    Prometheus text 0.0.4: the books and more (docs/METRICS.md)
  *     GET /targets    JSON: each target's state, last scrape, last error with its place
  *     GET /status     JSON: the books, memory by part, lanes, sources
- *     GET /           the same as a plain page
+ *     GET /           the same as a plain page; ?q=TEXT for some of the targets
  *
  * On libevent's evhttp, one thread.  Bounded: header and body bytes, connections, seconds
  * for a request and for a slow reader.  Only GET and HEAD; else 405.  */
@@ -17,7 +17,8 @@
 
 struct web_conf {
     const char *listen; /* "127.0.0.1:9690", "[::1]:9690", ":9690"; port 0: any */
-    /* Fills *v for one request / lets it go; called by the web thread. */
+    /* Fills *v for one request / lets it go; called by the web thread.  *v comes zeroed, but for
+     * brief. */
     void (*take)(void *of, struct view *v);
     void (*release)(void *of, struct view *v);
     void *of;
@@ -32,10 +33,12 @@ const char *web_url(const struct web *w); /* "http://127.0.0.1:9690" with the re
 int64_t web_beat_ns(const struct web *w);
 void web_free(struct web *w); /* NULL is fine */
 
-/* The pages, each behind what out holds; for web.c and tests. */
+/* The pages, each behind what out holds; for web.c and tests.  OK, or ERR_LIMIT as buf.h says
+ * it, with out half written. */
 enum status web_metrics(const struct view *v, struct buf *out) NODISCARD;
 enum status web_targets(const struct view *v, struct buf *out) NODISCARD;
 enum status web_status(const struct view *v, struct buf *out) NODISCARD;
-enum status web_page(const struct view *v, struct buf *out) NODISCARD;
+/* The targets whose id, URL, source, pool or error holds q; NULL or "": all. */
+enum status web_page(const struct view *v, const char *q, struct buf *out) NODISCARD;
 
 #endif

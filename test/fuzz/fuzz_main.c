@@ -29,6 +29,8 @@ static size_t random_input(char *data, size_t size, unsigned *seed)
     size_t words = 0, len = 0;
     while (fuzz_words[words])
         words++;
+    if (words == 0)
+        return 0;
     for (int left = rand_r(seed) % 40; left > 0; left--) {
         const char *word = fuzz_words[(size_t)rand_r(seed) % words];
         size_t n = strlen(word);

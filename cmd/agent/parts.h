@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* parts.h - what agent.c, reload.c and view.c share.  */
+#ifndef PARTS_H
+#define PARTS_H
+
+#include "agent.h"
+
+/* Books stay under their name as long as the process runs. */
+struct pool_ledger {
+    char *pool;
+    struct pool_books books;
+    struct pool_ledger *next;
+};
+struct lane_ledger {
+    char *pool, *output;
+    struct lane_books books;
+    struct lane_ledger *next;
+};
+
+/* A lane that runs, for the pools that use it. */
+struct live_lane {
+    char *pool, *output, *identity;
+    char *sink_name;
+    const struct encoder_ops *encoder;
+    const struct sink_ops *sink;
+    struct lane *lane;
+    struct lane_books *books;
+    unsigned users; /* pools, retired ones too */
+    bool wanted;    /* the present configuration has it */
+    bool closing;
+    struct live_lane *next;
+};
+
+/* A pool that runs, or is retired and drains. */
+struct live_pool {
+    char *name, *identity;
+    struct pool *pool;
+    struct pool_books *books;
+    struct live_lane **lanes;
+    size_t lanes_len;
+    const char **filters; /* names of the steps */
+    size_t filters_len;
+    bool retired;
+    struct live_pool *next;
+};
+
+struct agent {
+    struct agent_options options;
+    char *listen; /* as asked for when the web was started */
+    struct registry *registry;
+    struct discover *discover;
+    struct web *web;
+
+    pthread_mutex_t lock; /* guards all below; the web thread reads */
+    struct config *config;
+    uint64_t file_hash; /* of the text read last, good or bad */
+    int64_t started_ms, loaded_ms;
+    uint64_t reloads, reloads_failed;
+    char *reload_error;
+    bool ready, stopping;
+    struct live_pool *pools;
+    struct live_lane *lanes;
+    struct pool_ledger *pool_ledgers;
+    struct lane_ledger *lane_ledgers;
+
+    /* of the view being shown, see view.c */
+    struct view_pool *view_pools;
+    struct view_lane *view_lanes;
+    struct source_state *view_sources;
+    struct registry_entry *view_targets;
+    size_t view_targets_len;
+    struct view_part view_memory[8];
+    struct buf view_refused;
+};
+
+/* Makes c the configuration in force (and takes it), or leaves all as it was.  */
+enum status agent_apply(struct agent *a, struct config *c, struct err *err) NODISCARD;
+
+/* For web_conf. */
+void agent_view_take(void *of, struct view *v);
+void agent_view_release(void *of, struct view *v);
+
+#endif

@@ -1,0 +1,400 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* reload.c - from one configuration to the next: what has changed is made anew, what has not is not
+ * touched.
+ *
+ * All that can fail comes first: lanes and pools are made, then sources are handed over.
+ * Only then pools change places in the registry, and the old ones drain (law 4).  */
+#include "clock.h"
+#include "log.h"
+#include "mem.h"
+#include "parts.h"
+
+#include <sys/resource.h>
+
+enum { OTHER_DESCRIPTORS = 256 }; /* logs, sinks, web, watches */
+
+/* Ledgers. */
+
+static struct pool_books *pool_books_of(struct agent *a, const char *pool)
+{
+    struct pool_ledger **at = &a->pool_ledgers;
+    while (*at && strcmp((*at)->pool, pool) != 0)
+        at = &(*at)->next;
+    if (!*at) {
+        *at = mem_alloc(sizeof **at);
+        (*at)->pool = mem_strdup(pool);
+    }
+    return &(*at)->books;
+}
+
+static struct lane_books *lane_books_of(struct agent *a, const char *pool, const char *output)
+{
+    struct lane_ledger **at = &a->lane_ledgers;
+    while (*at && (strcmp((*at)->pool, pool) != 0 || strcmp((*at)->output, output) != 0))
+        at = &(*at)->next;
+    if (!*at) {
+        *at = mem_alloc(sizeof **at);
+        (*at)->pool = mem_strdup(pool);
+        (*at)->output = mem_strdup(output);
+    }
+    return &(*at)->books;
+}
+
+/* Lanes. */
+
+static struct live_lane *find_lane(struct agent *a, const char *pool, const struct output_conf *o)
+{
+    for (struct live_lane *l = a->lanes; l; l = l->next)
+        if (!l->closing && strcmp(l->pool, pool) == 0 && strcmp(l->output, o->name) == 0 &&
+            strcmp(l->identity, o->identity) == 0)
+            return l;
+    return NULL;
+}
+
+static enum status make_lane(struct agent *a, const struct config *c, const char *pool,
+                             const struct output_conf *o, struct live_lane **ret, struct err *err)
+{
+    const struct sink_entry *sink = &c->sinks[o->sink];
+    struct lane_conf conf = {.pool = pool,
+                             .output = o->name,
+                             .encoder = o->encoder,
+                             .encoder_conf = o->encoder_conf,
+                             .encoder_text = o->encoder_text,
+                             .sink = sink->ops,
+                             .sink_conf = sink->conf,
+                             .sink_name = sink->name,
+                             .max_message = (size_t)o->max_message,
+                             .max_samples = (size_t)o->max_samples,
+                             .buffer_bytes = (size_t)sink->buffer,
+                             .replicas = o->replicas,
+                             .cluster = c->agent.cluster,
+                             .instance = c->agent.instance};
+    struct lane *lane;
+    struct lane_books *books = lane_books_of(a, pool, o->name);
+    enum status s = lane_new(&lane, &conf, books, err);
+    if (s != OK)
+        return s;
+    struct live_lane *l = mem_alloc(sizeof *l);
+    *l = (struct live_lane){.pool = mem_strdup(pool),
+                            .output = mem_strdup(o->name),
+                            .identity = mem_strdup(o->identity),
+                            .sink_name = mem_strdup(sink->name),
+                            .encoder = o->encoder,
+                            .sink = sink->ops,
+                            .lane = lane,
+                            .books = books,
+                            .next = a->lanes};
+    a->lanes = l;
+    *ret = l;
+    return OK;
+}
+
+static void free_lane(struct live_lane *l)
+{
+    lane_free(l->lane);
+    mem_free(l->pool);
+    mem_free(l->output);
+    mem_free(l->identity);
+    mem_free(l->sink_name);
+    mem_free(l);
+}
+
+/* Pools. */
+
+static long pool_connections(const struct config *c)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur > 1 << 20)
+        limit.rlim_cur = 1 << 20;
+    long left = (long)limit.rlim_cur - OTHER_DESCRIPTORS;
+    long each = left / (long)(c->pools_len ? c->pools_len : 1);
+    return each > 64 ? each : 64;
+}
+
+static bool same_lanes(const struct live_pool *p, struct live_lane *const *lanes, size_t n)
+{
+    return p->lanes_len == n && memcmp(p->lanes, lanes, n * sizeof *lanes) == 0;
+}
+
+static struct live_pool *find_pool(struct agent *a, const struct pool_entry *e,
+                                   struct live_lane *const *lanes)
+{
+    for (struct live_pool *p = a->pools; p; p = p->next)
+        if (!p->retired && strcmp(p->name, e->conf.name) == 0 &&
+            strcmp(p->identity, e->identity) == 0 && same_lanes(p, lanes, e->outputs_len))
+            return p;
+    return NULL;
+}
+
+static enum status open_pipeline(const struct pool_entry *e, struct lane *const *lanes,
+                                 struct pool_books *books, struct pipeline *ret, struct err *err)
+{
+    const struct filter_ops *ops[FILTER_STEPS];
+    void *confs[FILTER_STEPS];
+    for (size_t i = 0; i < e->filters_len; i++) {
+        ops[i] = e->filters[i].ops;
+        confs[i] = e->filters[i].conf;
+    }
+    return pipeline_init(ret, ops, confs, e->filters_len, lanes, e->outputs_len, books, err);
+}
+
+static enum status make_pool(struct agent *a, const struct config *c, const struct pool_entry *e,
+                             struct live_lane **lanes, struct live_pool **ret, struct err *err)
+{
+    struct lane *plain[UINT8_MAX];
+    for (size_t i = 0; i < e->outputs_len; i++)
+        plain[i] = lanes[i]->lane;
+    struct pool_books *books = pool_books_of(a, e->conf.name);
+    struct pool_conf conf = e->conf;
+    conf.max_connections = (size_t)pool_connections(c);
+    struct pipeline pipeline;
+    enum status s = open_pipeline(e, plain, books, &pipeline, err);
+    if (s != OK)
+        return s;
+    struct pool *pool;
+    s = pool_new(&pool, &conf, &pipeline, err);
+    if (s != OK) {
+        pipeline_done(&pipeline);
+        return s;
+    }
+    struct live_pool *p = mem_alloc(sizeof *p);
+    *p = (struct live_pool){.name = mem_strdup(e->conf.name),
+                            .identity = mem_strdup(e->identity),
+                            .pool = pool,
+                            .books = books,
+                            .lanes = lanes,
+                            .lanes_len = e->outputs_len,
+                            .filters_len = e->filters_len,
+                            .next = a->pools};
+    p->filters = mem_alloc(e->filters_len * sizeof *p->filters);
+    for (size_t i = 0; i < e->filters_len; i++)
+        p->filters[i] = e->filters[i].ops->name;
+    for (size_t i = 0; i < p->lanes_len; i++)
+        lanes[i]->users++;
+    a->pools = p;
+    *ret = p;
+    return OK;
+}
+
+static void free_pool(struct live_pool *p)
+{
+    pool_free(p->pool);
+    for (size_t i = 0; i < p->lanes_len; i++)
+        p->lanes[i]->users--;
+    mem_free(p->lanes);
+    mem_free(p->filters);
+    mem_free(p->name);
+    mem_free(p->identity);
+    mem_free(p);
+}
+
+/* The step from one configuration to the next. */
+struct plan {
+    struct live_pool **pools; /* for each entry of the configuration: kept or new */
+    size_t len;
+    struct live_pool *old_pools; /* head of the list before */
+    struct live_lane *old_lanes;
+};
+
+static enum status plan_pool(struct agent *a, const struct config *c, const struct pool_entry *e,
+                             struct live_pool **ret, struct err *err)
+{
+    struct live_lane **lanes = mem_alloc(e->outputs_len * sizeof(struct live_lane *));
+    enum status s = OK;
+    for (size_t i = 0; i < e->outputs_len && s == OK; i++) {
+        lanes[i] = find_lane(a, e->conf.name, &e->outputs[i]);
+        if (!lanes[i])
+            s = make_lane(a, c, e->conf.name, &e->outputs[i], &lanes[i], err);
+    }
+    struct live_pool *same = s == OK ? find_pool(a, e, lanes) : NULL;
+    if (same)
+        *ret = same;
+    else if (s == OK)
+        s = make_pool(a, c, e, lanes, ret, err);
+    if (same || s != OK)
+        mem_free(lanes);
+    return s;
+}
+
+/* Takes back what plan_pool has made. */
+static void undo(struct agent *a, const struct plan *plan)
+{
+    while (a->pools != plan->old_pools) {
+        struct live_pool *p = a->pools;
+        a->pools = p->next;
+        pool_close(p->pool);
+        free_pool(p);
+    }
+    while (a->lanes != plan->old_lanes) {
+        struct live_lane *l = a->lanes;
+        a->lanes = l->next;
+        lane_close(l->lane, DEADLINE_NOW);
+        free_lane(l);
+    }
+}
+
+static bool is_planned(const struct plan *plan, const struct live_pool *p)
+{
+    for (size_t i = 0; i < plan->len; i++)
+        if (plan->pools[i] == p)
+            return true;
+    return false;
+}
+
+static void want_lanes(struct agent *a, const struct plan *plan)
+{
+    for (struct live_lane *l = a->lanes; l; l = l->next)
+        l->wanted = false;
+    for (size_t i = 0; i < plan->len; i++)
+        for (size_t k = 0; k < plan->pools[i]->lanes_len; k++)
+            plan->pools[i]->lanes[k]->wanted = true;
+}
+
+/* Pools change places, and the old ones drain. */
+static void commit(struct agent *a, const struct plan *plan)
+{
+    for (size_t i = 0; i < plan->len; i++)
+        registry_put_pool(a->registry, plan->pools[i]->name, pool_inlet(plan->pools[i]->pool));
+    for (struct live_pool *p = a->pools; p; p = p->next) {
+        if (p->retired || is_planned(plan, p))
+            continue;
+        bool replaced = false;
+        for (size_t i = 0; i < plan->len; i++)
+            replaced |= strcmp(plan->pools[i]->name, p->name) == 0;
+        if (!replaced)
+            registry_remove_pool(a->registry, p->name);
+        p->retired = true;
+        pool_close(p->pool);
+    }
+    want_lanes(a, plan);
+}
+
+static enum status set_sources(struct agent *a, const struct config *c, struct err *err)
+{
+    struct source_agent who = {
+        .instance = c->agent.instance, .cluster = c->agent.cluster, .labels = &c->agent.labels};
+    return discover_set(a->discover, c->sources, c->sources_len, &who, err);
+}
+
+enum status agent_apply(struct agent *a, struct config *c, struct err *err)
+{
+    struct plan plan = {.old_pools = a->pools, .old_lanes = a->lanes};
+    enum status s = OK;
+    plan.pools = mem_alloc(c->pools_len * sizeof(struct live_pool *));
+    pthread_mutex_lock(&a->lock);
+    for (; plan.len < c->pools_len && s == OK; plan.len += s == OK)
+        s = plan_pool(a, c, &c->pools[plan.len], &plan.pools[plan.len], err);
+    registry_set_first_scrape(a->registry, c->agent.first_scrape == FIRST_NOW);
+    if (s == OK)
+        s = set_sources(a, c, err);
+    if (s == OK) {
+        commit(a, &plan);
+        log_configure(c->agent.log.level, c->agent.log.format);
+        config_free(a->config);
+        a->config = c;
+        a->loaded_ms = clock_wall_ms();
+    } else {
+        undo(a, &plan);
+    }
+    pthread_mutex_unlock(&a->lock);
+    mem_free(plan.pools);
+    return s;
+}
+
+/* Letting go. */
+
+static void let_pools_go(struct agent *a)
+{
+    for (struct live_pool **at = &a->pools; *at;) {
+        struct live_pool *p = *at;
+        if (p->retired && pool_is_done(p->pool)) {
+            *at = p->next;
+            free_pool(p);
+        } else {
+            at = &p->next;
+        }
+    }
+}
+
+static void let_lanes_go(struct agent *a)
+{
+    int64_t deadline_ns = clock_mono_ns() + a->config->agent.grace;
+    for (struct live_lane **at = &a->lanes; *at;) {
+        struct live_lane *l = *at;
+        if (l->users == 0 && !l->wanted && !l->closing) {
+            lane_close(l->lane, deadline_ns);
+            l->closing = true;
+        }
+        if (l->closing && lane_is_done(l->lane)) {
+            *at = l->next;
+            free_lane(l);
+        } else {
+            at = &l->next;
+        }
+    }
+}
+
+void agent_tick(struct agent *a)
+{
+    pthread_mutex_lock(&a->lock);
+    let_pools_go(a);
+    let_lanes_go(a);
+    pthread_mutex_unlock(&a->lock);
+}
+
+bool agent_is_changing(const struct agent *a)
+{
+    for (const struct live_pool *p = a->pools; p; p = p->next)
+        if (p->retired)
+            return true;
+    for (const struct live_lane *l = a->lanes; l; l = l->next)
+        if (!l->wanted)
+            return true;
+    return false;
+}
+
+static void close_pools(struct agent *a)
+{
+    for (struct live_pool *p = a->pools; p; p = p->next) {
+        p->retired = true;
+        pool_close(p->pool);
+    }
+    for (struct live_lane *l = a->lanes; l; l = l->next)
+        l->wanted = false;
+}
+
+static void abort_pools(struct agent *a)
+{
+    for (struct live_pool *p = a->pools; p; p = p->next)
+        pool_abort(p->pool);
+}
+
+static void close_lanes(struct agent *a, int64_t deadline_ns)
+{
+    for (struct live_lane *l = a->lanes; l; l = l->next) {
+        if (l->users == 0) {
+            lane_close(l->lane, deadline_ns);
+            l->closing = true;
+        }
+    }
+}
+
+void agent_stop(struct agent *a, bool (*pause)(void *of), void *of)
+{
+    int64_t start_ns = clock_mono_ns(), grace_ns = a->config->agent.grace;
+    bool cut = false;
+    web_free(a->web);
+    a->web = NULL;
+    discover_free(a->discover);
+    a->discover = NULL;
+    registry_stop(a->registry);
+    close_pools(a);
+    while (a->pools || a->lanes) {
+        cut |= pause(of);
+        if (cut || clock_mono_ns() >= start_ns + grace_ns / 2) /* the sinks have the rest */
+            abort_pools(a);
+        let_pools_go(a);
+        close_lanes(a, cut ? DEADLINE_NOW : start_ns + grace_ns);
+        let_lanes_go(a);
+    }
+}

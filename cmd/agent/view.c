@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* view.c - a snapshot of the agent for its own pages.
+ *
+ * The agent's lock is held from take to release: a reload waits for a page to be written, which
+ * takes milliseconds; nothing else does.  */
+#include "clock.h"
+#include "mem.h"
+#include "parts.h"
+
+enum { MAX_SOURCES = 256, DEAD_NS = 30 }; /* seconds without a beat */
+
+static void view_pools(struct agent *a, struct view *v, int64_t now_ns)
+{
+    size_t n = 0;
+    for (struct live_pool *p = a->pools; p; p = p->next)
+        n++;
+    a->view_pools = mem_alloc(n * sizeof *a->view_pools);
+    for (struct live_pool *p = a->pools; p; p = p->next) {
+        if (p->retired)
+            continue;
+        struct view_pool *e = &a->view_pools[v->pools_len++];
+        *e = (struct view_pool){.name = p->name,
+                                .books = p->books,
+                                .state = pool_state(p->pool),
+                                .filters = p->filters,
+                                .filters_len = p->filters_len};
+        e->beat_age_ns = now_ns - e->state.beat_ns;
+    }
+    v->pools = a->view_pools;
+}
+
+static void view_lanes(struct agent *a, struct view *v, int64_t now_ns)
+{
+    size_t n = 0;
+    for (struct live_lane *l = a->lanes; l; l = l->next)
+        n++;
+    a->view_lanes = mem_alloc(n * sizeof *a->view_lanes);
+    for (struct live_lane *l = a->lanes; l; l = l->next) {
+        if (!l->wanted)
+            continue;
+        const struct sink_lane *sink = lane_sink(l->lane);
+        a->view_lanes[v->lanes_len++] =
+            (struct view_lane){.pool = l->pool,
+                               .output = l->output,
+                               .encoder = l->encoder->name,
+                               .sink_kind = l->sink->name,
+                               .sink = l->sink_name,
+                               .books = l->books,
+                               .state = lane_state(l->lane),
+                               .connects = sink->connects,
+                               .connected = sink->connected,
+                               .beat_age_ns = now_ns - lane_beat_ns(l->lane)};
+    }
+    v->lanes = a->view_lanes;
+}
+
+static void view_memory(struct agent *a, struct view *v)
+{
+    uint64_t pages = 0, bodies = 0, buffers = 0, pooled = 0;
+    for (struct pool_ledger *l = a->pool_ledgers; l; l = l->next)
+        pages += l->books.series_bytes;
+    for (size_t i = 0; i < v->pools_len; i++)
+        bodies += v->pools[i].state.body_bytes;
+    for (size_t i = 0; i < v->lanes_len; i++) {
+        buffers += v->lanes[i].state.buffer.bytes + v->lanes[i].state.held_bytes;
+        pooled += v->lanes[i].state.pooled_bytes;
+    }
+    const struct view_part parts[] = {
+        {"pages", pages}, {"bodies", bodies}, {"lane_buffers", buffers}, {"lane_pools", pooled}};
+    _Static_assert(sizeof parts <= sizeof a->view_memory, "no room for all parts");
+    memcpy(a->view_memory, parts, sizeof parts);
+    v->memory = a->view_memory;
+    v->memory_len = ARRAY_LEN(parts);
+}
+
+static void view_health(struct view *v)
+{
+    int64_t dead = DEAD_NS * SEC_NS;
+    if (v->registry_beat_age_ns > dead)
+        v->unhealthy = "registry";
+    if (v->discover_beat_age_ns > dead)
+        v->unhealthy = "discovery";
+    for (size_t i = 0; i < v->pools_len; i++)
+        if (v->pools[i].beat_age_ns > dead)
+            v->unhealthy = v->pools[i].name;
+    for (size_t i = 0; i < v->lanes_len; i++)
+        if (v->lanes[i].beat_age_ns > dead)
+            v->unhealthy = v->lanes[i].output;
+    v->healthy = !v->unhealthy;
+}
+
+void agent_view_take(void *of, struct view *v)
+{
+    struct agent *a = of;
+    pthread_mutex_lock(&a->lock);
+    int64_t now_ns = clock_mono_ns();
+    *v = (struct view){.version = STRATA_VERSION,
+                       .config_path = a->options.path,
+                       .started_ms = a->started_ms,
+                       .loaded_ms = a->loaded_ms,
+                       .reloads = a->reloads,
+                       .reloads_failed = a->reloads_failed,
+                       .reload_error = a->reload_error,
+                       .allocations = mem_count()};
+    v->instance = a->config ? a->config->agent.instance : "";
+    v->cluster = a->config ? a->config->agent.cluster : "";
+    v->memory_bound = a->config ? (uint64_t)a->config->agent.memory : 0;
+    v->registry = registry_books(a->registry);
+    v->registry_beat_age_ns = now_ns - registry_beat_ns(a->registry);
+    v->discover_beat_age_ns = now_ns - discover_beat_ns(a->discover);
+    a->ready = a->ready || (a->config && discover_synced(a->discover));
+    v->ready = a->ready;
+    a->view_sources = mem_alloc(MAX_SOURCES * sizeof *a->view_sources);
+    size_t sources = discover_states(a->discover, a->view_sources, MAX_SOURCES);
+    v->sources = a->view_sources;
+    v->sources_len = sources < MAX_SOURCES ? sources : MAX_SOURCES;
+    view_pools(a, v, now_ns);
+    view_lanes(a, v, now_ns);
+    view_memory(a, v);
+    view_health(v);
+    a->view_targets_len = registry_entries(a->registry, &a->view_targets);
+    v->targets = a->view_targets;
+    v->targets_len = a->view_targets_len;
+    buf_truncate(&a->view_refused, 0);
+    discover_refused(a->discover, &a->view_refused);
+    v->refused_targets = a->view_refused.data;
+}
+
+void agent_view_release(void *of, struct view *v)
+{
+    struct agent *a = of;
+    (void)v;
+    mem_free(a->view_sources);
+    mem_free(a->view_pools);
+    mem_free(a->view_lanes);
+    registry_entries_free(a->view_targets, a->view_targets_len);
+    a->view_sources = NULL;
+    a->view_pools = NULL;
+    a->view_lanes = NULL;
+    a->view_targets = NULL;
+    a->view_targets_len = 0;
+    pthread_mutex_unlock(&a->lock);
+}

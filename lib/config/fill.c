@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "fill.h"
+
+#include "expand.h"
+#include "mem.h"
+#include "nearest.h"
+
+#define NAME_MAX_BYTES 63
+
+static const char *type_name(const struct yaml_node *n)
+{
+    switch (n->type) {
+    case YAML_T_SCALAR: return yaml_is_null(n) ? "nothing" : "a single value";
+    case YAML_T_LIST: return "a list";
+    case YAML_T_MAP: return "a map";
+    }
+    return "unknown";
+}
+
+bool fill_is_map(struct faults *f, const struct yaml_node *n, const char *what, bool may_be_null)
+{
+    if (n->type == YAML_T_MAP || (may_be_null && yaml_is_null(n)))
+        return true;
+    fault_add(f, n, "%s is a map (key: value), not %s", what, type_name(n));
+    return false;
+}
+
+static void try_kinds(struct nearest *n, enum kind_set set)
+{
+    struct kind k = kind_at(set, 0);
+    for (size_t i = 1; k.name; i++) {
+        nearest_try(n, k.name);
+        k = kind_at(set, i);
+    }
+}
+
+static bool is_more(const struct fill_more *more, const char *key)
+{
+    if (!more)
+        return false;
+    for (size_t i = 0; more->keys && more->keys[i]; i++)
+        if (strcmp(more->keys[i], key) == 0)
+            return true;
+    return more->kinds && kind_find(*more->kinds, key).name;
+}
+
+static void unknown_key(struct faults *f, const struct yaml_node *key, const struct setting *table,
+                        const struct fill_more *more)
+{
+    AUTO(nearest) struct nearest n = NEAREST(key->text);
+    for (const struct setting *s = table; s->name; s++)
+        nearest_try(&n, s->name);
+    for (size_t i = 0; more && more->keys && more->keys[i]; i++)
+        nearest_try(&n, more->keys[i]);
+    if (more && more->kinds)
+        try_kinds(&n, *more->kinds);
+    fault_add(f, key, "unknown key '%.80s'%s", key->text, nearest_say(&n));
+}
+
+/* The text of a scalar as the operator meant it; false: a fault was added. */
+static bool expand_node(struct faults *f, const struct setting *s, const struct yaml_node *n,
+                        struct buf *out)
+{
+    struct err err;
+    if (n->type != YAML_T_SCALAR) {
+        fault_add(f, n, "%s: one value is wanted (%s), not %s", s->name, setting_type_name(s->type),
+                  type_name(n));
+        return false;
+    }
+    if (yaml_is_null(n)) {
+        fault_add(f, n, "%s: no value; leave the key out for the default%s", s->name,
+                  s->type == SETTING_T_STRING ? ", write \"\" for an empty string" : "");
+        return false;
+    }
+    if (expand(n->text, out, &err) == OK)
+        return true;
+    fault_add(f, n, "%s: %s", s->name, err.text);
+    return false;
+}
+
+static bool fill_text(struct faults *f, const struct setting *s, void *conf,
+                      const struct yaml_node *n)
+{
+    struct err err;
+    AUTO(buf) struct buf text = BUF_INIT(EXPAND_MAX);
+    if (!expand_node(f, s, n, &text))
+        return false;
+    if (setting_set(s, conf, text.data, &err) == OK)
+        return true;
+    fault_add(f, n, "%s", err.text);
+    return false;
+}
+
+static bool fill_list(struct faults *f, const struct setting *s, void *conf,
+                      const struct yaml_node *n)
+{
+    bool good = true;
+    if (yaml_is_null(n))
+        return true;
+    if (n->type != YAML_T_LIST) {
+        fault_add(f, n, "%s: a list is wanted, not %s", s->name, type_name(n));
+        return false;
+    }
+    for (size_t i = 0; i < n->len; i++)
+        good = fill_text(f, s, conf, n->items[i]) && good;
+    return good;
+}
+
+static bool fill_map(struct faults *f, const struct setting *s, void *conf,
+                     const struct yaml_node *n)
+{
+    bool good = true;
+    if (yaml_is_null(n))
+        return true;
+    if (n->type != YAML_T_MAP) {
+        fault_add(f, n, "%s: a map is wanted, not %s", s->name, type_name(n));
+        return false;
+    }
+    for (size_t i = 0; i < n->len && good; i++) {
+        struct err err;
+        AUTO(buf) struct buf text = BUF_INIT(EXPAND_MAX);
+        const struct yaml_pair *p = &n->pairs[i];
+        struct setting of_entry = {.name = p->key->text, .type = SETTING_T_STRING};
+        good = expand_node(f, &of_entry, p->value, &text);
+        if (good && setting_put(s, conf, p->key->text, text.data, &err) != OK) {
+            fault_add(f, p->key, "%s", err.text);
+            good = false;
+        }
+    }
+    return good;
+}
+
+static bool fill_group(struct faults *f, const struct setting *s, void *conf,
+                       const struct yaml_node *n);
+
+static bool fill_one(struct faults *f, const struct setting *s, void *conf,
+                     const struct yaml_node *n)
+{
+    if (s->type == SETTING_T_GROUP)
+        return fill_group(f, s, conf, n);
+    if (s->type == SETTING_T_MAP)
+        return fill_map(f, s, conf, n);
+    return s->type == SETTING_T_LIST ? fill_list(f, s, conf, n) : fill_text(f, s, conf, n);
+}
+
+/* Defaults are set already, those of groups too. */
+static struct fill_result fill_pairs(struct faults *f, const struct yaml_node *map,
+                                     const struct setting *table, void *conf,
+                                     const struct fill_more *more)
+{
+    struct fill_result r = {0};
+    for (size_t i = 0; map->type == YAML_T_MAP && i < map->len; i++) {
+        const struct yaml_pair *p = &map->pairs[i];
+        const struct setting *s = setting_find(table, p->key->text);
+        if (s) {
+            r.holes += !fill_one(f, s, conf, p->value);
+        } else if (!is_more(more, p->key->text)) {
+            unknown_key(f, p->key, table, more);
+            r.unknown++;
+        }
+    }
+    for (const struct setting *s = table; s->name; s++) {
+        if (!(s->flags & SETTING_REQUIRED) || yaml_get(map, s->name))
+            continue;
+        fault_add(f, map, "'%s' is missing: %s", s->name, s->help);
+        r.holes++;
+    }
+    return r;
+}
+
+static bool fill_group(struct faults *f, const struct setting *s, void *conf,
+                       const struct yaml_node *n)
+{
+    if (!fill_is_map(f, n, s->name, true))
+        return false;
+    return fill_pairs(f, n, s->sub, setting_group(s, conf), NULL).holes == 0;
+}
+
+struct fill_result fill_table(struct faults *f, const struct yaml_node *map,
+                              const struct setting *table, void *conf, const struct fill_more *more)
+{
+    setting_defaults(table, conf);
+    return fill_pairs(f, map, table, conf, more);
+}
+
+static void say_kinds(struct faults *f, const struct yaml_node *map, enum kind_set set)
+{
+    AUTO(nearest) struct nearest n = NEAREST("");
+    try_kinds(&n, set);
+    fault_add(f, map, "no kind of %s is named; one of: %s", kind_set_name(set), n.all.data);
+}
+
+bool fill_kind(struct faults *f, const struct yaml_node *map, enum kind_set set, bool quiet,
+               struct fill_kind *ret)
+{
+    struct fill_kind k = {.kind = {.name = NULL}};
+    for (size_t i = 0; map->type == YAML_T_MAP && i < map->len; i++) {
+        const struct yaml_pair *p = &map->pairs[i];
+        struct kind found = kind_find(set, p->key->text);
+        if (found.name && k.kind.name)
+            fault_add(f, p->key, "'%s' beside '%s': one kind of %s only", found.name, k.kind.name,
+                      kind_set_name(set));
+        else if (found.name)
+            k = (struct fill_kind){.kind = found, .key = p->key, .value = p->value};
+    }
+    if (!k.kind.name) {
+        if (!quiet)
+            say_kinds(f, map, set);
+        return false;
+    }
+    k.conf = mem_alloc(k.kind.conf_size);
+    setting_defaults(k.kind.settings, k.conf);
+    k.whole = fill_is_map(f, k.value, k.kind.name, true) &&
+              fill_pairs(f, k.value, k.kind.settings, k.conf, NULL).holes == 0;
+    *ret = k;
+    return true;
+}
+
+void fill_refused(struct faults *f, const struct fill_kind *k, const struct err *err)
+{
+    size_t n = strlen(k->kind.name);
+    bool named = strncmp(err->text, k->kind.name, n) == 0 && err->text[n] == ':';
+    fault_add(f, k->key, "%s%s%s", named ? "" : k->kind.name, named ? "" : ": ", err->text);
+}
+
+bool fill_name_ok(struct faults *f, const struct yaml_node *at, const char *name)
+{
+    size_t n = strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-");
+    if (n > 0 && n <= NAME_MAX_BYTES && name[n] == '\0')
+        return true;
+    fault_add(f, at, "'%.80s' is no name: 1 to %d of a-z, 0-9 and -", name, NAME_MAX_BYTES);
+    return false;
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tables.h"
+
+#include "clock.h"
+#include "config.h"
+
+static const char *const first_scrapes[] = {[FIRST_SPREAD] = "spread", [FIRST_NOW] = "now", NULL};
+
+static const struct setting log_settings[] = {
+    SETTING_CHOICE(log_conf, level, "info", log_levels, "what is logged: this and what is worse"),
+    SETTING_CHOICE(log_conf, format, "logfmt", log_formats, "how a line is written"), SETTING_END};
+
+const struct setting agent_settings[] = {
+    SETTING_STRING(agent_conf, listen, "127.0.0.1:9690", 0,
+                   "address of health, metrics and status: HOST:PORT; empty: none"),
+    SETTING_STRING(agent_conf, cluster, "", 0,
+                   "name of the cluster: a label of every series, and part of every message's id"),
+    SETTING_STRING(agent_conf, instance, "", 0,
+                   "name of this agent; empty: $NODE_NAME, else the host's name"),
+    SETTING_BYTES(agent_conf, memory, "256MiB", 16 << 20, INT64_C(1) << 40,
+                  "bound of all pages, bodies and buffers together"),
+    SETTING_DURATION(agent_conf, grace, "20s", 0, 3600 * SEC_NS,
+                     "how long a stop waits for what is under way"),
+    SETTING_CHOICE(agent_conf, first_scrape, "spread", first_scrapes,
+                   "spread: a new target waits for its place in the interval; now: it does not"),
+    SETTING_MAP(agent_conf, labels, 0, "added to every series"),
+    SETTING_GROUP(agent_conf, log, log_settings, "what is written to standard error"),
+    SETTING_END};
+
+const struct setting output_settings[] = {
+    SETTING_STRING(output_read, name, "", 0, "name within the pool; empty: ENCODER-SINK"),
+    SETTING_STRING(output_read, sink, NULL, SETTING_REQUIRED, "name of an entry under sinks"),
+    SETTING_BYTES(output_read, max_message, "0", 0, 1 << 30,
+                  "size of a message; 0: 512KiB, or what the sink takes if that is less"),
+    SETTING_INT(output_read, max_samples, "1000000", 1, 1000000, "samples in a message"),
+    SETTING_BOOL(output_read, replicas, "false",
+                 "whether agents that scrape the same make messages of the same id"),
+    SETTING_END};
+
+const struct setting sink_settings[] = {
+    SETTING_STRING(sink_read, name, NULL, SETTING_REQUIRED, "what outputs call the sink"),
+    SETTING_BYTES(sink_read, buffer, "32MiB", 1 << 10, INT64_C(16) << 30,
+                  "what each output keeps in memory until it is delivered"),
+    SETTING_END};

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "http_session.h"
+
+#include "buf.h"
+#include "mem.h"
+
+enum { LINE_MAX_BYTES = SECRET_MAX + 256 };
+
+void http_session_init(struct http_session *s, const struct http_conf *conf,
+                       const char *const *headers)
+{
+    *s = (struct http_session){.conf = conf, .headers = headers};
+    secret_init(&s->bearer, conf ? conf->bearer : NULL);
+    secret_init(&s->password, conf ? conf->password : NULL);
+}
+
+static void wipe(char **secret)
+{
+    if (*secret)
+        explicit_bzero(*secret, strlen(*secret));
+    mem_free(*secret);
+    *secret = NULL;
+}
+
+static void forget(struct http_session *s)
+{
+    curl_slist_free_all(s->list);
+    s->list = NULL;
+    wipe(&s->used_bearer);
+    wipe(&s->used_password);
+}
+
+void http_session_done(struct http_session *s)
+{
+    forget(s);
+    secret_done(&s->bearer);
+    secret_done(&s->password);
+}
+
+static void list_add(struct curl_slist **list, const char *line)
+{
+    struct curl_slist *longer = curl_slist_append(*list, line);
+    if (!longer)
+        abort(); /* out of memory, as mem.h would say it */
+    *list = longer;
+}
+
+static void list_add_pair(struct curl_slist **list, const char *name, const char *between,
+                          const char *value)
+{
+    AUTO(buf) struct buf line = BUF_INIT(LINE_MAX_BYTES);
+    if (buf_cat(&line, name, between, value, NULL) == OK)
+        list_add(list, line.data);
+}
+
+static struct curl_slist *make_list(const struct http_session *s, const char *bearer)
+{
+    struct curl_slist *list = NULL;
+    for (size_t i = 0; s->headers && s->headers[i]; i++)
+        list_add(&list, s->headers[i]);
+    for (size_t i = 0; s->conf && i < s->conf->headers.len; i++)
+        list_add_pair(&list, s->conf->headers.items[i].name, ": ", s->conf->headers.items[i].value);
+    if (bearer)
+        list_add_pair(&list, "Authorization", ": Bearer ", bearer);
+    return list;
+}
+
+static bool equal(const char *a, const char *b)
+{
+    return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
+enum status http_session_refresh(struct http_session *s, struct err *err)
+{
+    const char *bearer, *password;
+    enum status r = secret_get(&s->bearer, &bearer, err);
+    if (r == OK)
+        r = secret_get(&s->password, &password, err);
+    if (r != OK)
+        return r;
+    if (bearer && bearer[strcspn(bearer, "\r\n")] != '\0')
+        return err_set(err, ERR_IO, "the bearer token has a line break");
+    if (s->version == 0 || !equal(bearer, s->used_bearer) || !equal(password, s->used_password)) {
+        forget(s);
+        s->list = make_list(s, bearer);
+        s->used_bearer = mem_strdup(bearer);
+        s->used_password = mem_strdup(password);
+        s->version++;
+    }
+    return OK;
+}
+
+static void apply_tls(const struct tls_conf *t, CURL *easy)
+{
+    /* With a CApath, which Debian sets by default, libcurl keeps no authorities between
+     * connections: 28 ms each instead of 1. */
+    curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
+    if (!t)
+        return;
+    if (t->ca[0])
+        curl_easy_setopt(easy, CURLOPT_CAINFO, t->ca);
+    if (t->cert[0]) {
+        curl_easy_setopt(easy, CURLOPT_SSLCERT, t->cert);
+        curl_easy_setopt(easy, CURLOPT_SSLKEY, t->key);
+    }
+    curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, t->verify ? 1L : 0L);
+    curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, t->verify ? 2L : 0L);
+}
+
+void http_session_apply(const struct http_session *s, CURL *easy)
+{
+    const struct http_conf *c = s->conf;
+    curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
+    curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+    curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+    curl_easy_setopt(easy, CURLOPT_PROXY, c ? c->proxy : "");
+    curl_easy_setopt(easy, CURLOPT_NOPROXY, "");
+    curl_easy_setopt(easy, CURLOPT_HTTPHEADER, s->list);
+    apply_tls(c ? &c->tls : NULL, easy);
+    if (c && c->gzip)
+        curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "gzip");
+    if (c && c->user[0]) {
+        curl_easy_setopt(easy, CURLOPT_HTTPAUTH, CURLAUTH_BASIC);
+        curl_easy_setopt(easy, CURLOPT_USERNAME, c->user);
+        curl_easy_setopt(easy, CURLOPT_PASSWORD, s->used_password ? s->used_password : "");
+    }
+}
+
+/* The URL with another host, the place to connect to instead of it, and the Host header. */
+static enum status rename_host(const char *url, const char *name, char **ret_url,
+                               struct curl_slist **ret_to, struct curl_slist **ret_headers)
+{
+    char *host = NULL, *port = NULL, *whole = NULL;
+    CURLU *u = curl_url();
+    bool ok = u && curl_url_set(u, CURLUPART_URL, url, 0) == CURLUE_OK &&
+              curl_url_get(u, CURLUPART_HOST, &host, 0) == CURLUE_OK &&
+              curl_url_get(u, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT) == CURLUE_OK &&
+              curl_url_set(u, CURLUPART_HOST, name, 0) == CURLUE_OK &&
+              curl_url_get(u, CURLUPART_URL, &whole, 0) == CURLUE_OK;
+    AUTO(buf) struct buf to = BUF_INIT(4096);
+    AUTO(buf) struct buf header = BUF_INIT(4096);
+    ok = ok && buf_cat(&to, name, ":", port, ":", host, ":", port, NULL) == OK &&
+         buf_cat(&header, "Host: ", host, ":", port, NULL) == OK;
+    if (ok) {
+        *ret_url = mem_strdup(whole);
+        list_add(ret_to, to.data);
+        list_add(ret_headers, header.data);
+    }
+    curl_free(host);
+    curl_free(port);
+    curl_free(whole);
+    curl_url_cleanup(u);
+    return ok ? OK : ERR_INVALID;
+}
+
+enum status http_session_url(const struct http_session *s, CURL *easy, const char *url,
+                             struct curl_slist **ret_to, struct curl_slist **ret_headers,
+                             struct err *err)
+{
+    *ret_to = *ret_headers = NULL;
+    const char *name = s->conf ? s->conf->tls.server_name : "";
+    if (name[0] == '\0' || strncmp(url, "https:", 6) != 0) {
+        curl_easy_setopt(easy, CURLOPT_URL, url);
+        return OK;
+    }
+    char *other = NULL;
+    if (rename_host(url, name, &other, ret_to, ret_headers) != OK)
+        return err_set(err, ERR_INVALID, "'%s' is no URL", url);
+    for (struct curl_slist *l = s->list; l; l = l->next)
+        list_add(ret_headers, l->data);
+    curl_easy_setopt(easy, CURLOPT_URL, other);
+    curl_easy_setopt(easy, CURLOPT_CONNECT_TO, *ret_to);
+    curl_easy_setopt(easy, CURLOPT_HTTPHEADER, *ret_headers);
+    mem_free(other);
+    return OK;
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* http_session.h - struct http turned into libcurl's options.
+ *
+ * One per thread and struct http: it holds what the secrets' files say now, and the list of
+ * headers made of it.  Redirects are never followed, proxies never taken from the
+ * environment, other protocols than http and https never spoken.  */
+#ifndef HTTP_SESSION_H
+#define HTTP_SESSION_H
+
+#include "http.h"
+#include "secret.h"
+
+#include <curl/curl.h>
+
+struct http_session {
+    const struct http_conf *conf; /* NULL: nothing special */
+    struct secret bearer, password;
+    const char *const *headers;        /* of the user, ended by NULL */
+    struct curl_slist *list;           /* all headers, with the credentials of the moment */
+    char *used_bearer, *used_password; /* the secrets of the moment, or NULL */
+    uint64_t version;                  /* grows when an easy handle is to be set up anew */
+};
+
+/* headers ("Name: value", static) go into each request, before those of conf.  conf and headers
+ * outlive the session. */
+void http_session_init(struct http_session *s, const struct http_conf *conf,
+                       const char *const *headers);
+void http_session_done(struct http_session *s);
+
+/* Looks at the secrets' files; version grows when one has changed.  ERR_IO, ERR_LIMIT: as
+ * secret_get. */
+enum status http_session_refresh(struct http_session *s, struct err *err) NODISCARD;
+
+/* Sets all that is the same for each request of the session.  To be called for a new easy
+ * handle, and when version has grown. */
+void http_session_apply(const struct http_session *s, CURL *easy);
+
+/* Sets url.  With a server_name of its own the certificate is checked against that name, while
+ * the connection goes to the url's host, whose name stays in the Host header; *ret_to and
+ * *ret_headers are lists that the caller frees (curl_slist_free_all) after the transfer; NULL
+ * else.  ERR_INVALID: not a URL. */
+enum status http_session_url(const struct http_session *s, CURL *easy, const char *url,
+                             struct curl_slist **ret_to, struct curl_slist **ret_headers,
+                             struct err *err) NODISCARD;
+
+#endif

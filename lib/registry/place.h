@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* place.h - what the registry keeps: places, who may be scraped there, and when.
+ *
+ * A place is one URL within one pool.  Several sources may have found it: its candidates, of
+ * which the first (by number of the source) is scraped, so that nothing is scraped twice;
+ * when that one goes, the next takes over with the same state and page.
+ *
+ * Not thread-safe: the registry's lock guards all of it.  */
+#ifndef PLACE_H
+#define PLACE_H
+
+#include "idmap.h"
+#include "job.h"
+
+struct place;
+
+struct candidate {
+    uint64_t hash; /* of source and id: its key in places.candidates */
+    uint32_t source;
+    uint32_t epoch; /* of its source, when it was last ADDED */
+    struct target *target;
+    struct place *place;
+    struct candidate *next; /* of the same place, by source */
+};
+
+/* A pool's name: its inlet, and who is due and waits for it. */
+struct slot {
+    char *name;
+    struct pool_inlet *inlet;   /* NULL: the pool is not there */
+    struct place *first, *last; /* the due list, the eldest first */
+    struct slot *next;
+};
+
+struct place {
+    uint64_t hash;           /* of pool and URL: its key in places.places */
+    struct candidate *first; /* NULL: gone, its end is still to be said */
+    struct target_state *state;
+    struct slot *slot;
+    int64_t next_ms, next_ns; /* when it is due next: wall clock, monotonic */
+    size_t heap_at;           /* index in the heap plus one; 0: not in it */
+
+    /* in the due list of slot, while due */
+    bool due;
+    struct job job;             /* without references */
+    struct target *last_target; /* of a place that is gone: whose series end */
+    int64_t give_up_ns;         /* of a JOB_END */
+    struct place *before, *after;
+    bool handed; /* some job of it was handed on, so there may be series */
+};
+
+struct places {
+    struct idmap candidates, places;
+    struct slot *slots;
+    struct place **heap; /* by next_ns, the soonest at [0] */
+    size_t heap_len, heap_cap;
+};
+
+void places_init(struct places *ps);
+void places_done(struct places *ps); /* frees everything */
+
+struct slot *slot_get(struct places *ps, const char *name); /* makes it if need be */
+
+struct candidate *candidate_find(struct places *ps, uint32_t source, const char *id);
+/* Puts a new candidate into its place, made if need be; *ret_new: the place was made, or was gone
+ * and is back.  Takes t's reference. */
+struct candidate *candidate_add(struct places *ps, uint32_t source, struct target *t,
+                                bool *ret_new);
+/* Takes it out of its place, which stays even when empty, and frees it. */
+void candidate_remove(struct places *ps, struct candidate *c);
+
+/* Frees a place without candidates that is in no due list. */
+void place_drop(struct places *ps, struct place *p);
+
+/* The heap. */
+void place_schedule(struct places *ps, struct place *p, int64_t next_ms, int64_t next_ns);
+void place_unschedule(struct places *ps, struct place *p);
+
+/* The due list. */
+void place_set_due(struct place *p, const struct job *job);
+void place_clear_due(struct place *p);
+
+#endif

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* families.c - what comments say, kept once for all series of a name. */
+#include "families.h"
+
+#include "hash.h"
+#include "mem.h"
+#include "promtext.h"
+
+#include <assert.h>
+
+static uint64_t family_id(struct span name)
+{
+    return hash_bytes(name.data, name.len);
+}
+
+static size_t text_bytes(const char *s)
+{
+    return s ? strlen(s) + 1 : 0;
+}
+
+static size_t family_bytes(const struct family *f)
+{
+    return sizeof *f + text_bytes(f->name) + text_bytes(f->help) + text_bytes(f->unit);
+}
+
+void families_init(struct families *f, size_t *bytes)
+{
+    *f = (struct families){.scratch = BUF_INIT(SIZE_MAX / 2), .bytes = bytes};
+    idmap_init(&f->map);
+}
+
+void families_done(struct families *f)
+{
+    assert(f->map.len == 0);
+    idmap_done(&f->map);
+    buf_done(&f->scratch);
+}
+
+struct family *families_get(struct families *f, struct span name, size_t max)
+{
+    struct family *family = idmap_get(&f->map, family_id(name));
+    if (family || f->map.len >= max)
+        return family;
+    family = family_new(name);
+    idmap_put(&f->map, family_id(name), family);
+    *f->bytes += family_bytes(family);
+    return family;
+}
+
+void families_drop(struct families *f, struct family *family)
+{
+    if (--family->users > 0)
+        return;
+    *f->bytes -= family_bytes(family);
+    idmap_remove(&f->map, family_id((struct span){family->name, strlen(family->name)}));
+    family_free(family);
+}
+
+bool families_set_text(struct families *f, char **field, struct span text, size_t max_bytes)
+{
+    if (!text.data || text.len > max_bytes || !text_is_utf8(text))
+        return false;
+    buf_truncate(&f->scratch, 0);
+    char *room = buf_room(&f->scratch, text.len);
+    assert(room);
+    struct span plain = {room, promtext_unescape(room, text)};
+    if (*field ? span_is(plain, *field) : plain.len == 0)
+        return false;
+    *f->bytes -= text_bytes(*field);
+    mem_free(*field);
+    *field = plain.len ? mem_strndup(plain.data, plain.len) : NULL;
+    *f->bytes += text_bytes(*field);
+    return true;
+}
+
+static const struct {
+    enum series_kind kind;
+    const char *text;
+} endings[] = {
+    {SERIES_HISTOGRAM, "_bucket"},    {SERIES_HISTOGRAM, "_sum"},
+    {SERIES_HISTOGRAM, "_count"},     {SERIES_SUMMARY, "_sum"},
+    {SERIES_SUMMARY, "_count"},       {SERIES_GAUGEHISTOGRAM, "_bucket"},
+    {SERIES_GAUGEHISTOGRAM, "_gsum"}, {SERIES_GAUGEHISTOGRAM, "_gcount"},
+};
+
+bool family_covers(struct span family, enum series_kind kind, struct span name)
+{
+    if (name.len < family.len || memcmp(name.data, family.data, family.len) != 0)
+        return false;
+    struct span rest = {name.data + family.len, name.len - family.len};
+    if (rest.len == 0)
+        return true;
+    for (size_t i = 0; i < ARRAY_LEN(endings); i++)
+        if (endings[i].kind == kind && span_is(rest, endings[i].text))
+            return true;
+    return false;
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* families.h - the families of a page, by name; part of page.c. */
+#ifndef FAMILIES_H
+#define FAMILIES_H
+
+#include "buf.h"
+#include "idmap.h"
+#include "series.h"
+
+struct families {
+    struct idmap map;   /* by hash of the name */
+    struct buf scratch; /* a text unescaped, to compare */
+    size_t *bytes;      /* where their memory is counted; outlives them */
+};
+
+void families_init(struct families *f, size_t *bytes);
+void families_done(struct families *f); /* all have been dropped */
+
+/* The family of that name, made if there are fewer than max; else NULL. */
+struct family *families_get(struct families *f, struct span name, size_t max);
+
+/* One series less points there; the last one takes the family along. */
+void families_drop(struct families *f, struct family *family);
+
+/* Sets family->help or family->unit to text, still escaped.  No text, one above max_bytes or
+ * not UTF-8 changes nothing.  True when it was another before. */
+bool families_set_text(struct families *f, char **field, struct span text, size_t max_bytes);
+
+/* Whether a series of that name belongs to a family of this name and kind. */
+bool family_covers(struct span family, enum series_kind kind, struct span name);
+
+#endif

@@ -1,0 +1,368 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "fetch.h"
+
+#include "clock.h"
+#include "http_session.h"
+#include "mem.h"
+
+#include <assert.h>
+
+enum {
+    SHARDS = 32,            /* multis of one worker */
+    KEPT_BYTES = 8 << 20,   /* of empty bodies */
+    KEPT = 16,              /* empty bodies */
+    READ_BYTES = 128 << 10, /* libcurl's buffer: large ones save calls on large pages */
+};
+
+/* One struct http, with the idle handles set up for it. */
+struct client {
+    struct http *http;  /* a reference; NULL for targets without */
+    int64_t timeout_ns; /* told to the target in a header */
+    struct http_session session;
+    char timeout_line[64];
+    const char *headers[4];
+    struct fetch *idle;
+    size_t users; /* fetches under way */
+    int64_t used_ns;
+    struct client *next;
+};
+
+/* A transfer, or an idle handle. */
+struct fetch {
+    struct fetcher *fetcher;
+    struct client *client;
+    CURL *easy;
+    uint64_t version; /* of the session that easy was set up with */
+    struct target *target;
+    void *user;
+    uint64_t shard;
+    size_t max_body, header_bytes;
+    struct buf body;
+    struct curl_slist *to, *headers;
+    int64_t start_ns;
+    bool body_too_large, headers_too_large;
+    struct fetch *next, **link; /* among idle ones; among those under way */
+};
+
+struct fetcher {
+    struct fetcher_conf conf;
+    struct curl_loop *loop;
+    struct client *clients;
+    struct fetch *running;
+    struct buf kept[KEPT];
+    size_t kept_len, kept_bytes;
+    _Atomic size_t body_bytes;
+};
+
+/* Bodies. */
+
+static struct buf take_body(struct fetcher *f, size_t expect, size_t max)
+{
+    struct buf b = BUF_INIT(max);
+    size_t best = f->kept_len;
+    for (size_t i = 0; i < f->kept_len; i++) /* the smallest that is large enough */
+        if (f->kept[i].cap > expect && (best == f->kept_len || f->kept[i].cap < f->kept[best].cap))
+            best = i;
+    if (best < f->kept_len) {
+        b = f->kept[best];
+        f->kept[best] = f->kept[--f->kept_len];
+        f->kept_bytes -= b.cap;
+        b.max = max;
+    } else if (expect > 0 && expect <= max) {
+        (void)!buf_room(&b, expect);
+        f->body_bytes += b.cap;
+    }
+    buf_truncate(&b, 0);
+    return b;
+}
+
+static void keep_body(struct fetcher *f, struct buf *b)
+{
+    if (b->cap > 0 && f->kept_len < KEPT && b->cap <= KEPT_BYTES - f->kept_bytes) {
+        f->kept_bytes += b->cap;
+        f->kept[f->kept_len++] = *b;
+    } else {
+        f->body_bytes -= b->cap;
+        buf_done(b);
+    }
+    *b = (struct buf)BUF_INIT(0);
+}
+
+/* libcurl hands over a piece. */
+static size_t write_body(char *data, size_t size, size_t n, void *of)
+{
+    struct fetch *x = of;
+    size_t cap = x->body.cap;
+    (void)size; /* is 1 */
+    if (buf_add(&x->body, data, n) != OK) {
+        x->body_too_large = true;
+        return 0;
+    }
+    x->fetcher->body_bytes += x->body.cap - cap;
+    return n;
+}
+
+static size_t write_header(char *data, size_t size, size_t n, void *of)
+{
+    struct fetch *x = of;
+    (void)data;
+    (void)size;
+    x->header_bytes += n;
+    x->headers_too_large = x->header_bytes > FETCH_HEADERS_MAX;
+    return x->headers_too_large ? 0 : n;
+}
+
+/* Clients: one for each struct http and timeout. */
+
+static struct client *client_get(struct fetcher *f, const struct target *t)
+{
+    struct client *c = f->clients;
+    while (c && (c->http != t->http || c->timeout_ns != t->timeout_ns))
+        c = c->next;
+    if (!c) {
+        c = mem_alloc(sizeof *c);
+        c->http = http_ref(t->http);
+        c->timeout_ns = t->timeout_ns;
+        snprintf(c->timeout_line, sizeof c->timeout_line, "X-Prometheus-Scrape-Timeout-Seconds: %g",
+                 (double)t->timeout_ns / (double)SEC_NS);
+        c->headers[0] = "Accept: text/plain;version=0.0.4;q=0.9,*/*;q=0.1";
+        c->headers[1] = "User-Agent: strata-agent";
+        c->headers[2] = c->timeout_line;
+        http_session_init(&c->session, c->http ? &c->http->conf : NULL, c->headers);
+        c->next = f->clients;
+        f->clients = c;
+    }
+    c->used_ns = clock_mono_ns();
+    return c;
+}
+
+static void fetch_free(struct fetch *x)
+{
+    curl_easy_cleanup(x->easy);
+    mem_free(x);
+}
+
+static void client_free(struct client *c)
+{
+    for (struct fetch *x = c->idle, *next; x; x = next) {
+        next = x->next;
+        fetch_free(x);
+    }
+    http_session_done(&c->session);
+    http_unref(c->http);
+    mem_free(c);
+}
+
+/* Clients whose settings a reload has replaced go once nobody asks for them any more. */
+static void drop_old_clients(struct fetcher *f)
+{
+    int64_t before_ns = clock_mono_ns() - 3600 * SEC_NS;
+    for (struct client **at = &f->clients; *at;) {
+        struct client *c = *at;
+        bool last = c->http && c->http->refs == 1;
+        if (c->users == 0 && (last || c->used_ns < before_ns)) {
+            *at = c->next;
+            client_free(c);
+        } else {
+            at = &c->next;
+        }
+    }
+}
+
+static struct fetch *fetch_get(struct fetcher *f, struct client *c)
+{
+    struct fetch *x = c->idle;
+    if (x) {
+        c->idle = x->next;
+    } else {
+        drop_old_clients(f); /* a new handle is rare: a good time */
+        x = mem_alloc(sizeof *x);
+        x->fetcher = f;
+        x->client = c;
+        x->easy = curl_easy_init();
+        if (!x->easy)
+            abort(); /* out of memory, as mem.h would say it */
+    }
+    c->users++;
+    x->next = f->running;
+    x->link = &f->running;
+    if (x->next)
+        x->next->link = &x->next;
+    f->running = x;
+    return x;
+}
+
+/* How a transfer went, in our words. */
+static enum scrape_failure failure_of(const struct fetch *x, CURLcode how)
+{
+    if (x->body_too_large)
+        return SCRAPE_TOO_LARGE;
+    if (x->headers_too_large)
+        return SCRAPE_HEADERS;
+    switch ((int)how) {
+    case CURLE_OPERATION_TIMEDOUT: return SCRAPE_TIMEOUT;
+    case CURLE_COULDNT_RESOLVE_HOST:
+    case CURLE_COULDNT_RESOLVE_PROXY:
+    case CURLE_COULDNT_CONNECT:
+    case CURLE_URL_MALFORMAT:
+    case CURLE_UNSUPPORTED_PROTOCOL: return SCRAPE_CONNECT;
+    case CURLE_SSL_CONNECT_ERROR:
+    case CURLE_PEER_FAILED_VERIFICATION:
+    case CURLE_SSL_CERTPROBLEM:
+    case CURLE_SSL_CACERT_BADFILE:
+    case CURLE_SSL_CIPHER:
+    case CURLE_SSL_ISSUER_ERROR: return SCRAPE_TLS;
+    default: return SCRAPE_BROKEN;
+    }
+}
+
+static void describe(const struct fetch *x, CURLcode how, struct fetch_result *r)
+{
+    long status = 0;
+    curl_easy_getinfo(x->easy, CURLINFO_RESPONSE_CODE, &status);
+    if (x->body_too_large || x->headers_too_large || how != CURLE_OK) {
+        r->why = failure_of(x, how);
+        if (r->why == SCRAPE_TOO_LARGE)
+            err_set(&r->err, ERR_LIMIT, "the page is larger than %zu bytes (limits.body)",
+                    x->max_body);
+        else if (r->why == SCRAPE_HEADERS)
+            err_set(&r->err, ERR_LIMIT, "more than %d bytes of headers", FETCH_HEADERS_MAX);
+        else if (r->why == SCRAPE_TIMEOUT)
+            err_set(&r->err, ERR_TIMEOUT, "no whole answer within %g s, %zu bytes came",
+                    (double)x->target->timeout_ns / (double)SEC_NS, x->body.len);
+        else
+            err_set(&r->err, ERR_IO, "%s", curl_easy_strerror(how));
+    } else if (status != 200) {
+        r->why = SCRAPE_STATUS;
+        err_set(&r->err, ERR_IO, "HTTP status %ld%s", status,
+                status >= 300 && status < 400 ? " (redirects are not followed)" : "");
+    } else {
+        r->ok = true;
+    }
+}
+
+/* x has ended: tells the user, and makes it idle. */
+static void finish(struct fetch *x, struct fetch_result *r)
+{
+    struct fetcher *f = x->fetcher;
+    r->duration_ns = clock_mono_ns() - x->start_ns;
+    r->body = (struct span){x->body.data, x->body.len};
+    *x->link = x->next;
+    if (x->next)
+        x->next->link = x->link;
+    f->conf.done(f->conf.of, x->user, r);
+    keep_body(f, &x->body);
+    curl_slist_free_all(x->to);
+    curl_slist_free_all(x->headers);
+    x->to = x->headers = NULL;
+    target_unref(x->target);
+    x->target = NULL;
+    x->client->users--;
+    x->next = x->client->idle;
+    x->client->idle = x;
+}
+
+static void transfer_done(void *of, CURL *easy, CURLcode how)
+{
+    (void)of;
+    char *private = NULL;
+    curl_easy_getinfo(easy, CURLINFO_PRIVATE, &private);
+    struct fetch *x = (struct fetch *)(void *)private;
+    struct fetch_result r = {.ok = false};
+    describe(x, how, &r);
+    finish(x, &r);
+}
+
+static void set_up(struct fetch *x)
+{
+    curl_easy_reset(x->easy);
+    http_session_apply(&x->client->session, x->easy);
+    curl_easy_setopt(x->easy, CURLOPT_PRIVATE, (char *)x);
+    curl_easy_setopt(x->easy, CURLOPT_WRITEFUNCTION, write_body);
+    curl_easy_setopt(x->easy, CURLOPT_WRITEDATA, x);
+    curl_easy_setopt(x->easy, CURLOPT_HEADERFUNCTION, write_header);
+    curl_easy_setopt(x->easy, CURLOPT_HEADERDATA, x);
+    curl_easy_setopt(x->easy, CURLOPT_BUFFERSIZE, (long)READ_BYTES);
+    curl_easy_setopt(x->easy, CURLOPT_TIMEOUT_MS, (long)(x->client->timeout_ns / MS_NS));
+    x->version = x->client->session.version;
+}
+
+static enum status begin(struct fetch *x, struct err *err)
+{
+    struct http_session *s = &x->client->session;
+    enum status r = http_session_refresh(s, err);
+    if (r != OK)
+        return r;
+    if (x->version != s->version)
+        set_up(x);
+    r = http_session_url(s, x->easy, x->target->url, &x->to, &x->headers, err);
+    return r == OK ? curl_loop_add(x->fetcher->loop, x->shard, x->easy, err) : r;
+}
+
+void fetch_start(struct fetcher *f, const struct fetch_request *q)
+{
+    struct fetch *x = fetch_get(f, client_get(f, q->target));
+    x->target = target_ref((struct target *)q->target);
+    x->user = q->user;
+    x->shard = q->shard;
+    x->max_body = q->max_body;
+    x->header_bytes = 0;
+    x->body_too_large = x->headers_too_large = false;
+    x->body = take_body(f, q->expect_body, q->max_body);
+    x->start_ns = clock_mono_ns();
+    struct fetch_result r = {.why = SCRAPE_CREDENTIALS};
+    if (begin(x, &r.err) != OK)
+        finish(x, &r);
+}
+
+void fetch_abort(struct fetcher *f)
+{
+    while (f->running) {
+        struct fetch *x = f->running;
+        struct fetch_result r = {.why = SCRAPE_CLOSED};
+        curl_loop_remove(f->loop, x->shard, x->easy);
+        err_set(&r.err, ERR_CLOSED, "the agent stopped first");
+        finish(x, &r);
+    }
+}
+
+enum status fetcher_new(struct fetcher **ret, const struct fetcher_conf *conf, struct err *err)
+{
+    struct fetcher *f = mem_alloc(sizeof *f);
+    f->conf = *conf;
+    long each = (conf->max_connections + SHARDS - 1) / SHARDS;
+    struct curl_loop_conf loop = {
+        .shards = SHARDS, .max_connections = each > 0 ? each : 1, .done = transfer_done, .of = f};
+    enum status s = curl_loop_new(&f->loop, &loop, err);
+    if (s != OK) {
+        mem_free(f);
+        return s;
+    }
+    *ret = f;
+    return OK;
+}
+
+void fetcher_free(struct fetcher *f)
+{
+    if (!f)
+        return;
+    assert(!f->running);
+    curl_loop_free(f->loop);
+    for (struct client *c = f->clients, *next; c; c = next) {
+        next = c->next;
+        client_free(c);
+    }
+    for (size_t i = 0; i < f->kept_len; i++)
+        buf_done(&f->kept[i]);
+    mem_free(f);
+}
+
+struct curl_loop *fetcher_loop(struct fetcher *f)
+{
+    return f->loop;
+}
+
+size_t fetcher_body_bytes(const struct fetcher *f)
+{
+    return f->body_bytes;
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "job.h"
+
+#include "hash.h"
+#include "mem.h"
+
+#include <assert.h>
+
+struct target_state *target_state_new(const char *target_id)
+{
+    struct target_state *s = mem_alloc(sizeof *s);
+    s->refs = 1;
+    s->shard = hash_bytes(target_id, strlen(target_id));
+    pthread_mutex_init(&s->lock, NULL);
+    return s;
+}
+
+struct target_state *target_state_ref(struct target_state *s)
+{
+    s->refs++;
+    return s;
+}
+
+void target_state_unref(struct target_state *s)
+{
+    if (!s || --s->refs > 0)
+        return;
+    page_free(s->page);
+    pthread_mutex_destroy(&s->lock);
+    mem_free(s);
+}
+
+struct target_shown target_state_shown(struct target_state *s)
+{
+    pthread_mutex_lock(&s->lock);
+    struct target_shown shown = s->shown;
+    pthread_mutex_unlock(&s->lock);
+    return shown;
+}
+
+struct job *job_start(struct target_state *s, const struct job *like)
+{
+    assert(!s->busy);
+    s->job = *like;
+    s->job.state = target_state_ref(s);
+    s->job.target = target_ref(like->target);
+    s->busy = true;
+    return &s->job;
+}
+
+void job_end(struct job *j)
+{
+    struct target_state *s = j->state;
+    target_unref(j->target);
+    s->busy = false; /* from here on the job may be another one */
+    target_state_unref(s);
+}

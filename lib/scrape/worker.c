@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "worker.h"
+
+#include "clock.h"
+#include "mem.h"
+
+#include <errno.h>
+
+#define BEAT_NS (1 * SEC_NS)
+
+_Static_assert(PAGE_REFUSALS <= BOOKS_REFUSALS, "books have no room for all refusals");
+
+/* A scrape under way. */
+struct running {
+    struct job *job;
+    int64_t start_ms;
+    struct running *next;
+};
+
+/* Pages. */
+
+static void count_page(struct worker *w, const struct page *p, int sign)
+{
+    struct page_stats s = page_stats(p);
+    struct pool_books *b = w->crew->books;
+    if (sign > 0) {
+        b->series += s.series;
+        b->series_bytes += s.bytes + s.table_bytes;
+    } else {
+        b->series -= s.series;
+        b->series_bytes -= s.bytes + s.table_bytes;
+    }
+}
+
+static void encode(struct worker *w, const struct job *j, uint32_t outcome)
+{
+    struct lane_scrape scrape = {.target = j->target,
+                                 .due_ms = j->due_ms,
+                                 .outcome = outcome,
+                                 .clock_steps = j->clock_steps};
+    pipeline_encode(w->crew->pipeline, &w->scratch, &w->batch, &scrape);
+    batch_commit(&w->batch);
+}
+
+/* Says that all series of the job's page have ended, and frees it. */
+static void end_page(struct worker *w, struct job *j)
+{
+    struct target_state *s = j->state;
+    count_page(w, s->page, -1);
+    page_bind(s->page, &w->crew->plan);
+    page_end(s->page, clock_wall_ms(), &w->batch);
+    encode(w, j, 0);
+    page_free(s->page);
+    s->page = NULL;
+}
+
+/* The page of the job's target, bound to this pool's filters and lanes. */
+static struct page *get_page(struct worker *w, struct job *j)
+{
+    struct target_state *s = j->state;
+    if (s->page && !page_retarget(s->page, j->target))
+        end_page(w, j); /* its labels have changed: other series from now on */
+    if (!s->page)
+        s->page = page_new(j->target, &w->crew->limits, w->crew->plan.lanes_len);
+    page_bind(s->page, &w->crew->plan);
+    return s->page;
+}
+
+/* Good and failed scrapes. */
+
+static void count_seconds(struct pool_books *b, int64_t duration_ns)
+{
+    size_t i = 0;
+    while (i < BOOKS_BUCKETS - 1 && (double)duration_ns > books_bucket_seconds[i] * (double)SEC_NS)
+        i++;
+    b->seconds[i]++;
+    b->seconds_sum_ns += (uint64_t)duration_ns;
+}
+
+static void count_read(struct pool_books *b, size_t samples, size_t bytes,
+                       const struct page_faults *faults)
+{
+    b->read += samples + faults->refused;
+    for (size_t i = 0; i < PAGE_REFUSALS; i++)
+        if (faults->refused_by[i])
+            b->refused[i] += faults->refused_by[i];
+    b->lines_bad += faults->lines_bad;
+    b->bytes += bytes;
+}
+
+static void show(struct job *j, const struct running *r, const struct fetch_result *f,
+                 const struct target_shown *news)
+{
+    struct target_state *s = j->state;
+    pthread_mutex_lock(&s->lock);
+    struct target_shown *t = &s->shown;
+    uint64_t scrapes = t->scrapes + 1, failures = t->failures + (news->health == TARGET_DOWN);
+    if (news->health == TARGET_UP)
+        *t = *news;
+    t->health = news->health;
+    t->last_error = news->last_error;
+    t->scraped_ms = r->start_ms;
+    t->duration_ns = f->duration_ns;
+    t->scrapes = scrapes;
+    t->failures = failures;
+    pthread_mutex_unlock(&s->lock);
+}
+
+/* Something else than a page of metrics: nothing on it could be read. */
+static bool is_garbage(const struct worker *w, const struct page_faults *faults)
+{
+    return w->batch.len == 0 && faults->refused == 0 && faults->lines_bad > 0;
+}
+
+static void take_failed(struct worker *w, struct running *r, const struct fetch_result *f)
+{
+    struct job *j = r->job;
+    struct pool_books *b = w->crew->books;
+    struct target_shown news = {.health = TARGET_DOWN, .last_error = f->err};
+    b->failed[f->why]++;
+    show(j, r, f, &news);
+    if (f->why == SCRAPE_CLOSED)
+        return; /* that is nothing about the target */
+    struct page *p = get_page(w, j);
+    count_page(w, p, -1);
+    page_failed(p, r->start_ms, &w->batch);
+    struct page_meta meta = {.duration_seconds = (double)f->duration_ns / (double)SEC_NS};
+    page_add_meta(p, &meta, &w->batch);
+    encode(w, j, (uint32_t)f->why + 1);
+    count_page(w, p, +1);
+}
+
+static void take_garbage(struct worker *w, struct running *r, const struct fetch_result *f,
+                         const struct page_faults *faults)
+{
+    struct fetch_result failed = *f;
+    failed.why = SCRAPE_FORMAT;
+    failed.err = faults->first_bad;
+    err_wrap(&failed.err, ERR_INVALID, "not one line is a metric");
+    w->crew->books->lines_bad += faults->lines_bad;
+    w->crew->books->bytes += f->body.len;
+    take_failed(w, r, &failed);
+}
+
+static void take_good(struct worker *w, struct running *r, const struct fetch_result *f)
+{
+    struct job *j = r->job;
+    struct page_faults faults;
+    struct page *p = get_page(w, j);
+    count_page(w, p, -1);
+    page_read(p, f->body, r->start_ms, &w->batch, &faults);
+    count_page(w, p, +1);
+    if (is_garbage(w, &faults)) {
+        take_garbage(w, r, f, &faults);
+        return;
+    }
+    size_t scraped = w->batch.len, passed = pipeline_filter(w->crew->pipeline, &w->batch);
+    struct page_meta meta = {.up = true,
+                             .duration_seconds = (double)f->duration_ns / (double)SEC_NS,
+                             .samples_scraped = scraped + faults.refused,
+                             .samples_post_filter = passed,
+                             .series_added = faults.added,
+                             .body_bytes = f->body.len};
+    page_add_meta(p, &meta, &w->batch);
+    encode(w, j, 0);
+    count_read(w->crew->books, scraped, f->body.len, &faults);
+    w->crew->books->scraped++;
+    struct target_shown news = {.health = TARGET_UP,
+                                .samples = scraped,
+                                .samples_post_filter = passed,
+                                .body_bytes = f->body.len,
+                                .series = page_stats(p).series,
+                                .refused = faults.refused,
+                                .lines_bad = faults.lines_bad,
+                                .first_bad = faults.first_bad,
+                                .first_refused = faults.first_refused};
+    show(j, r, f, &news);
+    j->state->body_bytes = f->body.len;
+}
+
+/* A fetch has ended. */
+static void take(void *of, void *user, const struct fetch_result *f)
+{
+    struct worker *w = of;
+    struct running *r = user;
+    count_seconds(w->crew->books, f->duration_ns);
+    if (f->ok)
+        take_good(w, r, f);
+    else
+        take_failed(w, r, f);
+    w->crew->books->running--;
+    job_end(r->job);
+    w->in_flight--;
+    r->next = w->idle;
+    w->idle = r;
+}
+
+/* Jobs. */
+
+static void start_scrape(struct worker *w, struct job *j)
+{
+    struct running *r = w->idle;
+    if (r)
+        w->idle = r->next;
+    else
+        r = mem_alloc(sizeof *r);
+    r->job = j;
+    r->start_ms = clock_wall_ms();
+    w->in_flight++;
+    w->crew->books->running++;
+    struct fetch_request q = {.target = j->target,
+                              .shard = j->state->shard,
+                              .max_body = w->crew->max_body,
+                              .expect_body = j->state->body_bytes + j->state->body_bytes / 16,
+                              .user = r};
+    fetch_start(w->fetcher, &q);
+}
+
+static void start_job(struct worker *w, struct job *j, int64_t waited_ns)
+{
+    struct pool_books *b = w->crew->books;
+    b->wait_ns_sum += (uint64_t)waited_ns;
+    if (w->crew->aborting && j->kind == JOB_SCRAPE) {
+        b->failed[SCRAPE_CLOSED]++;
+        job_end(j);
+    } else if (j->kind == JOB_END) {
+        if (j->state->page)
+            end_page(w, j);
+        b->ended++;
+        job_end(j);
+    } else if (clock_mono_ns() - j->due_ns > j->target->interval_ns) {
+        b->stale++;
+        job_end(j);
+    } else {
+        start_scrape(w, j);
+    }
+}
+
+/* ERR_CLOSED: no more will come. */
+static enum status take_jobs(struct worker *w)
+{
+    enum status s = OK;
+    void *item = NULL;
+    int64_t waited_ns;
+    while (w->in_flight < w->crew->in_flight &&
+           (s = channel_recv(w->jobs, &item, &waited_ns, DEADLINE_NOW)) == OK)
+        start_job(w, item, waited_ns);
+    return s;
+}
+
+static void *run(void *arg)
+{
+    struct worker *w = arg;
+    int fd;
+    bool open = true;
+    if (channel_fd(w->jobs, &fd) != OK)
+        abort(); /* cannot be: worker_start has made it */
+    while (open || w->in_flight > 0) {
+        bool room = w->in_flight < w->crew->in_flight;
+        curl_loop_watch(fetcher_loop(w->fetcher), fd, open && room);
+        w->beat_ns = clock_mono_ns();
+        curl_loop_wait(fetcher_loop(w->fetcher), w->beat_ns + BEAT_NS);
+        if (w->crew->aborting)
+            fetch_abort(w->fetcher);
+        if (open && take_jobs(w) == ERR_CLOSED)
+            open = false;
+    }
+    w->done = true;
+    return NULL;
+}
+
+enum status worker_start(struct worker *w, struct crew *crew, struct channel *jobs, struct err *err)
+{
+    *w = (struct worker){.crew = crew, .jobs = jobs};
+    struct fetcher_conf conf = {.max_connections = crew->max_connections, .done = take, .of = w};
+    int fd;
+    enum status s = fetcher_new(&w->fetcher, &conf, err);
+    if (s != OK)
+        return s;
+    int e = channel_fd(jobs, &fd) == OK ? pthread_create(&w->thread, NULL, run, w) : EMFILE;
+    if (e != 0) {
+        fetcher_free(w->fetcher);
+        return err_set(err, ERR_IO, "no thread for a worker: %s", strerror(e));
+    }
+    pthread_setname_np(w->thread, "worker");
+    return OK;
+}
+
+void worker_join(struct worker *w)
+{
+    pthread_join(w->thread, NULL);
+    fetcher_free(w->fetcher);
+    batch_done(&w->batch);
+    lane_scratch_done(&w->scratch);
+    for (struct running *r = w->idle, *next; r; r = next) {
+        next = r->next;
+        mem_free(r);
+    }
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* worker.h - one thread of a pool; part of pool.c.  */
+#ifndef WORKER_H
+#define WORKER_H
+
+#include "fetch.h"
+#include "job.h"
+#include "pipeline.h"
+
+/* What the workers of a pool share; nothing of it changes while they run. */
+struct crew {
+    size_t in_flight; /* scrapes of one worker at once */
+    size_t max_body;
+    long max_connections; /* of one worker */
+    const struct pipeline *pipeline;
+    struct page_limits limits;
+    struct page_plan plan;
+    struct pool_books *books;
+    _Atomic bool aborting;
+};
+
+struct worker {
+    struct crew *crew;
+    struct channel *jobs; /* the pool's, which frees it */
+    struct fetcher *fetcher;
+    struct batch batch;
+    struct lane_scratch scratch;
+    struct running *idle; /* room for scrapes that run */
+    size_t in_flight;
+    _Atomic int64_t beat_ns;
+    _Atomic bool done;
+    pthread_t thread;
+};
+
+/* Makes the fetcher and starts the thread, which ends when jobs is closed and empty. */
+enum status worker_start(struct worker *w, struct crew *crew, struct channel *jobs,
+                         struct err *err) NODISCARD;
+/* Joins the thread and frees what the worker has. */
+void worker_join(struct worker *w);
+
+#endif

@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* entries.c - the tables. */
+#include "entries.h"
+
+#include "clock.h"
+
+static const char *failure(size_t i)
+{
+    return scrape_failure_name((enum scrape_failure)i);
+}
+
+static const char *refusal(size_t i)
+{
+    return page_refusal_name((enum page_refusal)i);
+}
+
+static const char *skip(size_t i)
+{
+    return encoder_skip_name((enum encoder_skip)i);
+}
+
+static const char *loss(size_t i)
+{
+    return lane_loss_name((enum lane_loss)i);
+}
+
+static const char *drop(size_t i)
+{
+    return registry_drop_name((enum registry_drop)i);
+}
+
+_Static_assert((int)PAGE_REFUSALS <= (int)BOOKS_REFUSALS, "books have room for every reason");
+
+// clang-format off
+#define ENTRY(key_, metric_, kind_, T, field, unit_, help_) \
+    {.key = key_, .metric = "strata_" metric_, .help = help_, .kind = ENTRY_##kind_, \
+     .offset = offsetof(struct T, field), .unit = unit_}
+#define ENTRIES(key_, metric_, kind_, T, field, n, reason_, help_) \
+    {.key = key_, .metric = "strata_" metric_, .help = help_, .kind = ENTRY_##kind_, \
+     .offset = offsetof(struct T, field), .unit = 1, .reasons = n, .reason = reason_}
+#define END {.metric = NULL}
+
+const struct entry agent_entries[] = {
+    ENTRY(NULL, "start_time_seconds", I64, view, started_ms, 1000,
+          "When the agent started, in seconds since 1970."),
+    ENTRY("ready", "ready", BOOL, view, ready, 1, "1 once every source has synced, and from then on."),
+    ENTRY("healthy", "healthy", BOOL, view, healthy, 1, "1 while every thread beats."),
+    ENTRY(NULL, "config_loaded_timestamp_seconds", I64, view, loaded_ms, 1000,
+          "When the configuration in force was loaded, in seconds since 1970."),
+    ENTRY("reloads", "config_reloads_total", U64, view, reloads, 1,
+          "Reloads that took over a configuration."),
+    ENTRY("reloads_failed", "config_reloads_failed_total", U64, view, reloads_failed, 1,
+          "Reloads that refused a configuration; the old one stays in force."),
+    ENTRY(NULL, "memory_bound_bytes", U64, view, memory_bound, 1,
+          "Bytes that agent.memory allows in all."),
+    ENTRY("allocations", "allocations_total", U64, view, allocations, 1,
+          "Allocations of the agent's own code; a steady scrape makes none."),
+    END};
+
+const struct entry jobs_entries[] = {
+    ENTRY("due", "jobs_due_total", U64, view, registry.due, 1,
+          "Jobs that fell due: one each time a target is to be scraped, and a last one when it goes."),
+    ENTRY("handed", "jobs_handed_total", U64, view, registry.handed, 1,
+          "Jobs put into a pool's queue."),
+    ENTRIES("dropped", "jobs_dropped_total", U64, view, registry.dropped, REGISTRY_DROPS, drop,
+            "Jobs that no pool was given, by reason."),
+    ENTRY("queued", "jobs_queued", U64, view, registry.queued, 1,
+          "Jobs that are due and wait for room in their pool."),
+    ENTRY("targets", "targets_known", U64, view, registry.targets, 1, "Targets in the registry."),
+    ENTRY("targets_refused", "targets_refused_total", U64, view, registry.targets_refused, 1,
+          "Targets that the registry did not take because there were too many."),
+    ENTRY("changes", "target_changes_total", U64, view, registry.changes, 1,
+          "Changes of targets taken from sources."),
+    ENTRY("clock_steps", "clock_steps_total", U32, view, registry.clock_steps, 1,
+          "Backward steps of the wall clock that were seen."),
+    END};
+
+const struct entry web_entries[] = {
+    ENTRY("requests", "web_requests_total", U64, view, web.requests, 1,
+          "Requests to the agent's own pages."),
+    ENTRY("errors", "web_errors_total", U64, view, web.errors, 1,
+          "Requests to the agent's own pages answered with a status of 400 or above."),
+    ENTRY("cut", "web_connections_cut_total", U64, view, web.cut, 1,
+          "Connections to the agent's own pages ended because they were too slow."),
+    ENTRY("full", "web_full_total", U64, view, web.full, 1,
+          "How often the agent's own pages had as many connections as they may."),
+    ENTRY("connections", "web_connections", SIZE, view, web.connections, 1,
+          "Open connections to the agent's own pages."),
+    END};
+
+const struct entry pool_books_entries[] = {
+    ENTRY("scraped", "scrapes_total", ATOMIC, pool_books, scraped, 1, "Good scrapes."),
+    ENTRIES("failed", "scrapes_failed_total", ATOMIC, pool_books, failed, SCRAPE_FAILURES, failure,
+            "Failed scrapes, by reason."),
+    ENTRY("stale", "jobs_stale_total", ATOMIC, pool_books, stale, 1,
+          "Jobs dropped by a worker because they were older than their interval."),
+    ENTRY("ended", "jobs_ended_total", ATOMIC, pool_books, ended, 1,
+          "Last jobs of targets that are gone: their series were said to have ended."),
+    ENTRY("running", "jobs_running", ATOMIC, pool_books, running, 1, "Jobs that run now."),
+    ENTRY("read", "samples_read_total", ATOMIC, pool_books, read, 1, "Samples on good pages."),
+    ENTRY("passed", "samples_passed_total", ATOMIC, pool_books, passed, 1,
+          "Samples that passed all filters."),
+    ENTRIES("refused", "samples_refused_total", ATOMIC, pool_books, refused, PAGE_REFUSALS, refusal,
+            "Samples that were not taken, by reason: a limit, or a fault of the page."),
+    ENTRY("lines_bad", "lines_bad_total", ATOMIC, pool_books, lines_bad, 1,
+          "Lines that could not be read; they are no samples."),
+    ENTRY("body_bytes", "scrape_body_bytes_total", ATOMIC, pool_books, bytes, 1,
+          "Bytes of pages, decompressed."),
+    ENTRY("series", "series", ATOMIC, pool_books, series, 1, "Series that are remembered now."),
+    ENTRY("series_bytes", "series_bytes", ATOMIC, pool_books, series_bytes, 1,
+          "Bytes of the series that are remembered now."),
+    ENTRY("wait_seconds", "jobs_wait_seconds_total", ATOMIC, pool_books, wait_ns_sum, SEC_NS,
+          "Seconds that jobs waited in the pool's queue, all together."),
+    END};
+
+const struct entry pool_entries[] = {
+    ENTRY("queued", "pool_jobs_queued", SIZE, view_pool, state.queued, 1,
+          "Jobs in the pool's queue."),
+    ENTRY("queue_room", "pool_queue_jobs_limit", SIZE, view_pool, state.queue_cap, 1,
+          "Jobs that the pool's queue takes."),
+    ENTRY("queue_refused", "pool_queue_refused_total", U64, view_pool, state.queue_refused, 1,
+          "How often the pool's queue had no room; such a job waits and is tried again."),
+    ENTRY("workers", "pool_workers", SIZE, view_pool, state.workers, 1, "Threads that scrape."),
+    ENTRY("connections", "pool_connections", SIZE, view_pool, state.connections, 1,
+          "Open connections to targets."),
+    ENTRY("buffered_body_bytes", "pool_body_bytes", SIZE, view_pool, state.body_bytes, 1,
+          "Bytes of buffers for pages, in use and kept for reuse."),
+    END};
+
+const struct entry lane_books_entries[] = {
+    ENTRY("passed", "lane_records_passed_total", ATOMIC, lane_books, passed, 1,
+          "Samples that came from the filters."),
+    ENTRY("meta", "lane_records_meta_total", ATOMIC, lane_books, meta, 1,
+          "Samples of meta series (up, scrape_duration_seconds, ...)."),
+    ENTRY("ended", "lane_records_ended_total", ATOMIC, lane_books, ended, 1,
+          "Records that a series has ended."),
+    ENTRY("encoded", "lane_records_encoded_total", ATOMIC, lane_books, encoded, 1,
+          "Records written into payloads."),
+    ENTRIES("skipped", "lane_records_skipped_total", ATOMIC, lane_books, skipped, ENCODER_SKIPS, skip,
+            "Records that no payload could take, by reason."),
+    ENTRY("restored", "lane_records_restored_total", ATOMIC, lane_books, restored, 1,
+          "Records found on disk at start."),
+    ENTRY("delivered", "lane_records_delivered_total", ATOMIC, lane_books, delivered, 1,
+          "Records that the peer has acknowledged; for core NATS, files and stdout: written."),
+    ENTRIES("lost", "lane_records_lost_total", ATOMIC, lane_books, lost, LANE_LOSSES, loss,
+            "Records that were encoded and will never arrive, by reason."),
+    ENTRY("in_memory", "lane_records_in_memory", ATOMIC, lane_books, in_memory, 1,
+          "Records on their way: buffered, held back or in flight."),
+    ENTRY("maybe_twice", "lane_records_maybe_twice_total", ATOMIC, lane_books, maybe_twice, 1,
+          "Records sent again after the peer has forgotten their id."),
+    ENTRY("payloads_sent", "lane_payloads_sent_total", ATOMIC, lane_books, payloads_sent, 1,
+          "Payloads handed to the sink, those sent again included."),
+    ENTRY("payloads_delivered", "lane_payloads_delivered_total", ATOMIC, lane_books,
+          payloads_delivered, 1, "Payloads delivered."),
+    ENTRY("bytes_delivered", "lane_delivered_bytes_total", ATOMIC, lane_books, bytes_delivered, 1,
+          "Bytes of the payloads delivered."),
+    ENTRY("retries", "lane_retries_total", ATOMIC, lane_books, retries, 1,
+          "Payloads that were tried again."),
+    ENTRY("splits", "lane_splits_total", ATOMIC, lane_books, splits, 1,
+          "Payloads that were cut because the peer takes no larger ones."),
+    ENTRY("delay_seconds", "lane_delay_seconds_total", ATOMIC, lane_books, delay_ms_sum, 1000,
+          "Seconds from the due time to the delivery of each payload, all together."),
+    END};
+
+const struct entry lane_entries[] = {
+    ENTRY("buffer_bytes", "lane_buffer_bytes", SIZE, view_lane, state.buffer.bytes, 1,
+          "Bytes in the lane's buffer."),
+    ENTRY("buffer_bytes_limit", "lane_buffer_limit_bytes", SIZE, view_lane, state.buffer.cap_bytes, 1,
+          "Bytes that the lane's buffer takes."),
+    ENTRY("buffer_payloads", "lane_buffer_payloads", SIZE, view_lane, state.buffer.len, 1,
+          "Payloads in the lane's buffer."),
+    ENTRY("buffer_payloads_limit", "lane_buffer_payloads_limit", SIZE, view_lane, state.buffer.cap, 1,
+          "Payloads that the lane's buffer takes."),
+    ENTRY("held", "lane_held_payloads", SIZE, view_lane, state.held, 1,
+          "Payloads out of the buffer that wait: for their order, or to be tried again."),
+    ENTRY("held_bytes", "lane_held_bytes", SIZE, view_lane, state.held_bytes, 1,
+          "Bytes of the payloads out of the buffer."),
+    ENTRY("in_flight", "lane_in_flight_payloads", SIZE, view_lane, state.in_flight, 1,
+          "Payloads handed to the sink and not yet ended."),
+    ENTRY("pooled_bytes", "lane_pooled_bytes", SIZE, view_lane, state.pooled_bytes, 1,
+          "Bytes of empty payloads kept for reuse."),
+    ENTRY("payload_limit_bytes", "lane_payload_limit_bytes", SIZE, view_lane, state.max_payload, 1,
+          "Bytes of a payload that the peer takes."),
+    ENTRY("connected", "lane_connected", BOOL, view_lane, connected, 1,
+          "1 while there is a connection to the peer."),
+    ENTRY("connects", "lane_connects_total", U64, view_lane, connects, 1,
+          "Connections made to the peer."),
+    ENTRY("failing", "lane_failing", BOOL, view_lane, state.failing, 1,
+          "1 while the last thing the sink said is a failure."),
+    ENTRY(NULL, "lane_delivered_timestamp_seconds", I64, view_lane, state.last_delivered_ms, 1000,
+          "When a payload was last delivered, in seconds since 1970; 0: never."),
+    END};
+
+const struct entry source_entries[] = {
+    ENTRY("targets", "source_targets", SIZE, source_state, targets, 1, "Targets of the source."),
+    ENTRY("refused", "source_targets_refused", SIZE, source_state, refused, 1,
+          "Targets that the source has found and not taken."),
+    ENTRY("synced", "source_synced", BOOL, source_state, synced, 1,
+          "1 once the source's first list is complete."),
+    ENTRY(NULL, "source_failing", FAILED, source_state, last_error, 1,
+          "1 while the last thing the source said is a failure."),
+    END};
+// clang-format on
+
+static uint64_t not_below_zero(int64_t n)
+{
+    return n > 0 ? (uint64_t)n : 0;
+}
+
+uint64_t entry_value(const struct entry *e, const void *of, size_t i)
+{
+    const void *at = (const char *)of + e->offset;
+    switch (e->kind) {
+    case ENTRY_ATOMIC: return ((const _Atomic uint64_t *)at)[i];
+    case ENTRY_U64: return ((const uint64_t *)at)[i];
+    case ENTRY_I64: return not_below_zero(*(const int64_t *)at);
+    case ENTRY_U32: return *(const uint32_t *)at;
+    case ENTRY_SIZE: return *(const size_t *)at;
+    case ENTRY_BOOL: return *(const bool *)at;
+    case ENTRY_FAILED: return ((const struct err *)at)->status != OK;
+    }
+    return 0;
+}

@@ -1,0 +1,10 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# tidy.sh BUILD_DIR - clang-tidy, with the checks of .clang-tidy, on every source of a build.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+. scripts/tool.sh
+require_tool run-clang-tidy
+require_tool clang-tidy 14
+run-clang-tidy -p "$1" -quiet 2>&1 | grep -vE '^clang-tidy|warnings generated|^$' || true
+[ "${PIPESTATUS[0]}" = 0 ]

@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""chaos.py - scraping on while nats-server is killed and restarted, and the sums afterwards."""
+import re, time
+
+import books
+import harness
+from process import SLOW
+
+SEQUENCE = re.compile(rb'"name":"bench_page_sequence_total"[^\n]*?"target":"(\d+)"[^\n]*?"value":(\d+)')
+FIRST_SEQUENCE = 1000000001    # of the first page that target_server sends
+
+
+class Found:
+    """What a stream holds."""
+
+    def __init__(self, messages):
+        self.ids, self.twice, self.samples, self.bytes, self.lines = set(), [], 0, 0, 0
+        self.sequences = {}
+        for m in messages:
+            key = m.headers["Nats-Msg-Id"]
+            if key in self.ids:
+                self.twice.append(key)
+            self.ids.add(key)
+            self.samples += int(m.headers["Strata-Samples"])
+            self.bytes += len(m.data)
+            self.lines += m.data.count(b"\n")
+            for target, value in SEQUENCE.findall(m.data):
+                self.sequences.setdefault(int(target), []).append(int(value) - FIRST_SEQUENCE)
+
+    def check_sequences(self, test, served):
+        """Each page that was served is there, once, and in order."""
+        for target, count in enumerate(served):
+            test.assertEqual(self.sequences.get(target, []), list(range(count)),
+                             f"pages of target {target}")
+
+
+def read_all(test, client, stream="METRICS"):
+    """The stream, with no id twice and the number of samples that the headers say."""
+    found = Found(client.read_stream(stream))
+    test.assertEqual(found.twice, [], "ids that came twice")
+    test.assertEqual(found.lines, found.samples, "lines against Strata-Samples")
+    return found
+
+
+class Chaos(harness.Case):
+    def begin(self, **sink):
+        server = self.nats()
+        self.client(server).make_stream("METRICS", ["metrics.>"])
+        targets = self.targets(self.TARGETS, self.SAMPLES)
+        conf = harness.config(targets.targets, agent={"grace": "20s"}, sinks=[
+            harness.nats_sink(server.url, "metrics.{instance}", "METRICS", **sink)])
+        return server, targets, self.agent(conf)
+
+    def survive(self):
+        server, targets, agent = self.begin(buffer="256MiB")
+        started = time.monotonic()
+        for kill in range(1, self.KILLS + 1):
+            # The time is the load, not the wait for a condition.
+            time.sleep(max(0, started + self.SECONDS * kill / (self.KILLS + 1) - time.monotonic()))
+            before = targets.stats()["samples"]
+            server.kill()
+            self.wait_for(lambda: targets.stats()["samples"] >= before + 2 * self.SAMPLES,
+                          what="scraping goes on while the server is dead")
+            server.start()
+        time.sleep(max(0, started + self.SECONDS - time.monotonic()))
+        self.wait_for(agent.balanced, 30, "the books balance")
+        account = self.stop(agent, timeout=40)
+        stats = targets.stats()
+        found = read_all(self, self.client(server))
+        found.check_sequences(self, stats["served"])
+        self.assertEqual(account["lost"], 0)
+        self.assertEqual(found.samples, account["delivered"])
+        self.assertGreaterEqual(min(stats["served"]), self.SECONDS / SLOW - 2)
+        meta = 6 * sum(stats["served"])
+        self.assertEqual(found.samples, stats["samples"] + meta)
+        print(f"{stats['samples']} samples of {self.TARGETS} targets, {len(found.ids)} messages, "
+              f"{found.bytes / found.samples:.1f} B/sample, lost 0")
+
+    def lose_by_name(self):
+        server, targets, agent = self.begin(buffer="1MiB")
+        self.wait_for(lambda: books.delivered(agent.metrics()) > 0, what="delivery")
+        server.kill()
+        self.wait_for(lambda: books.lost(agent.metrics()).get("buffer_full", 0) > 0, 60,
+                      "the buffer is full")
+        server.start()
+        before = books.delivered(agent.metrics())
+        self.wait_for(lambda: books.delivered(agent.metrics()) > before, 30, "delivery again")
+        metrics = self.wait_for(agent.balanced, 30, "the books balance")
+        self.assertEqual(set(books.lost(metrics)), {"buffer_full"})
+        account = self.stop(agent, timeout=40)
+        found = read_all(self, self.client(server))
+        # What was lost may have been stored when its acknowledgement died with the server.
+        self.assertGreater(account["lost"], 0)
+        self.assertGreaterEqual(found.samples, account["delivered"])
+        self.assertLessEqual(found.samples, account["delivered"] + account["lost"])
+        for target, seen in found.sequences.items():
+            self.assertEqual(seen, sorted(set(seen)), f"order of target {target}")

@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: Apache-2.0
+"""test_reload.py - a changed file is taken over, a bad one is not, and nothing is lost by either."""
+import copy, os, random
+
+import books
+import harness
+from chaos import read_all
+
+
+class Reload(harness.Case):
+    def two(self):
+        server = self.targets(2, 20)
+        return server, harness.config([server.url(0)]), harness.config(server.targets)
+
+    def scrapes(self, server, target, more=1):
+        """Waits until that target has been scraped `more` times from now."""
+        before = server.stats()["served"][target]
+        self.wait_for(lambda: server.stats()["served"][target] >= before + more, 15,
+                      f"target {target} is scraped")
+
+    def test_sighup_takes_the_new_file_over(self):
+        server, one, both = self.two()
+        agent = self.agent(one)
+        self.scrapes(server, 0)
+        self.assertEqual(server.stats()["begun"][1], 0)
+        agent.reload(both)
+        self.scrapes(server, 1)
+        self.assertEqual(books.reloads_failed(agent.metrics()), 0)
+        agent.reload(one)
+        self.wait_for(lambda: server.url(1) not in agent.targets(), what="the target has gone")
+        self.scrapes(server, 0, 2)
+        self.wait_for(agent.balanced, what="the books balance")
+        account = self.stop(agent)
+        self.assertEqual(account["lost"], 0)
+        # The series of the target that went have ended; those of the other have not.
+        ended = [line for line in agent.out().splitlines() if '"ended":true' in line]
+        self.assertGreaterEqual(len(ended), 20)
+        self.assertEqual([e for e in ended if 'target":"0"' in e], [])
+
+    def test_a_changed_file_is_noticed_without_a_signal(self):
+        server, one, both = self.two()
+        agent = self.agent(one)
+        self.scrapes(server, 0)
+        agent.reload(both, signal_too=False)
+        self.scrapes(server, 1)
+        self.stop(agent)
+
+    def test_a_config_map_swap_is_noticed(self):
+        server, one, both = self.two()
+        # As the kubelet does it: agent.yaml -> ..data/agent.yaml, ..data -> ..1, then ..data -> ..2
+        mount = os.path.join(self.folder, "mount")
+        for number, conf in (("..1", one), ("..2", both)):
+            os.makedirs(os.path.join(mount, number))
+            with open(os.path.join(mount, number, "agent.yaml"), "w") as f:
+                f.write(harness.text_of(conf))
+        os.symlink("..1", os.path.join(mount, "..data"))
+        os.symlink("..data/agent.yaml", os.path.join(mount, "agent.yaml"))
+        agent = self.agent(None, path=os.path.join(mount, "agent.yaml"))
+        self.scrapes(server, 0)
+        os.symlink("..2", os.path.join(mount, "..tmp"))
+        os.rename(os.path.join(mount, "..tmp"), os.path.join(mount, "..data"))
+        self.scrapes(server, 1)
+        self.stop(agent)
+
+    def test_a_bad_file_changes_nothing_and_is_shown(self):
+        server, one, both = self.two()
+        agent = self.agent(one)
+        self.scrapes(server, 0)
+        bad = copy.deepcopy(both)
+        bad["pools"][0]["workerz"] = 2
+        agent.reload(bad)
+        self.assertEqual(books.reloads_failed(agent.metrics()), 1)
+        self.assertIn("workerz", str(agent.status()))
+        self.assertIn("workerz", agent.err())
+        self.scrapes(server, 0, 2)
+        self.assertEqual(server.stats()["begun"][1], 0)
+        agent.reload("")
+        self.assertEqual(books.reloads_failed(agent.metrics()), 2)
+        agent.reload(both)
+        self.scrapes(server, 1)
+        self.assertEqual(books.reloads_failed(agent.metrics()), 2)
+        self.assertNotIn("workerz", str(agent.status()))
+        self.stop(agent)
+
+    def test_a_reload_that_changes_nothing_ends_nothing(self):
+        server, one, _ = self.two()
+        agent = self.agent(one)
+        self.scrapes(server, 0, 2)
+        for _ in range(5):
+            agent.reload(one)
+        again = copy.deepcopy(one)
+        again["pools"][0]["in_flight"] = 3
+        agent.reload(again)
+        self.scrapes(server, 0, 2)
+        metrics = self.wait_for(agent.balanced, what="the books balance")
+        self.assertEqual(books.failed(metrics), {})
+        self.stop(agent)
+        self.assertNotIn('"ended":true', agent.out())
+        added = [o["value"] for o in harness.check_messages(self, "".join(
+            line + "\n" for line in agent.out().splitlines() if "scrape_series_added" in line))]
+        self.assertEqual(sum(added), 20)
+
+
+class UnderLoad(harness.Case):
+    RELOADS = 100
+
+    def shape(self, targets, url, choice):
+        """One of many configurations: one or two pools, small and large, outputs renamed."""
+        conf = harness.config([], agent={"grace": "20s", "first_scrape": "now"}, sinks=[
+            harness.nats_sink(url, "metrics.{instance}", "METRICS", buffer="64MiB")])
+        cut = len(targets) // 2
+        pools = ["main", choice.choice(["second", "third", "main"])]
+        conf["sources"] = [
+            {"name": name, "static": {"targets": part}, "interval": "1s", "pool": pool}
+            for name, part, pool in (("front", targets[:cut], pools[0]),
+                                     ("back", targets[cut:], pools[1]))]
+        conf["pools"] = [{
+            "name": pool, "workers": choice.choice([1, 2, 3]),
+            "in_flight": choice.choice([1, 4, 64]), "queue": {"items": choice.choice([2, 100])},
+            "outputs": [{"name": choice.choice(["main", "other"]), "json": {}, "sink": "queue"}],
+        } for pool in sorted(set(pools))]
+        return conf
+
+    def test_hundreds_of_reloads_lose_nothing(self):
+        server = self.nats()
+        client = self.client(server)
+        client.make_stream("METRICS", ["metrics.>"])
+        targets = self.targets(20, 50)
+        choice = random.Random(7)
+        agent = self.agent(self.shape(targets.targets, server.url, choice))
+        for _ in range(self.RELOADS):
+            agent.reload(self.shape(targets.targets, server.url, choice))
+        self.assertEqual(books.reloads_failed(agent.metrics()), 0)
+        before = targets.stats()["served"]
+        self.wait_for(lambda: all(now > then for now, then in
+                                  zip(targets.stats()["served"], before)), 15,
+                      "each target is still scraped")
+        metrics = self.wait_for(agent.balanced, 20, "the books balance")
+        self.assertEqual(books.failed(metrics), {})
+        account = self.stop(agent, timeout=40)
+        found = read_all(self, client)
+        self.assertEqual(account["lost"], 0)
+        self.assertEqual(found.samples, account["delivered"])
+        served = targets.stats()["served"]
+        for target, count in enumerate(served):
+            self.assertEqual(sorted(found.sequences.get(target, [])), list(range(count)),
+                             f"pages of target {target}")
+
+
+if __name__ == "__main__":
+    harness.main(needs=["nats-server"])

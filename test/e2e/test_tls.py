@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: Apache-2.0
+"""test_tls.py - TLS, credentials and headers of scrapes, and what must not happen with them."""
+import base64, os, subprocess
+
+import books
+import harness
+import page_server
+
+PAGE = "up_total 1\n"
+
+
+class Tls(harness.Case):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.certs = cls.enterClassContext(harness.temporary_folder())
+        for ca in ("ca", "other"):
+            cls.openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+                        "-nodes", "-days", "2", "-subj", f"/CN={ca}", "-keyout", f"{ca}.key",
+                        "-out", f"{ca}.pem")
+        for name, ca, names in (("server", "ca", "IP:127.0.0.1"), ("client", "ca", "DNS:client"),
+                                ("named", "ca", "DNS:metrics.example"),
+                                ("stranger", "other", "DNS:stranger")):
+            cls.openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+                        "-subj", f"/CN={name}", "-keyout", f"{name}.key", "-out", f"{name}.csr")
+            with open(cls.cert(f"{name}.ext"), "w") as f:
+                f.write(f"subjectAltName={names}\n")
+            cls.openssl("x509", "-req", "-days", "2", "-in", f"{name}.csr", "-CA", f"{ca}.pem",
+                        "-CAkey", f"{ca}.key", "-CAcreateserial", "-extfile", f"{name}.ext",
+                        "-out", f"{name}.pem")
+
+    @classmethod
+    def cert(cls, name):
+        return os.path.join(cls.certs, name)
+
+    @classmethod
+    def openssl(cls, *args):
+        subprocess.run(["openssl", *args], cwd=cls.certs, check=True, capture_output=True)
+
+    def server(self, name="server", client_ca=None, page=PAGE):
+        tls = page_server.tls_server(self.cert(f"{name}.pem"), self.cert(f"{name}.key"), client_ca)
+        return self.pages({"/metrics": page}, tls=tls)
+
+    def scrape(self, pages, http, env=None):
+        conf = harness.config([pages.url()], source={"http": http})
+        return self.agent(conf, env=env)
+
+    def good(self, agent, count=1):
+        self.wait_for(lambda: books.scraped(agent.metrics()) >= count, what="good scrapes")
+        self.assertEqual(books.failed(agent.metrics()), {})
+        self.stop(agent)
+
+    def fails(self, agent, reason):
+        metrics = self.wait_for(lambda: (m := agent.metrics()) and books.failed(m) and m,
+                                what="a failed scrape")
+        self.assertEqual(set(books.failed(metrics)), {reason},
+                         [books.target_error(t) for t in agent.targets().values()])
+        self.assertEqual(books.scraped(metrics), 0)
+        self.stop(agent)
+
+    def test_a_known_authority(self):
+        self.good(self.scrape(self.server(), {"tls": {"ca": self.cert("ca.pem")}}), 2)
+
+    def test_an_unknown_authority(self):
+        pages = self.server()
+        self.fails(self.scrape(pages, {"tls": {"ca": self.cert("other.pem")}}), "tls")
+        self.assertEqual(pages.requests, [])
+
+    def test_the_systems_authorities_do_not_know_it(self):
+        self.fails(self.scrape(self.server(), {}), "tls")
+
+    def test_another_name_in_the_certificate(self):
+        self.fails(self.scrape(self.server("named"), {"tls": {"ca": self.cert("ca.pem")}}), "tls")
+
+    def test_the_name_may_be_configured(self):
+        self.good(self.scrape(self.server("named"), {
+            "tls": {"ca": self.cert("ca.pem"), "server_name": "metrics.example"}}))
+
+    def test_verification_off_is_explicit_and_shown(self):
+        agent = self.scrape(self.server(), {"tls": {"verify": False}})
+        self.wait_for(lambda: books.scraped(agent.metrics()) >= 1, what="a scrape")
+        self.assertIn("verif", agent.get("/status")[2] + agent.get("/targets")[2])
+        self.stop(agent)
+
+    def test_a_client_certificate(self):
+        ca = self.cert("ca.pem")
+        tls = {"ca": ca, "cert": self.cert("client.pem"), "key": self.cert("client.key")}
+        self.good(self.scrape(self.server(client_ca=ca), {"tls": tls}))
+
+    def test_a_missing_or_foreign_client_certificate(self):
+        ca = self.cert("ca.pem")
+        self.fails(self.scrape(self.server(client_ca=ca), {"tls": {"ca": ca}}), "tls")
+        agent = self.agent(harness.config([self.server(client_ca=ca).url()], source={"http": {"tls": {
+            "ca": ca, "cert": self.cert("stranger.pem"), "key": self.cert("stranger.key")}}}),
+            name="stranger")
+        self.fails(agent, "tls")
+
+    def test_a_bearer_file_is_read_again_when_it_changes(self):
+        token = os.path.join(self.folder, "token")
+        allowed = ["first"]
+
+        def page(request):
+            good = request.headers["Authorization"] == f"Bearer {allowed[-1]}"
+            return PAGE if good else (401, {}, "no\n")
+        with open(token, "w") as f:
+            f.write("first\n")
+        agent = self.scrape(self.server(page=page), {
+            "bearer": f"file:{token}", "tls": {"ca": self.cert("ca.pem")}})
+        self.wait_for(lambda: books.scraped(agent.metrics()) >= 1, what="a scrape")
+        with open(token + ".new", "w") as f:
+            f.write("second\n")
+        os.rename(token + ".new", token)
+        allowed.append("second")
+        before = books.scraped(agent.metrics())
+        self.wait_for(lambda: books.scraped(agent.metrics()) >= before + 2, 15, "the new token")
+        os.remove(token)
+        self.wait_for(lambda: books.failed(agent.metrics()).get("credentials"), 15,
+                      "a token that is gone is named")
+        self.stop(agent)
+        self.assertNotIn("second", agent.err())
+
+
+class Http(harness.Case):
+    def one(self, http, page=PAGE, env=None):
+        pages = self.pages({"/metrics": page})
+        agent = self.agent(harness.config([pages.url()], source={"http": http}), env=env)
+        self.wait_for(lambda: len(pages.requests) >= 2, what="two requests")
+        return pages, agent
+
+    def test_basic_authentication(self):
+        pages, agent = self.one({"user": "me", "password": "pa:ss"})
+        self.stop(agent)
+        self.assertEqual(pages.requests[0].headers["Authorization"],
+                         "Basic " + base64.b64encode(b"me:pa:ss").decode())
+
+    def test_headers_of_ones_own_and_no_others(self):
+        pages, agent = self.one({"headers": {"X-Scope-OrgID": "team"}})
+        self.stop(agent)
+        headers = pages.requests[0].headers
+        self.assertEqual(headers["X-Scope-OrgID"], "team")
+        self.assertIn("text/plain", headers["Accept"])
+        self.assertIn("0.0.4", headers["Accept"])
+        self.assertIn("strata", headers["User-Agent"].lower())
+        for name in ("Authorization", "Accept-Encoding", "Proxy-Connection", "Cookie"):
+            self.assertIsNone(headers[name], name)
+
+    def test_gzip_only_when_configured(self):
+        pages, agent = self.one({"gzip": True})
+        self.stop(agent)
+        self.assertIn("gzip", pages.requests[0].headers["Accept-Encoding"])
+
+    def test_proxy_variables_are_ignored(self):
+        proxy = self.pages({})
+        env = {name: proxy.base for name in ("http_proxy", "HTTP_PROXY", "https_proxy",
+                                             "HTTPS_PROXY", "all_proxy", "ALL_PROXY")}
+        env.update(no_proxy="", NO_PROXY="")
+        pages, agent = self.one({}, env=env)
+        self.assertEqual(books.failed(agent.metrics()), {})
+        self.stop(agent)
+        self.assertEqual(proxy.requests, [])
+
+    def test_a_configured_proxy_is_used(self):
+        proxy = self.pages({})
+        pages = self.pages({"/metrics": PAGE})
+        proxy.pages[pages.url()] = PAGE
+        agent = self.agent(harness.config([pages.url()], source={"http": {"proxy": proxy.base}}))
+        self.wait_for(lambda: books.scraped(agent.metrics()) >= 1, what="a scrape")
+        self.stop(agent)
+        self.assertEqual(pages.requests, [])
+
+    def test_redirects_are_not_followed(self):
+        other = self.pages({"/metrics": PAGE})
+        pages, agent = self.one({"bearer": "hidden"},
+                                page=(302, {"Location": other.url()}, ""))
+        self.wait_for(lambda: books.failed(agent.metrics()).get("status"), what="a failure")
+        self.stop(agent)
+        self.assertEqual(other.requests, [])
+
+    def test_connections_are_kept(self):
+        pages, agent = self.one({})
+        self.wait_for(lambda: len(pages.requests) >= 4, what="four requests")
+        self.stop(agent)
+        self.assertEqual(len({r.client_address for r in pages.requests}), 1)
+
+
+if __name__ == "__main__":
+    harness.main(needs=["openssl"])
