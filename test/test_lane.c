@@ -299,23 +299,34 @@ TEST(a_full_buffer_loses_its_oldest_and_never_makes_a_worker_wait)
     rig_finish(r);
 }
 
+enum { STEADY_SERIES = 300, STEADY_SCRAPES = 20 };
+
+static void steady_text(struct buf *text)
+{
+    for (int i = 0; i < STEADY_SERIES; i++)
+        CHECK_INT(buf_printf(text, "series_with_a_longer_name_%03d 1\n", i), OK);
+}
+
 TEST(a_steady_run_allocates_nothing)
 {
     struct rig *r = rig_new();
     AUTO(buf) struct buf text = BUF_INIT(1 << 20);
-    for (int i = 0; i < 300; i++)
-        CHECK_INT(buf_printf(&text, "series_with_a_longer_name_%d %d\n", i, i), OK);
-    r->conf.max_message = 4096; /* full ones, handed over, and a rest, copied */
+    steady_text(&text);
+    r->conf.max_message = 4096; /* of 34 bytes a sample: two handed over, one copied */
     rig_start(r);
-    uint64_t before = 0;
-    for (int64_t i = 0; i < 30; i++) {
-        before = i == 10 ? mem_count() : before;
+    for (int i = 0; i < 2; i++) { /* page and payloads have all they need after two */
+        fake_steer(&r->fake, FAKE_HOLDS, OK);
+        rig_scrape(r, "x", 0, text.data);
+        rig_release(r, 3);
+    }
+    uint64_t before = mem_count();
+    for (int64_t i = 1; i <= STEADY_SCRAPES; i++) {
         rig_scrape(r, "x", i, text.data);
         WAIT(r->books.in_memory == 0);
     }
     CHECK_INT(mem_count(), before);
     CHECK(lane_state(r->lane).pooled_bytes > 0);
-    CHECK_INT(r->books.delivered, 30 * 300);
+    CHECK_INT(r->books.delivered, (STEADY_SCRAPES + 2) * STEADY_SERIES);
     rig_finish(r);
 }
 
@@ -329,25 +340,36 @@ TEST(a_small_message_takes_little_memory)
     rig_finish(r);
 }
 
+/* As a worker does for each lane of its pool. */
+static void scrape_both(struct rig *r, struct rig *q, int64_t due_ms, const char *text)
+{
+    rig_scrape(r, "x", due_ms, text);
+    q->scratch = r->scratch;
+    rig_scrape(q, "x", due_ms, text);
+    r->scratch = q->scratch;
+    q->scratch = (struct lane_scratch){0};
+}
+
 TEST(two_lanes_of_unlike_size_share_a_worker_and_allocate_nothing)
 {
     struct rig *r = rig_new(), *q = rig_new();
     AUTO(buf) struct buf text = BUF_INIT(1 << 20);
-    for (int i = 0; i < 300; i++)
-        CHECK_INT(buf_printf(&text, "series_with_a_longer_name_%d %d\n", i, i), OK);
+    steady_text(&text);
     r->conf.max_message = 4096;
     q->conf.max_message = 7000;
     rig_start(r);
     rig_start(q);
     CHECK(lane_id(r->lane) != lane_id(q->lane));
-    uint64_t before = 0;
-    for (int64_t i = 0; i < 30; i++) {
-        before = i == 10 ? mem_count() : before;
-        rig_scrape(r, "x", i, text.data);
-        q->scratch = r->scratch;
-        rig_scrape(q, "x", i, text.data);
-        r->scratch = q->scratch;
-        q->scratch = (struct lane_scratch){0};
+    for (int i = 0; i < 2; i++) {
+        fake_steer(&r->fake, FAKE_HOLDS, OK);
+        fake_steer(&q->fake, FAKE_HOLDS, OK);
+        scrape_both(r, q, 0, text.data);
+        rig_release(r, 3);
+        rig_release(q, 2);
+    }
+    uint64_t before = mem_count();
+    for (int64_t i = 1; i <= STEADY_SCRAPES; i++) {
+        scrape_both(r, q, i, text.data);
         WAIT(r->books.in_memory + q->books.in_memory == 0);
     }
     CHECK_INT(mem_count(), before);
