@@ -119,6 +119,8 @@ static struct bufferevent *on_accept(struct event_base *base, void *arg)
 {
     struct server *s = arg;
     struct slot *slot = NULL;
+    if (s->counts.connections + 1 >= s->conf.max_connections)
+        sweep(s); /* before, for a new one without callbacks looks dead */
     for (size_t i = 0; i < s->conf.max_connections && !slot; i++)
         if (!s->slots[i].bev)
             slot = &s->slots[i];
