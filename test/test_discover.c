@@ -2,6 +2,7 @@
 #include "discover_test.h"
 #include "log.h"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 /* All of it, and up to MAX_CONFS sources. */
@@ -392,6 +393,32 @@ TEST(refused_targets_are_shown_with_their_source)
     CHECK_STR(out.data, "s: x: is there already\nt: z: above the bound of 1 targets\n");
     CHECK_INT(state(&f, 0).refused, 1);
     end(&f);
+}
+
+static void write_file(const char *path, const char *text)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    CHECK(fd >= 0);
+    CHECK_INT(write(fd, text, strlen(text)), strlen(text));
+    close(fd);
+}
+
+TEST(a_file_is_followed_by_the_thread)
+{
+    struct fixture f;
+    char folder[] = "/tmp/strata-discover-XXXXXX", path[64];
+    CHECK(mkdtemp(folder) != NULL);
+    snprintf(path, sizeof path, "%s/t.json", folder);
+    begin(&f);
+    CONF(&f, 0, source_find("file"), "f", "1", "files", path);
+    set(&f, 1);
+    check_log(&f.r, "0!synced");
+    write_file(path, "[{\"targets\": [\"x\"]}]");
+    check_log(&f.r, "0+http://x:80/metrics");
+    unlink(path);
+    check_log(&f.r, "0-http://x:80/metrics");
+    end(&f);
+    rmdir(folder);
 }
 
 /* Gives room by ones and tens, as the registry would, until it is told to stop. */
