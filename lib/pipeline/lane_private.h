@@ -30,7 +30,8 @@ struct lane {
     struct lane_books *books;
     struct sink_lane shared;
     struct payload_pool pool;
-    _Atomic bool closing, done;
+    _Atomic bool closing, done; /* closing: input is closed */
+    _Atomic uint32_t rendering; /* workers inside of the sink's render */
     _Atomic int64_t close_ns, beat_ns;
     _Atomic size_t held, in_flight, held_bytes;
     pthread_mutex_t lock; /* guards what follows */

@@ -4,6 +4,7 @@
 
 #include <assert.h>
 #include <poll.h>
+#include <sched.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <time.h>
@@ -189,6 +190,8 @@ static void stop(struct lane *l)
 {
     void *item;
     struct payload *p;
+    while (l->rendering > 0) /* for less than a moment; whoever comes later sees closing */
+        sched_yield();
     l->sink->close(l->sink_self);
     l->sink_self = NULL;
     take_ends(l);
