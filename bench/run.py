@@ -91,7 +91,7 @@ class Load:
         scrapes, delivered = delta(books.scraped), delta(books.delivered)
         missed = delta(lambda m: sum(books.dropped(m).values()) + sum(books.failed(m).values()) +
                        m.sum("strata_jobs_stale_total"))
-        lost = sum(books.lost(after).values())
+        lost = delta(lambda m: sum(books.lost(m).values()))
         return {
             "load": self.name, "seconds": seconds, "scrapes": scrapes, "missed": missed,
             "lost": lost, "samples": delivered, "cpu_seconds": cpu,

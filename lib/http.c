@@ -30,21 +30,55 @@ static bool is_header_name(const char *s)
     return s[0] != '\0' && s[strspn(s, token)] == '\0'; /* RFC 9110, 5.6.2 */
 }
 
-static enum status check(const struct http_conf *c, struct err *err)
+static bool has_break(const char *s)
+{
+    return s[strcspn(s, "\r\n")] != '\0';
+}
+
+static enum status check_secret(const char *name, const char *text, struct err *err)
+{
+    if (has_break(text))
+        return err_set(err, ERR_INVALID, "%s has a line break", name);
+    if (strcmp(text, "file:") == 0)
+        return err_set(err, ERR_INVALID, "%s: file: without a path", name);
+    return OK;
+}
+
+static enum status check_login(const struct http_conf *c, struct err *err)
 {
     if (c->user[0] && c->bearer[0])
         return err_set(err, ERR_INVALID, "user and bearer exclude each other");
-    if (!c->tls.cert[0] != !c->tls.key[0])
-        return err_set(err, ERR_INVALID, "tls: cert and key go together");
-    for (size_t i = 0; i < c->headers.len; i++) {
-        if (!is_header_name(c->headers.items[i].name))
-            return err_set(err, ERR_INVALID, "headers: '%s' is no name of a header",
-                           c->headers.items[i].name);
-        if (strpbrk(c->headers.items[i].value, "\r\n"))
-            return err_set(err, ERR_INVALID, "headers: the value of '%s' has a line break",
-                           c->headers.items[i].name);
-    }
+    if (c->password[0] && !c->user[0])
+        return err_set(err, ERR_INVALID, "a password without a user");
+    if (strchr(c->user, ':') || has_break(c->user)) /* RFC 7617, 2 */
+        return err_set(err, ERR_INVALID, "user has a ':' or a line break");
+    enum status s = check_secret("password", c->password, err);
+    return s == OK ? check_secret("bearer", c->bearer, err) : s;
+}
+
+static enum status check_header(const struct http_conf *c, size_t i, struct err *err)
+{
+    const struct text_pair *h = &c->headers.items[i];
+    if (!is_header_name(h->name))
+        return err_set(err, ERR_INVALID, "headers: '%s' is no name of a header", h->name);
+    if (has_break(h->value))
+        return err_set(err, ERR_INVALID, "headers: the value of '%s' has a line break", h->name);
+    if ((c->user[0] || c->bearer[0]) && strcasecmp(h->name, "Authorization") == 0)
+        return err_set(err, ERR_INVALID, "headers: '%s' beside user or bearer", h->name);
+    for (size_t k = 0; k < i; k++)
+        if (strcasecmp(h->name, c->headers.items[k].name) == 0)
+            return err_set(err, ERR_INVALID, "headers: '%s' is there twice", h->name);
     return OK;
+}
+
+static enum status check(const struct http_conf *c, struct err *err)
+{
+    enum status s = check_login(c, err);
+    if (s == OK && !c->tls.cert[0] != !c->tls.key[0])
+        s = err_set(err, ERR_INVALID, "tls: cert and key go together");
+    for (size_t i = 0; i < c->headers.len && s == OK; i++)
+        s = check_header(c, i, err);
+    return s;
 }
 
 enum status http_new(struct http **ret, const struct http_conf *conf, struct err *err)

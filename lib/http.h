@@ -34,7 +34,9 @@ struct http {
 };
 
 /* A copy of conf; the caller holds the first reference.  ERR_INVALID: basic and bearer
- * both, a certificate without its key, a header that is no header. */
+ * both, a password without a user, a line break in one of them, file: without a path, a
+ * certificate without its key, a header that is no header, is there twice, or is made by us
+ * (Authorization beside basic or bearer). */
 enum status http_new(struct http **ret, const struct http_conf *conf, struct err *err) NODISCARD;
 struct http *http_ref(struct http *h); /* returns h; NULL gives NULL */
 void http_unref(struct http *h);       /* NULL is fine */

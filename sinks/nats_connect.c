@@ -5,6 +5,10 @@
 #include "buf.h"
 #include "clock.h"
 
+#include <pthread.h>
+
+#define FINISH_MS 500
+
 enum status nats_status(natsStatus s)
 {
     switch (s) {
@@ -129,6 +133,18 @@ static const char *hint(natsStatus n)
     }
 }
 
+/* Threads of the library that end use libcrypto, whose own exit handler, registered before this
+ * one and so run after it, does not wait for them. */
+static void finish(void)
+{
+    (void)nats_CloseAndWait(FINISH_MS);
+}
+
+static void finish_at_exit(void)
+{
+    (void)atexit(finish);
+}
+
 enum status nats_connect(natsConnection **ret, const struct nats_login *login, const char *server,
                          struct err *err)
 {
@@ -142,6 +158,8 @@ enum status nats_connect(natsConnection **ret, const struct nats_login *login, c
         s = set_secrets(o, login, err);
     if (s == OK)
         s = set_tls(o, &login->conf->tls, server, err);
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, finish_at_exit);
     if (s == OK) {
         n = natsConnection_Connect(&nc, o);
         if (n != NATS_OK)

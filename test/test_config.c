@@ -138,7 +138,7 @@ TEST(what_is_written_counts)
 }
 
 static const struct fault_case {
-    const char *text, *faults; /* NULL: any */
+    const char *text, *faults; /* without a newline at the end: how they begin */
 } cases[] = {
     {"", "f:1:1: the file is empty: sources, pools and sinks are needed\n"},
     {"# nothing\n", "f:1:1: the file is empty: sources, pools and sinks are needed\n"},
@@ -166,15 +166,15 @@ static const struct fault_case {
     {"sources: [x]\n" MIN_POOL MIN_SINK,
      "f:1:11: a source is a map (key: value), not a single value\n"},
     {"sources: [{name: s, pool: main}]\n" MIN_POOL MIN_SINK,
-     "f:1:11: no kind of source is named; one of: static, file\n"},
+     "f:1:11: no kind of source is named; one of: static, "},
     {"sources: [{name: s, statik: {}, pool: main}]\n" MIN_POOL MIN_SINK,
      "f:1:21: unknown key 'statik'; did you mean 'static'?\n"},
     {"sources: [{static: {targets: [\"http://a\"]}, pool: main}]\n" MIN_POOL MIN_SINK,
-     "f:1:11: 'name' is missing: name; the label job of its series\n"},
+     "f:1:11: 'name' is missing: name of the source; the label job of its series\n"},
     {"sources: [{name: S_1, static: {targets: [\"http://a\"]}, pool: main}]\n" MIN_POOL MIN_SINK,
      "f:1:18: 'S_1' is no name: 1 to 63 of a-z, 0-9 and -\n"},
     {"sources: [{name: s, static: {targets: [\"gopher://x\"]}, pool: main}]\n" MIN_POOL MIN_SINK,
-     NULL},
+     "f:1:21: static: targets: number 1: "},
     {"sources: [{name: s, static: {targets: [\"http://a\"]}, pool: mian}]\n" MIN_POOL MIN_SINK,
      "f:1:60: no pool is named 'mian'; did you mean 'main'?\n"},
     {"sources: [{name: s, static: {targets: [\"http://a\"]}, pool: main, interval: 5s, "
@@ -186,7 +186,7 @@ static const struct fault_case {
     {MIN_SOURCE "pools: [{name: main}]\n" MIN_SINK,
      "f:2:9: a pool needs at least one of 'outputs'\n"},
     {MIN_SOURCE "pools: [{name: main, outputs: [{sink: out}]}]\n" MIN_SINK,
-     "f:2:32: no kind of encoder is named; one of: json, statsd\n"},
+     "f:2:32: no kind of encoder is named; one of: json, "},
     {MIN_SOURCE "pools: [{name: main, outputs: [{json: , statsd: , sink: out}]}]\n" MIN_SINK,
      "f:2:41: 'statsd' beside 'json': one kind of encoder only\n"},
     {MIN_SOURCE "pools: [{name: main, outputs: [{json: }]}]\n" MIN_SINK,
@@ -208,24 +208,25 @@ static const struct fault_case {
                 "sink: out}]}]\n" MIN_SINK,
      "f:2:33: clip: min 2 is above max 1\n"},
     {MIN_SOURCE "pools: [{name: main, filters: [{}], outputs: [{json: , sink: out}]}]\n" MIN_SINK,
-     "f:2:32: no kind of filter is named; one of: clamp, clip\n"},
+     "f:2:32: no kind of filter is named; one of: clamp, "},
     {MIN_SOURCE "pools: [{name: main, workers: 65, outputs: [{json: , sink: out}]}]\n" MIN_SINK,
      "f:2:31: workers: '65' is out of range, 1 to 64\n"},
     {MIN_SOURCE "pools: [{name: main, outputs: [{json: {mode: xml}, sink: out}]}]\n" MIN_SINK,
-     NULL},
-    {MIN_SOURCE MIN_POOL "sinks: [{name: out, stdout: , x\x1b[31m: 1}]\n", NULL},
+     "f:2:46: mode: 'xml' is none of: ndjson, array"},
+    {MIN_SOURCE MIN_POOL "sinks: [{name: out, stdout: , x\x1b[31m: 1}]\n",
+     "f:3:32: control characters are not allowed\n"},
     {MIN_SOURCE MIN_POOL "sinks: [{name: out, stdout: , \"x\\e\\n\": 1}]\n",
-     "f:3:31: unknown key 'x?\?'; known: name, buffer, stdout\n"},
+     "f:3:31: unknown key 'x?\?'; known: name, buffer, stdout"},
 };
 
 TEST(each_fault_is_named_with_its_place)
 {
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         const char *said = faults_of(cases[i].text);
-        if (cases[i].faults)
-            CHECK_STR(said, cases[i].faults);
-        else
-            CHECK(said[0] != '\0');
+        size_t n = strlen(cases[i].faults);
+        if (n > 0 && cases[i].faults[n - 1] != '\n' && strncmp(said, cases[i].faults, n) == 0)
+            continue;
+        CHECK_STR(said, cases[i].faults);
     }
 }
 

@@ -93,6 +93,38 @@ TEST(a_body_of_bad_lines_alone_leaves_the_page_as_it_was)
     CHECK_INT(b.len, 1);
 }
 
+TEST(an_unreadable_body_is_no_scrape_that_lacks_a_series)
+{
+    AUTO_PTR(page) struct page *p = new_page();
+    read_text(p, "a 1\nb 2\n");
+    read_text(p, "<html>\n");
+    check_ended(read_text(p, "a 1\nx\n"), "");
+    read_text(p, "<html>\n");
+    check_ended(read_text(p, "a 1\nx\n"), "b ");
+}
+
+TEST(bad_lines_beside_refused_samples_are_readable)
+{
+    AUTO_PTR(page) struct page *p = new_page();
+    AUTO(batch) struct batch b = {0};
+    struct page_faults f;
+    static const char text[] = "a{x=\"1\",x=\"2\"} 1\n?\n";
+    page_read(p, (struct span){text, sizeof text - 1}, 1, &b, &f);
+    CHECK_INT(f.lines_bad, 1);
+    CHECK(!f.unreadable);
+}
+
+TEST(a_page_with_bad_lines_is_no_failure)
+{
+    AUTO_PTR(page) struct page *p = new_page();
+    AUTO(batch) struct batch b = {0};
+    read_text(p, "a 1\n");
+    page_failed(p, 1, &b);
+    read_text(p, "a 1\n?\n");
+    page_failed(p, 2, &b);
+    check_ended(&b, "");
+}
+
 TEST(known_lines_are_known_again_behind_an_unreadable_body)
 {
     AUTO_PTR(page) struct page *p = new_page();
@@ -142,8 +174,8 @@ TEST(a_lane_keeps_what_it_has_sent_under_another_slot)
     b->samples[1].series->parts[0].sent = b->samples[1].series->parts[1].sent = true;
     batch_commit(b);
     for (size_t i = 0; i < ARRAY_LEN(plans); i++) {
-        for (size_t k = 0; k < 2 && plans[i].lanes[0]; k++)
-            if (!b->samples[k].series->parts[0].data && b->samples[k].series->lanes > 0)
+        for (size_t k = 0; k < 2; k++)
+            if (b->samples[k].series->lanes > 0)
                 series_set_part(b->samples[k].series, 0, (struct span){"part", 4});
         uint64_t id = b->samples[1].series->id;
         b->samples[1].series->asked = true;

@@ -119,6 +119,8 @@ static struct bufferevent *on_accept(struct event_base *base, void *arg)
 {
     struct server *s = arg;
     struct slot *slot = NULL;
+    if (s->counts.connections + 1 >= s->conf.max_connections)
+        sweep(s); /* before, for a new one without callbacks looks dead */
     for (size_t i = 0; i < s->conf.max_connections && !slot; i++)
         if (!s->slots[i].bev)
             slot = &s->slots[i];
@@ -151,13 +153,16 @@ static struct slot *slot_of(struct server *s, struct evhttp_request *req)
     return NULL;
 }
 
-/* The reply is with the kernel.  evhttp would keep a connection after CONNECT. */
+/* The reply is with the kernel.  After CONNECT evhttp would go on with what else has come. */
 static void on_complete(struct evhttp_request *req, void *arg)
 {
     struct server *s = arg;
     struct slot *slot = slot_of(s, req);
-    if (slot)
+    if (slot) {
+        struct evbuffer *input = bufferevent_get_input(slot->bev);
+        evbuffer_drain(input, evbuffer_get_length(input));
         shutdown(bufferevent_getfd(slot->bev), SHUT_RDWR);
+    }
     event_active(s->tick, EV_TIMEOUT, 0);
 }
 

@@ -68,7 +68,7 @@ static inline enum status send_once(uint64_t id, const char *body)
 {
     struct payload *p = message(&cart, id, body, strlen(body));
     run.err = (struct err){.status = OK};
-    enum status s = run.ops->send(run.self, p, clock_mono_ns() + 5 * SEC_NS, &run.err);
+    enum status s = run.ops->send(run.self, p, clock_mono_ns() + 30 * SEC_NS, &run.err);
     if (s != OK)
         payload_free(p);
     return s;

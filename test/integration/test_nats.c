@@ -220,3 +220,58 @@ TEST(faulty_settings_are_refused_at_open)
     CHECK(!strstr(r.err.text, "hidden"));
     sink_run_close(&r);
 }
+
+/* A peer that accepts, says what it is told to, and nothing more. */
+static int mute_listen(char url[40], const char *scheme)
+{
+    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof a;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (bind(fd, (struct sockaddr *)&a, len) != 0 || listen(fd, 8) != 0 ||
+        getsockname(fd, (struct sockaddr *)&a, &len) != 0)
+        abort();
+    snprintf(url, 40, "%s://127.0.0.1:%d", scheme, ntohs(a.sin_port));
+    return fd;
+}
+
+static void open_at(const char *url)
+{
+    open_sink((const char *const[]){"servers", url, "connect_timeout", "200ms", "reconnect_max",
+                                    "50ms", NULL});
+}
+
+TEST(a_peer_that_says_nothing_is_an_io_error)
+{
+    char url[40];
+    int fd = mute_listen(url, "nats");
+    open_at(url);
+    CHECK_INT(send_once(1, "x"), ERR_IO);
+    CHECK(strstr(run.err.text, url));
+    sink_run_close(&run);
+    close(fd);
+}
+
+TEST(a_peer_that_hangs_in_tls_does_not_hold_up_send_and_close)
+{
+    static const char info[] = "INFO {\"server_id\":\"x\",\"version\":\"2.9.10\",\"headers\":true,"
+                               "\"tls_required\":true,\"max_payload\":1048576,\"proto\":1}\r\n";
+    char url[40];
+    int fd = mute_listen(url, "tls");
+    open_at(url);
+    struct payload *p = message(&cart, 1, "x", 1);
+    int64_t start_ns = clock_mono_ns();
+    enum status s = run.ops->send(run.self, p, start_ns + 100 * MS_NS, &run.err);
+    int peer = accept(fd, NULL, NULL);
+    CHECK_INT(write(peer, info, sizeof info - 1), sizeof info - 1);
+    char hello[5];
+    CHECK_INT(recv(peer, hello, sizeof hello, MSG_WAITALL), 5); /* it is in the handshake now */
+    CHECK_INT(s, ERR_TIMEOUT);
+    s = run.ops->send(run.self, p, clock_mono_ns() + 100 * MS_NS, &run.err);
+    CHECK_INT(s, ERR_TIMEOUT);
+    CHECK_STR(run.err.text, "no connection yet");
+    payload_free(p);
+    sink_run_close(&run);
+    CHECK(clock_mono_ns() - start_ns < 10 * SEC_NS);
+    close(peer); /* the thread that was left goes now */
+    close(fd);
+}
