@@ -12,6 +12,7 @@
 #include <time.h>
 
 #define FIRST_WAIT_NS (100 * MS_NS)
+#define GATHER_NS     MS_NS        /* for messages that one PING confirms together */
 #define SETTLE_NS     (20 * MS_NS) /* for words about refused messages to arrive */
 
 /* Where acknowledgements come back: INBOX.TICKET. */
@@ -148,9 +149,12 @@ static void disconnect(struct nats_link *l)
  * but for the waiting. */
 static void confirm(struct nats_link *l)
 {
-    int64_t mark_ns = l->published_ns;
     natsConnection *nc = l->nc;
     const char *text;
+    pthread_mutex_unlock(&l->lock);
+    nanosleep(&(struct timespec){.tv_nsec = GATHER_NS}, NULL);
+    pthread_mutex_lock(&l->lock);
+    int64_t mark_ns = l->published_ns;
     pthread_mutex_unlock(&l->lock);
     natsStatus n = natsConnection_FlushTimeout(nc, l->conf.timeout / MS_NS);
     /* What was refused is told by another thread, before the PONG or a little later. */

@@ -138,8 +138,9 @@ static enum status publish(struct nats_link *l, struct payload *p, uint64_t tick
     if (n != NATS_OK)
         return take_back(l, ticket, n, err);
     pthread_mutex_lock(&l->lock);
+    bool idle = l->stream ? l->flights.len == 1 : l->published_ns == l->confirmed_ns;
     l->published_ns = l->put_ns;
-    if (!l->stream || l->flights.len == 1)
+    if (idle)
         pthread_cond_broadcast(&l->changed);
     pthread_mutex_unlock(&l->lock);
     return OK;
