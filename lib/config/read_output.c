@@ -111,8 +111,10 @@ void read_outputs(struct config_reader *r, const struct yaml_node *n, struct poo
 {
     const struct yaml_node *list = yaml_get(n, "outputs");
     size_t len = read_list_len(r->faults, list, "outputs in all pools", MAX_LANES - r->lanes);
-    if (!list || yaml_is_null(list) || (list->type == YAML_T_LIST && list->len == 0))
+    if (!list || yaml_is_null(list) || (list->type == YAML_T_LIST && list->len == 0)) {
         fault_add(r->faults, list ? list : n, "a pool needs at least one of 'outputs'");
+        return;
+    }
     r->lanes += len;
     p->outputs = mem_alloc(len * sizeof *p->outputs);
     for (p->outputs_len = 0; p->outputs_len < len; p->outputs_len++)
