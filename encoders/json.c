@@ -75,20 +75,49 @@ static enum status json_end(const void *self, struct message *m)
     return j->array ? buf_puts(m->out, "]\n") : OK;
 }
 
-static enum status add_string(struct buf *out, const char *s)
+/* Bytes up to the next one that a string must escape, or to the NUL. */
+static size_t count_plain(const char *s)
 {
-    enum status r = buf_puts(out, "\"");
-    while (*s && r == OK) {
-        size_t plain = 0;
-        while ((unsigned char)s[plain] >= ' ' && s[plain] != '"' && s[plain] != '\\')
-            plain++;
-        r = buf_add(out, s, plain);
-        s += plain;
-        if (*s && r == OK)
-            r = buf_printf(out, *s == '"' || *s == '\\' ? "\\%c" : "\\u%04x", (unsigned char)*s);
-        s += *s != '\0';
+    const char *p = s;
+    while ((unsigned char)*p >= ' ' && *p != '"' && *p != '\\')
+        p++;
+    return (size_t)(p - s);
+}
+
+static inline char *put(char *p, const char *data, size_t len)
+{
+    memcpy(p, data, len);
+    return p + len;
+}
+
+/* Behind the opening quote; the first plain bytes need no escape. */
+static enum status add_escaped(struct buf *out, const char *s, size_t plain)
+{
+    enum status r = buf_add(out, s, plain);
+    for (s += plain; *s && r == OK; s += plain) {
+        r = buf_printf(out, *s == '"' || *s == '\\' ? "\\%c" : "\\u%04x", (unsigned char)*s);
+        plain = count_plain(++s);
+        if (r == OK)
+            r = buf_add(out, s, plain);
     }
     return r == OK ? buf_puts(out, "\"") : r;
+}
+
+static enum status add_string(struct buf *out, const char *s)
+{
+    size_t plain = count_plain(s);
+    if (s[plain]) {
+        enum status r = buf_puts(out, "\"");
+        return r == OK ? add_escaped(out, s, plain) : r;
+    }
+    char *p = buf_room(out, plain + 2);
+    if (!p)
+        return ERR_LIMIT;
+    *p++ = '"';
+    p = put(p, s, plain);
+    *p = '"';
+    buf_used(out, plain + 2);
+    return OK;
 }
 
 static enum status add_tags(struct buf *out, const struct series *s)
@@ -100,7 +129,7 @@ static enum status add_tags(struct buf *out, const struct series *s)
         if (r == OK)
             r = add_string(out, l.name);
         if (r == OK)
-            r = buf_puts(out, ":");
+            r = buf_add(out, ":", 1);
         if (r == OK)
             r = add_string(out, l.value);
         before = ",";
@@ -169,12 +198,6 @@ static struct span cut_tail(struct span *constant)
     constant->data += TAIL_MARK + len;
     constant->len -= TAIL_MARK + len;
     return tail;
-}
-
-static inline char *put(char *p, const char *data, size_t len)
-{
-    memcpy(p, data, len);
-    return p + len;
 }
 
 #define TEXT(s) ((struct span){s, sizeof s - 1})

@@ -5,6 +5,7 @@
 #
 # Each runs in a session of its own: Ctrl-C reaches only this script, which first stops the
 # agent, so that it can still deliver, and then the others.  If this script dies, they die.
+# STRATA_AGENT is another agent than that of the release build.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -71,7 +72,7 @@ fi
 echo "stop it with Ctrl-C" >&2
 
 [ -z "$stopped" ] || exit 130
-alone build/release/cmd/agent/strata-agent run -c "$config" &
+alone "${STRATA_AGENT:-build/release/cmd/agent/strata-agent}" run -c "$config" &
 agent=$!
 interrupted=1
 while [ "$interrupted" ]; do # a signal ends wait early

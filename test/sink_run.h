@@ -44,9 +44,10 @@ static inline enum status sink_run_open(struct sink_run *r, const char *name,
 
 static inline void sink_run_close(struct sink_run *r)
 {
-    if (r->self)
+    if (r->ops && r->self)
         r->ops->close(r->self);
-    setting_done(r->ops->settings, r->conf);
+    if (r->conf)
+        setting_done(r->ops->settings, r->conf);
     mem_free(r->conf);
     r->self = r->conf = NULL;
 }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "clock.h"
 #include "config.h"
-#include "sources_standin.h"
 #include "test.h"
 
 #include <unistd.h>
@@ -120,9 +119,8 @@ TEST(what_is_written_counts)
     CHECK_STR(c->agent.instance, "node-7");
     CHECK_INT(c->agent.log.level, LOG_DEBUG);
     CHECK_STR(c->agent.labels.items[0].value, "a");
-    const struct standin_conf *s = c->sources[0].conf;
-    CHECK_INT(s->targets.len, 2);
-    CHECK_STR(s->labels.items[0].name, "job");
+    CHECK(strstr(c->sources[0].identity, "targets: [\"http://a:1\", \"http://b:2\"]") != NULL);
+    CHECK(strstr(c->sources[0].identity, "\"job\": \"node\"") != NULL);
     CHECK_INT(c->sources[0].common.timeout, 5 * SEC_NS);
     CHECK_STR(c->sources[0].common.http.bearer, "file:/no/such/file");
     CHECK(!c->sources[0].common.http.tls.verify);
@@ -140,7 +138,7 @@ TEST(what_is_written_counts)
 }
 
 static const struct fault_case {
-    const char *text, *faults; /* NULL: any */
+    const char *text, *faults; /* without a newline at the end: how they begin */
 } cases[] = {
     {"", "f:1:1: the file is empty: sources, pools and sinks are needed\n"},
     {"# nothing\n", "f:1:1: the file is empty: sources, pools and sinks are needed\n"},
@@ -168,15 +166,15 @@ static const struct fault_case {
     {"sources: [x]\n" MIN_POOL MIN_SINK,
      "f:1:11: a source is a map (key: value), not a single value\n"},
     {"sources: [{name: s, pool: main}]\n" MIN_POOL MIN_SINK,
-     "f:1:11: no kind of source is named; one of: static\n"},
+     "f:1:11: no kind of source is named; one of: static, "},
     {"sources: [{name: s, statik: {}, pool: main}]\n" MIN_POOL MIN_SINK,
      "f:1:21: unknown key 'statik'; did you mean 'static'?\n"},
     {"sources: [{static: {targets: [\"http://a\"]}, pool: main}]\n" MIN_POOL MIN_SINK,
-     "f:1:11: 'name' is missing: name; the label job of its series\n"},
+     "f:1:11: 'name' is missing: name of the source; the label job of its series\n"},
     {"sources: [{name: S_1, static: {targets: [\"http://a\"]}, pool: main}]\n" MIN_POOL MIN_SINK,
      "f:1:18: 'S_1' is no name: 1 to 63 of a-z, 0-9 and -\n"},
-    {"sources: [{name: s, static: {targets: [\"gopher\"]}, pool: main}]\n" MIN_POOL MIN_SINK,
-     "f:1:21: static: 'gopher' is no URL\n"},
+    {"sources: [{name: s, static: {targets: [\"gopher://x\"]}, pool: main}]\n" MIN_POOL MIN_SINK,
+     "f:1:21: static: targets: number 1: "},
     {"sources: [{name: s, static: {targets: [\"http://a\"]}, pool: mian}]\n" MIN_POOL MIN_SINK,
      "f:1:60: no pool is named 'mian'; did you mean 'main'?\n"},
     {"sources: [{name: s, static: {targets: [\"http://a\"]}, pool: main, interval: 5s, "
@@ -188,7 +186,7 @@ static const struct fault_case {
     {MIN_SOURCE "pools: [{name: main}]\n" MIN_SINK,
      "f:2:9: a pool needs at least one of 'outputs'\n"},
     {MIN_SOURCE "pools: [{name: main, outputs: [{sink: out}]}]\n" MIN_SINK,
-     "f:2:32: no kind of encoder is named; one of: json, statsd\n"},
+     "f:2:32: no kind of encoder is named; one of: json, "},
     {MIN_SOURCE "pools: [{name: main, outputs: [{json: , statsd: , sink: out}]}]\n" MIN_SINK,
      "f:2:41: 'statsd' beside 'json': one kind of encoder only\n"},
     {MIN_SOURCE "pools: [{name: main, outputs: [{json: }]}]\n" MIN_SINK,
@@ -210,23 +208,188 @@ static const struct fault_case {
                 "sink: out}]}]\n" MIN_SINK,
      "f:2:33: clip: min 2 is above max 1\n"},
     {MIN_SOURCE "pools: [{name: main, filters: [{}], outputs: [{json: , sink: out}]}]\n" MIN_SINK,
-     "f:2:32: no kind of filter is named; one of: clamp, clip\n"},
+     "f:2:32: no kind of filter is named; one of: clamp, "},
     {MIN_SOURCE "pools: [{name: main, workers: 65, outputs: [{json: , sink: out}]}]\n" MIN_SINK,
      "f:2:31: workers: '65' is out of range, 1 to 64\n"},
     {MIN_SOURCE "pools: [{name: main, outputs: [{json: {mode: xml}, sink: out}]}]\n" MIN_SINK,
-     NULL},
-    {MIN_SOURCE MIN_POOL "sinks: [{name: out, stdout: , x\x1b[31m: 1}]\n", NULL},
+     "f:2:46: mode: 'xml' is none of: ndjson, array"},
+    {MIN_SOURCE MIN_POOL "sinks: [{name: out, stdout: , x\x1b[31m: 1}]\n",
+     "f:3:32: control characters are not allowed\n"},
     {MIN_SOURCE MIN_POOL "sinks: [{name: out, stdout: , \"x\\e\\n\": 1}]\n",
-     "f:3:31: unknown key 'x?\?'; known: name, buffer, stdout\n"},
+     "f:3:31: unknown key 'x?\?'; known: name, buffer, stdout"},
 };
 
 TEST(each_fault_is_named_with_its_place)
 {
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         const char *said = faults_of(cases[i].text);
-        if (cases[i].faults)
-            CHECK_STR(said, cases[i].faults);
-        else
-            CHECK(said[0] != '\0');
+        size_t n = strlen(cases[i].faults);
+        if (n > 0 && cases[i].faults[n - 1] != '\n' && strncmp(said, cases[i].faults, n) == 0)
+            continue;
+        CHECK_STR(said, cases[i].faults);
     }
+}
+
+TEST(all_faults_come_in_one_go_in_the_order_of_the_file)
+{
+    CHECK_STR(faults_of("agent: {grace: x}\n"
+                        "sources: [{name: s, static: {targets: [\"http://a\"]}, pool: nope}]\n"
+                        "pools: [{name: main, filters: [{clip: {mim: 1, max: y}}],\n"
+                        "  outputs: [{json: , sink: nope}]}]\n"
+                        "sinks: [{name: OUT, stdout: {header: maybe}}]\n"),
+              "f:1:16: grace: 'x' is not a number\n"
+              "f:2:60: no pool is named 'nope'; known: main\n"
+              "f:3:40: unknown key 'mim'; did you mean 'min'?\n"
+              "f:3:53: max: 'y' is not a number\n"
+              "f:4:28: no sink is named 'nope'; known: OUT\n"
+              "f:5:16: 'OUT' is no name: 1 to 63 of a-z, 0-9 and -\n"
+              "f:5:38: header: 'maybe' is neither true nor false\n");
+}
+
+TEST(more_faults_than_can_be_kept_are_counted)
+{
+    struct faults f = {0};
+    struct config *c = NULL;
+    AUTO(buf) struct buf text = BUF_INIT(1 << 16), said = BUF_INIT(1 << 16);
+    CHECK_INT(buf_puts(&text, MIN "agent:\n"), OK);
+    for (int i = 0; i < FAULTS_MAX + 7; i++)
+        CHECK_INT(buf_printf(&text, "  x%d: 1\n", i), OK);
+    CHECK_INT(config_parse(&c, (struct span){text.data, text.len}, &f), ERR_INVALID);
+    CHECK_INT(f.len, FAULTS_MAX);
+    CHECK_INT(f.more, 7);
+    faults_print(&f, "f", &said);
+    CHECK(strstr(said.data, "\nf: and 7 more\n") != NULL);
+    faults_done(&f);
+    CHECK_INT(f.len, 0);
+}
+
+/* value stands for the cluster's name. */
+static const char *cluster_of(const char *value)
+{
+    static char cluster[200];
+    AUTO(buf) struct buf text = BUF_INIT(4096);
+    CHECK_INT(buf_cat(&text, MIN "agent:\n  cluster: ", value, "\n", NULL), OK);
+    AUTO_PTR(config) struct config *c = good(text.data);
+    snprintf(cluster, sizeof cluster, "%s", c->agent.cluster);
+    return cluster;
+}
+
+TEST(variables_are_expanded_in_values)
+{
+    setenv("CONFIG_TEST", "blue", 1);
+    setenv("CONFIG_TEST_EMPTY", "", 1);
+    unsetenv("CONFIG_TEST_UNSET");
+    CHECK_STR(cluster_of("\"${CONFIG_TEST}\""), "blue");
+    CHECK_STR(cluster_of("a-${CONFIG_TEST}-${CONFIG_TEST}"), "a-blue-blue");
+    CHECK_STR(cluster_of("\"${CONFIG_TEST_UNSET:-green}\""), "green");
+    CHECK_STR(cluster_of("\"${CONFIG_TEST_EMPTY:-green}\""), "green");
+    CHECK_STR(cluster_of("\"${CONFIG_TEST:-green}\""), "blue");
+    CHECK_STR(cluster_of("\"x${CONFIG_TEST_EMPTY}${CONFIG_TEST_UNSET:-}\""), "x");
+    CHECK_STR(cluster_of("\"$${CONFIG_TEST}\""), "${CONFIG_TEST}");
+    CHECK_STR(cluster_of("\"a$ $b $$c$$$\""), "a$ $b $c$$");
+    CHECK_STR(cluster_of("file:/etc/hostname"), "file:/etc/hostname"); /* no secret */
+}
+
+TEST(a_variable_that_is_not_there_is_a_fault)
+{
+    unsetenv("CONFIG_TEST_UNSET");
+    setenv("CONFIG_TEST_BYTES", "\xff", 1);
+    CHECK_STR(faults_of(MIN "agent: {cluster: \"${CONFIG_TEST_UNSET}\"}\n"),
+              "f:4:18: cluster: the environment has no CONFIG_TEST_UNSET\n");
+    CHECK_STR(faults_of(MIN "agent: {cluster: \"${CONFIG_TEST_BYTES}\"}\n"),
+              "f:4:18: cluster: CONFIG_TEST_BYTES of the environment is no UTF-8\n");
+    CHECK_STR(faults_of(MIN "agent: {cluster: \"${A\"}\n"), "f:4:18: cluster: '${A' has no '}'\n");
+    CHECK_STR(faults_of(MIN "agent: {cluster: \"${}\"}\n"),
+              "f:4:18: cluster: '${}' is no variable; write ${NAME} or ${NAME:-default}, and $$ "
+              "for a dollar\n");
+    CHECK(faults_of(MIN "agent: {cluster: \"${1A}\"}\n")[0] != '\0');
+    CHECK(faults_of(MIN "agent: {cluster: \"${A-b}\"}\n")[0] != '\0');
+    CHECK(faults_of(MIN "agent: {${HOME}: x}\n")[0] != '\0'); /* not in keys */
+}
+
+TEST(bounds_on_what_there_may_be)
+{
+    AUTO(buf) struct buf text = BUF_INIT(1 << 20);
+    CHECK_INT(buf_puts(&text, MIN_SOURCE MIN_SINK "pools:\n- name: main\n  filters:\n"), OK);
+    for (int i = 0; i < 33; i++)
+        CHECK_INT(buf_puts(&text, "  - clip: {min: 1}\n"), OK);
+    CHECK_INT(buf_puts(&text, "  outputs:\n"), OK);
+    for (int i = 0; i < 256; i++)
+        CHECK_INT(buf_printf(&text, "  - {name: n%d, json: , sink: out}\n", i), OK);
+    CHECK_INT(buf_puts(&text, "agent:\n  labels:\n"), OK);
+    for (int i = 0; i < 65; i++)
+        CHECK_INT(buf_printf(&text, "    l%d: x\n", i), OK);
+    CHECK_STR(faults_of(text.data), "f:38:5: more than 32 filters in a pool\n"
+                                    "f:295:5: more than 255 outputs in all pools\n"
+                                    "f:298:5: labels: 65 of them, the most is 64\n");
+}
+
+TEST(a_name_has_at_most_63_bytes)
+{
+    char text[400], name[65];
+    memset(name, 'a', sizeof name);
+    for (int n = 63; n <= 64; n++) {
+        snprintf(text, sizeof text,
+                 MIN_SOURCE MIN_POOL "sinks: [{name: out, stdout: }, "
+                                     "{name: %.*s, stdout: }]\n",
+                 n, name);
+        CHECK_INT(faults_of(text)[0] != '\0', n == 64);
+    }
+}
+
+static void check_junk(const char *text, size_t len)
+{
+    struct faults f = {0};
+    struct config *c = NULL;
+    CHECK_INT(config_parse(&c, (struct span){text, len}, &f), ERR_INVALID);
+    CHECK(c == NULL && f.len >= 1 && f.items[0].line > 0);
+    faults_done(&f);
+}
+
+TEST(junk_is_an_error_with_a_place)
+{
+    enum { N = 1 << 20 };
+    static char text[N];
+    static const char *const bombs[] = {
+        "a: &a [1,1,1,1,1,1,1,1]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c "
+        "[*b,*b,*b,*b,*b,*b,*b,*b]\nd: &d [*c,*c,*c,*c,*c,*c,*c,*c]\ne: &e "
+        "[*d,*d,*d,*d,*d,*d,*d,*d]\nf: &f [*e,*e,*e,*e,*e,*e,*e,*e]\n",
+        "\xff\xfe",
+        "a: \"\\0\"\n",
+        "{{{{{{{{{{{{{{{{{{{{{{{{{{{{{{{{{{{{{{{{{{{{",
+        "- - - -",
+        "&a *a",
+        "%",
+        "!!python/object:x {}"};
+    for (size_t i = 0; i < ARRAY_LEN(bombs); i++)
+        check_junk(bombs[i], strlen(bombs[i]));
+    check_junk("a\0b", 3);
+    static const char fill[] = {'x', '[', '{', '-', '\n', ' ', ':', '\t', '\0', '\xff', '"', '\''};
+    for (size_t i = 0; i < sizeof fill; i++) {
+        memset(text, fill[i], N);
+        check_junk(text, i == 4 || i == 5 ? 0 : N / 16);
+    }
+    for (size_t i = 0; i < N; i++)
+        text[i] = (char)(i * 2654435761U >> 13);
+    check_junk(text, N);
+}
+
+TEST(a_file_is_loaded_or_said_to_be_missing)
+{
+    char path[] = "/tmp/test_config_XXXXXX";
+    struct faults f = {0};
+    struct config *c = NULL;
+    int fd = mkstemp(path);
+    CHECK(fd >= 0 && write(fd, MIN, sizeof MIN - 1) == (ssize_t)sizeof MIN - 1);
+    close(fd);
+    CHECK_INT(config_load(&c, path, &f), OK);
+    config_free(c);
+    c = NULL;
+    unlink(path);
+    CHECK_INT(config_load(&c, path, &f), ERR_INVALID);
+    CHECK_INT(f.items[0].line, 0);
+    CHECK_STR(f.items[0].text, "No such file or directory");
+    faults_done(&f);
+    CHECK_INT(config_load(&c, "/tmp", &f), ERR_INVALID);
+    faults_done(&f);
 }

@@ -214,4 +214,18 @@ TEST(another_unit_or_help_makes_the_series_of_that_family_forget)
                 series_set_part(s, 0, (struct span){"part", 4});
         }
     }
+    read_text(p, "");
+    read_text(p, "");
+    CHECK_INT(page_stats(p).bytes, 0);
+}
+
+TEST(a_series_that_changes_its_family_forgets_what_was_derived)
+{
+    AUTO_PTR(page) struct page *p = page_new(NULL, &PAGE_LIMITS_DEFAULT, 1);
+    struct series *s = read_text(p, "# TYPE h histogram\nh_sum 1\n")->samples[0].series;
+    series_set_part(s, 0, (struct span){"part", 4});
+    s->asked = true;
+    CHECK(read_text(p, "h_sum 1\n")->samples[0].series == s);
+    CHECK(s->parts[0].data == NULL && !s->asked);
+    CHECK_STR(s->family->name, "h_sum");
 }

@@ -133,7 +133,7 @@ bool agent_file_changed(const struct agent *a)
 static void note_reload(struct agent *a, const char *error)
 {
     pthread_mutex_lock(&a->lock);
-    a->reloads++;
+    a->reloads += error == NULL;
     a->reloads_failed += error != NULL;
     mem_free(a->reload_error);
     a->reload_error = mem_strdup(error);
@@ -227,12 +227,14 @@ static void free_ledgers(struct agent *a)
     for (struct pool_ledger *l = a->pool_ledgers, *next; l; l = next) {
         next = l->next;
         mem_free(l->pool);
+        mem_free(l->filters);
         mem_free(l);
     }
     for (struct lane_ledger *l = a->lane_ledgers, *next; l; l = next) {
         next = l->next;
         mem_free(l->pool);
         mem_free(l->output);
+        mem_free(l->sink);
         mem_free(l);
     }
 }

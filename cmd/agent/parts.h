@@ -9,37 +9,36 @@
 struct pool_ledger {
     char *pool;
     struct pool_books books;
+    const char **filters; /* names of the steps, as of the pool made last */
+    size_t filters_len;
     struct pool_ledger *next;
 };
 struct lane_ledger {
     char *pool, *output;
     struct lane_books books;
+    const char *encoder, *sink_kind; /* static; as of the lane made last */
+    char *sink;
     struct lane_ledger *next;
 };
 
 /* A lane that runs, for the pools that use it. */
 struct live_lane {
-    char *pool, *output, *identity;
-    char *sink_name;
-    const struct encoder_ops *encoder;
-    const struct sink_ops *sink;
+    char *identity;
     struct lane *lane;
-    struct lane_books *books;
-    unsigned users; /* pools, retired ones too */
-    bool wanted;    /* the present configuration has it */
+    struct lane_ledger *ledger; /* has its names */
+    unsigned users;             /* pools, retired ones too */
+    bool wanted;                /* the present configuration has it */
     bool closing;
     struct live_lane *next;
 };
 
 /* A pool that runs, or is retired and drains. */
 struct live_pool {
-    char *name, *identity;
+    char *identity;
     struct pool *pool;
-    struct pool_books *books;
+    struct pool_ledger *ledger; /* has its name */
     struct live_lane **lanes;
     size_t lanes_len;
-    const char **filters; /* names of the steps */
-    size_t filters_len;
     bool retired;
     struct live_pool *next;
 };

@@ -15,7 +15,7 @@ enum { OTHER_DESCRIPTORS = 256 }; /* logs, sinks, web, watches */
 
 /* Ledgers. */
 
-static struct pool_books *pool_books_of(struct agent *a, const char *pool)
+static struct pool_ledger *pool_ledger_of(struct agent *a, const char *pool)
 {
     struct pool_ledger **at = &a->pool_ledgers;
     while (*at && strcmp((*at)->pool, pool) != 0)
@@ -24,10 +24,10 @@ static struct pool_books *pool_books_of(struct agent *a, const char *pool)
         *at = mem_alloc(sizeof **at);
         (*at)->pool = mem_strdup(pool);
     }
-    return &(*at)->books;
+    return *at;
 }
 
-static struct lane_books *lane_books_of(struct agent *a, const char *pool, const char *output)
+static struct lane_ledger *lane_ledger_of(struct agent *a, const char *pool, const char *output)
 {
     struct lane_ledger **at = &a->lane_ledgers;
     while (*at && (strcmp((*at)->pool, pool) != 0 || strcmp((*at)->output, output) != 0))
@@ -37,7 +37,7 @@ static struct lane_books *lane_books_of(struct agent *a, const char *pool, const
         (*at)->pool = mem_strdup(pool);
         (*at)->output = mem_strdup(output);
     }
-    return &(*at)->books;
+    return *at;
 }
 
 /* Lanes. */
@@ -45,8 +45,8 @@ static struct lane_books *lane_books_of(struct agent *a, const char *pool, const
 static struct live_lane *find_lane(struct agent *a, const char *pool, const struct output_conf *o)
 {
     for (struct live_lane *l = a->lanes; l; l = l->next)
-        if (!l->closing && strcmp(l->pool, pool) == 0 && strcmp(l->output, o->name) == 0 &&
-            strcmp(l->identity, o->identity) == 0)
+        if (!l->closing && strcmp(l->ledger->pool, pool) == 0 &&
+            strcmp(l->ledger->output, o->name) == 0 && strcmp(l->identity, o->identity) == 0)
             return l;
     return NULL;
 }
@@ -70,20 +70,17 @@ static enum status make_lane(struct agent *a, const struct config *c, const char
                              .cluster = c->agent.cluster,
                              .instance = c->agent.instance};
     struct lane *lane;
-    struct lane_books *books = lane_books_of(a, pool, o->name);
-    enum status s = lane_new(&lane, &conf, books, err);
+    struct lane_ledger *ledger = lane_ledger_of(a, pool, o->name);
+    enum status s = lane_new(&lane, &conf, &ledger->books, err);
     if (s != OK)
         return s;
     struct live_lane *l = mem_alloc(sizeof *l);
-    *l = (struct live_lane){.pool = mem_strdup(pool),
-                            .output = mem_strdup(o->name),
-                            .identity = mem_strdup(o->identity),
-                            .sink_name = mem_strdup(sink->name),
-                            .encoder = o->encoder,
-                            .sink = sink->ops,
-                            .lane = lane,
-                            .books = books,
-                            .next = a->lanes};
+    *l = (struct live_lane){
+        .identity = mem_strdup(o->identity), .lane = lane, .ledger = ledger, .next = a->lanes};
+    ledger->encoder = o->encoder->name;
+    ledger->sink_kind = sink->ops->name;
+    mem_free(ledger->sink);
+    ledger->sink = mem_strdup(sink->name);
     a->lanes = l;
     *ret = l;
     return OK;
@@ -92,10 +89,7 @@ static enum status make_lane(struct agent *a, const struct config *c, const char
 static void free_lane(struct live_lane *l)
 {
     lane_free(l->lane);
-    mem_free(l->pool);
-    mem_free(l->output);
     mem_free(l->identity);
-    mem_free(l->sink_name);
     mem_free(l);
 }
 
@@ -120,7 +114,7 @@ static struct live_pool *find_pool(struct agent *a, const struct pool_entry *e,
                                    struct live_lane *const *lanes)
 {
     for (struct live_pool *p = a->pools; p; p = p->next)
-        if (!p->retired && strcmp(p->name, e->conf.name) == 0 &&
+        if (!p->retired && strcmp(p->ledger->pool, e->conf.name) == 0 &&
             strcmp(p->identity, e->identity) == 0 && same_lanes(p, lanes, e->outputs_len))
             return p;
     return NULL;
@@ -138,17 +132,26 @@ static enum status open_pipeline(const struct pool_entry *e, struct lane *const 
     return pipeline_init(ret, ops, confs, e->filters_len, lanes, e->outputs_len, books, err);
 }
 
+static void name_filters(struct pool_ledger *ledger, const struct pool_entry *e)
+{
+    mem_free(ledger->filters);
+    ledger->filters = mem_alloc(e->filters_len * sizeof *ledger->filters);
+    ledger->filters_len = e->filters_len;
+    for (size_t i = 0; i < e->filters_len; i++)
+        ledger->filters[i] = e->filters[i].ops->name;
+}
+
 static enum status make_pool(struct agent *a, const struct config *c, const struct pool_entry *e,
                              struct live_lane **lanes, struct live_pool **ret, struct err *err)
 {
     struct lane *plain[UINT8_MAX];
     for (size_t i = 0; i < e->outputs_len; i++)
         plain[i] = lanes[i]->lane;
-    struct pool_books *books = pool_books_of(a, e->conf.name);
+    struct pool_ledger *ledger = pool_ledger_of(a, e->conf.name);
     struct pool_conf conf = e->conf;
     conf.max_connections = (size_t)pool_connections(c);
     struct pipeline pipeline;
-    enum status s = open_pipeline(e, plain, books, &pipeline, err);
+    enum status s = open_pipeline(e, plain, &ledger->books, &pipeline, err);
     if (s != OK)
         return s;
     struct pool *pool;
@@ -158,17 +161,13 @@ static enum status make_pool(struct agent *a, const struct config *c, const stru
         return s;
     }
     struct live_pool *p = mem_alloc(sizeof *p);
-    *p = (struct live_pool){.name = mem_strdup(e->conf.name),
-                            .identity = mem_strdup(e->identity),
+    *p = (struct live_pool){.identity = mem_strdup(e->identity),
                             .pool = pool,
-                            .books = books,
+                            .ledger = ledger,
                             .lanes = lanes,
                             .lanes_len = e->outputs_len,
-                            .filters_len = e->filters_len,
                             .next = a->pools};
-    p->filters = mem_alloc(e->filters_len * sizeof *p->filters);
-    for (size_t i = 0; i < e->filters_len; i++)
-        p->filters[i] = e->filters[i].ops->name;
+    name_filters(ledger, e);
     for (size_t i = 0; i < p->lanes_len; i++)
         lanes[i]->users++;
     a->pools = p;
@@ -182,8 +181,6 @@ static void free_pool(struct live_pool *p)
     for (size_t i = 0; i < p->lanes_len; i++)
         p->lanes[i]->users--;
     mem_free(p->lanes);
-    mem_free(p->filters);
-    mem_free(p->name);
     mem_free(p->identity);
     mem_free(p);
 }
@@ -254,15 +251,16 @@ static void want_lanes(struct agent *a, const struct plan *plan)
 static void commit(struct agent *a, const struct plan *plan)
 {
     for (size_t i = 0; i < plan->len; i++)
-        registry_put_pool(a->registry, plan->pools[i]->name, pool_inlet(plan->pools[i]->pool));
+        registry_put_pool(a->registry, plan->pools[i]->ledger->pool,
+                          pool_inlet(plan->pools[i]->pool));
     for (struct live_pool *p = a->pools; p; p = p->next) {
         if (p->retired || is_planned(plan, p))
             continue;
         bool replaced = false;
         for (size_t i = 0; i < plan->len; i++)
-            replaced |= strcmp(plan->pools[i]->name, p->name) == 0;
+            replaced |= plan->pools[i]->ledger == p->ledger;
         if (!replaced)
-            registry_remove_pool(a->registry, p->name);
+            registry_remove_pool(a->registry, p->ledger->pool);
         p->retired = true;
         pool_close(p->pool);
     }

@@ -9,48 +9,74 @@
 
 enum { MAX_SOURCES = 256, DEAD_NS = 30 }; /* seconds without a beat */
 
+/* All pools of one name: the one in force, and those before it that still drain. */
+static void view_pool(struct agent *a, const struct pool_ledger *ledger, struct view_pool *e,
+                      int64_t now_ns)
+{
+    *e = (struct view_pool){.name = ledger->pool,
+                            .books = &ledger->books,
+                            .filters = ledger->filters,
+                            .filters_len = ledger->filters_len,
+                            .gone = true};
+    for (struct live_pool *p = a->pools; p; p = p->next) {
+        if (p->ledger != ledger)
+            continue;
+        struct pool_state s = pool_state(p->pool);
+        e->state.queued += s.queued;
+        e->state.queue_cap += s.queue_cap;
+        e->state.queue_refused += s.queue_refused;
+        e->state.connections += s.connections;
+        e->state.body_bytes += s.body_bytes;
+        e->state.workers += s.workers;
+        if (!p->retired) {
+            e->gone = false;
+            e->state.beat_ns = s.beat_ns;
+            e->beat_age_ns = now_ns - s.beat_ns;
+        }
+    }
+}
+
 static void view_pools(struct agent *a, struct view *v, int64_t now_ns)
 {
     size_t n = 0;
-    for (struct live_pool *p = a->pools; p; p = p->next)
+    for (struct pool_ledger *l = a->pool_ledgers; l; l = l->next)
         n++;
     a->view_pools = mem_alloc(n * sizeof *a->view_pools);
-    for (struct live_pool *p = a->pools; p; p = p->next) {
-        if (p->retired)
-            continue;
-        struct view_pool *e = &a->view_pools[v->pools_len++];
-        *e = (struct view_pool){.name = p->name,
-                                .books = p->books,
-                                .state = pool_state(p->pool),
-                                .filters = p->filters,
-                                .filters_len = p->filters_len};
-        e->beat_age_ns = now_ns - e->state.beat_ns;
-    }
+    for (struct pool_ledger *l = a->pool_ledgers; l; l = l->next)
+        view_pool(a, l, &a->view_pools[v->pools_len++], now_ns);
     v->pools = a->view_pools;
+}
+
+static void view_lane(struct agent *a, const struct lane_ledger *ledger, struct view_lane *e,
+                      int64_t now_ns)
+{
+    *e = (struct view_lane){.pool = ledger->pool,
+                            .output = ledger->output,
+                            .encoder = ledger->encoder ? ledger->encoder : "",
+                            .sink_kind = ledger->sink_kind ? ledger->sink_kind : "",
+                            .sink = ledger->sink ? ledger->sink : "",
+                            .books = &ledger->books,
+                            .gone = true};
+    for (struct live_lane *l = a->lanes; l; l = l->next) {
+        if (l->ledger != ledger || (!l->wanted && !e->gone))
+            continue;
+        const struct sink_lane *sink = lane_sink(l->lane);
+        e->state = lane_state(l->lane);
+        e->connects = sink->connects;
+        e->connected = sink->connected;
+        e->gone = !l->wanted;
+        e->beat_age_ns = l->wanted ? now_ns - lane_beat_ns(l->lane) : 0;
+    }
 }
 
 static void view_lanes(struct agent *a, struct view *v, int64_t now_ns)
 {
     size_t n = 0;
-    for (struct live_lane *l = a->lanes; l; l = l->next)
+    for (struct lane_ledger *l = a->lane_ledgers; l; l = l->next)
         n++;
     a->view_lanes = mem_alloc(n * sizeof *a->view_lanes);
-    for (struct live_lane *l = a->lanes; l; l = l->next) {
-        if (!l->wanted)
-            continue;
-        const struct sink_lane *sink = lane_sink(l->lane);
-        a->view_lanes[v->lanes_len++] =
-            (struct view_lane){.pool = l->pool,
-                               .output = l->output,
-                               .encoder = l->encoder->name,
-                               .sink_kind = l->sink->name,
-                               .sink = l->sink_name,
-                               .books = l->books,
-                               .state = lane_state(l->lane),
-                               .connects = sink->connects,
-                               .connected = sink->connected,
-                               .beat_age_ns = now_ns - lane_beat_ns(l->lane)};
-    }
+    for (struct lane_ledger *l = a->lane_ledgers; l; l = l->next)
+        view_lane(a, l, &a->view_lanes[v->lanes_len++], now_ns);
     v->lanes = a->view_lanes;
 }
 
@@ -89,12 +115,27 @@ static void view_health(struct view *v)
     v->healthy = !v->unhealthy;
 }
 
+static void view_targets(struct agent *a, struct view *v)
+{
+    a->view_sources = mem_alloc(MAX_SOURCES * sizeof *a->view_sources);
+    size_t sources = discover_states(a->discover, a->view_sources, MAX_SOURCES);
+    v->sources = a->view_sources;
+    v->sources_len = sources < MAX_SOURCES ? sources : MAX_SOURCES;
+    a->view_targets_len = registry_entries(a->registry, &a->view_targets);
+    v->targets = a->view_targets;
+    v->targets_len = a->view_targets_len;
+    buf_truncate(&a->view_refused, 0);
+    discover_refused(a->discover, &a->view_refused);
+    v->refused_targets = a->view_refused.data;
+}
+
 void agent_view_take(void *of, struct view *v)
 {
     struct agent *a = of;
     pthread_mutex_lock(&a->lock);
     int64_t now_ns = clock_mono_ns();
-    *v = (struct view){.version = STRATA_VERSION,
+    *v = (struct view){.brief = v->brief,
+                       .version = STRATA_VERSION,
                        .config_path = a->options.path,
                        .started_ms = a->started_ms,
                        .loaded_ms = a->loaded_ms,
@@ -110,20 +151,13 @@ void agent_view_take(void *of, struct view *v)
     v->discover_beat_age_ns = now_ns - discover_beat_ns(a->discover);
     a->ready = a->ready || (a->config && discover_synced(a->discover));
     v->ready = a->ready;
-    a->view_sources = mem_alloc(MAX_SOURCES * sizeof *a->view_sources);
-    size_t sources = discover_states(a->discover, a->view_sources, MAX_SOURCES);
-    v->sources = a->view_sources;
-    v->sources_len = sources < MAX_SOURCES ? sources : MAX_SOURCES;
     view_pools(a, v, now_ns);
     view_lanes(a, v, now_ns);
-    view_memory(a, v);
     view_health(v);
-    a->view_targets_len = registry_entries(a->registry, &a->view_targets);
-    v->targets = a->view_targets;
-    v->targets_len = a->view_targets_len;
-    buf_truncate(&a->view_refused, 0);
-    discover_refused(a->discover, &a->view_refused);
-    v->refused_targets = a->view_refused.data;
+    if (v->brief)
+        return;
+    view_memory(a, v);
+    view_targets(a, v);
 }
 
 void agent_view_release(void *of, struct view *v)

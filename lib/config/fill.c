@@ -216,6 +216,13 @@ bool fill_kind(struct faults *f, const struct yaml_node *map, enum kind_set set,
     return true;
 }
 
+void fill_refused(struct faults *f, const struct fill_kind *k, const struct err *err)
+{
+    size_t n = strlen(k->kind.name);
+    bool named = strncmp(err->text, k->kind.name, n) == 0 && err->text[n] == ':';
+    fault_add(f, k->key, "%s%s%s", named ? "" : k->kind.name, named ? "" : ": ", err->text);
+}
+
 bool fill_name_ok(struct faults *f, const struct yaml_node *at, const char *name)
 {
     size_t n = strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-");

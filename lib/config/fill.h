@@ -40,6 +40,9 @@ struct fill_kind {
 bool fill_kind(struct faults *f, const struct yaml_node *map, enum kind_set set, bool quiet,
                struct fill_kind *ret);
 
+/* A fault: what a kind says of its settings when it is opened, with the kind's name in front. */
+void fill_refused(struct faults *f, const struct fill_kind *k, const struct err *err);
+
 /* False, with a fault, when name is not [a-z0-9-]{1,63}. */
 bool fill_name_ok(struct faults *f, const struct yaml_node *at, const char *name);
 

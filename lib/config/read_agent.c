@@ -59,8 +59,10 @@ void read_agent(struct config_reader *r, const struct yaml_node *n)
         fault_add(r->faults, yaml_get(n, "listen"),
                   "listen: '%.80s' is no address; write 127.0.0.1:9690, [::1]:9690 or :9690",
                   a->listen);
+    size_t before = fault_count(r->faults);
     if (a->labels.len)
         check_labels(r, yaml_get(n, "labels"), &a->labels);
+    r->labels_bad = fault_count(r->faults) > before;
     if (a->instance[0] == '\0') {
         mem_free(a->instance);
         a->instance = resolve_instance();

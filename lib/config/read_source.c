@@ -52,15 +52,17 @@ static void check_timeout(struct config_reader *r, const struct yaml_node *n,
 static void try_open(struct config_reader *r, const struct source_conf *s,
                      const struct fill_kind *k, struct http *http)
 {
+    static const struct text_map none;
     const struct agent_conf *a = &r->config->agent;
-    struct source_env env = {
-        .common = &s->common, .agent = {a->instance, a->cluster, &a->labels}, .http = http};
+    struct source_env env = {.common = &s->common,
+                             .agent = {a->instance, a->cluster, r->labels_bad ? &none : &a->labels},
+                             .http = http};
     struct err err = {OK, ""};
     void *self;
     if (s->ops->open(&self, s->conf, &env, &err) == OK)
         s->ops->close(self);
     else
-        fault_add(r->faults, k->key, "%s", err.text);
+        fill_refused(r->faults, k, &err);
 }
 
 static void read_source(struct config_reader *r, const struct yaml_node *n, struct source_conf *s)
@@ -90,7 +92,7 @@ static void read_source(struct config_reader *r, const struct yaml_node *n, stru
 void read_sources(struct config_reader *r, const struct yaml_node *n)
 {
     struct config *c = r->config;
-    size_t len = read_list_len(r->faults, n, "sources");
+    size_t len = read_list_len(r->faults, n, "sources", MAX_ENTRIES);
     c->sources = mem_alloc(len * sizeof *c->sources);
     for (c->sources_len = 0; c->sources_len < len; c->sources_len++)
         read_source(r, n->items[c->sources_len], &c->sources[c->sources_len]);

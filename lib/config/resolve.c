@@ -54,25 +54,22 @@ static bool is_one_of(const char *const *words, const char *word)
     return *words;
 }
 
-static enum status refuse(struct err *err, const char *what, const char *const *words)
+static enum status refuse(struct err *err, const struct encoder_ops *e, const struct sink_ops *s,
+                          const char *but, const char *const *words)
 {
     AUTO(buf) struct buf list = BUF_INIT(120);
-    enum status s = OK;
-    for (size_t i = 0; words[i] && s == OK; i++)
-        s = buf_cat(&list, i ? ", " : "", words[i], NULL);
-    return err_set(err, ERR_INVALID, "%s only: %s", what, list.data);
+    enum status r = OK;
+    for (size_t i = 0; words[i] && r == OK; i++)
+        r = buf_cat(&list, i ? ", " : "", words[i], NULL);
+    return err_set(err, ERR_INVALID, "%s does not go into %s, %s %s", e->name, s->name, but,
+                   list.data);
 }
 
 enum status resolve_pair(const struct encoder_ops *e, const struct sink_ops *s, struct err *err)
 {
-    char what[90];
-    if (!is_one_of(s->encoders, e->name)) {
-        snprintf(what, sizeof what, "%s does not go into %s, which takes", e->name, s->name);
-        return refuse(err, what, s->encoders);
-    }
-    if (!is_one_of(e->sinks, s->name)) {
-        snprintf(what, sizeof what, "%s does not go into %s; it goes into", e->name, s->name);
-        return refuse(err, what, e->sinks);
-    }
+    if (!is_one_of(s->encoders, e->name))
+        return refuse(err, e, s, "which takes only", s->encoders);
+    if (!is_one_of(e->sinks, s->name))
+        return refuse(err, e, s, "only into", e->sinks);
     return OK;
 }

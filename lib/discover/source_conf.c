@@ -8,7 +8,7 @@
 
 const struct setting source_settings[] = {
     SETTING_STRING(source_common, name, NULL, SETTING_REQUIRED,
-                   "name; the label job of its series"),
+                   "name of the source; the label job of its series"),
     SETTING_STRING(source_common, pool, NULL, SETTING_REQUIRED, "name of the pool that scrapes"),
     SETTING_DURATION(source_common, interval, "30s", 10 * MS_NS, DAY_NS,
                      "from one scrape of a target to the next"),

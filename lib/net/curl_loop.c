@@ -6,6 +6,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <openssl/crypto.h>
 #include <pthread.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -35,8 +36,11 @@ struct curl_loop {
 
 static CURLcode init_code;
 
+/* libcrypto's own exit handler is left out: 3.0 crashes in it when many threads of client
+ * libraries have come and gone, and the memory of a process that ends needs no freeing. */
 static void init(void)
 {
+    OPENSSL_init_crypto(OPENSSL_INIT_NO_ATEXIT, NULL);
     init_code = curl_global_init(CURL_GLOBAL_DEFAULT);
 }
 

@@ -41,7 +41,8 @@ struct fetch {
     struct curl_slist *to, *headers;
     int64_t start_ns;
     bool body_too_large, headers_too_large;
-    struct fetch *next, **link; /* among idle ones; among those under way */
+    char error[CURL_ERROR_SIZE]; /* what libcurl has to say of a failure */
+    struct fetch *next, **link;  /* among idle ones; among those under way */
 };
 
 struct fetcher {
@@ -192,6 +193,16 @@ static struct fetch *fetch_get(struct fetcher *f, struct client *c)
     return x;
 }
 
+/* With TLS 1.3 a server refuses a client's certificate after the handshake, by hanging up: libcurl
+ * sees a connection that breaks before anything came. */
+static bool broke_after_handshake(const struct fetch *x, CURLcode how)
+{
+    long new_connections = 0;
+    curl_easy_getinfo(x->easy, CURLINFO_NUM_CONNECTS, &new_connections);
+    return (how == CURLE_SEND_ERROR || how == CURLE_RECV_ERROR || how == CURLE_GOT_NOTHING) &&
+           strncmp(x->target->url, "https:", 6) == 0 && x->header_bytes == 0 && new_connections > 0;
+}
+
 /* How a transfer went, in our words. */
 static enum scrape_failure failure_of(const struct fetch *x, CURLcode how)
 {
@@ -199,6 +210,8 @@ static enum scrape_failure failure_of(const struct fetch *x, CURLcode how)
         return SCRAPE_TOO_LARGE;
     if (x->headers_too_large)
         return SCRAPE_HEADERS;
+    if (broke_after_handshake(x, how))
+        return SCRAPE_TLS;
     switch ((int)how) {
     case CURLE_OPERATION_TIMEDOUT: return SCRAPE_TIMEOUT;
     case CURLE_COULDNT_RESOLVE_HOST:
@@ -228,10 +241,11 @@ static void describe(const struct fetch *x, CURLcode how, struct fetch_result *r
         else if (r->why == SCRAPE_HEADERS)
             err_set(&r->err, ERR_LIMIT, "more than %d bytes of headers", FETCH_HEADERS_MAX);
         else if (r->why == SCRAPE_TIMEOUT)
-            err_set(&r->err, ERR_TIMEOUT, "no whole answer within %g s, %zu bytes came",
+            err_set(&r->err, ERR_TIMEOUT, "timed out: no whole answer within %g s, %zu bytes came",
                     (double)x->target->timeout_ns / (double)SEC_NS, x->body.len);
         else
-            err_set(&r->err, ERR_IO, "%s", curl_easy_strerror(how));
+            err_set(&r->err, ERR_IO, "%s%s", x->error[0] ? x->error : curl_easy_strerror(how),
+                    broke_after_handshake(x, how) ? " (does it want a client certificate?)" : "");
     } else if (status != 200) {
         r->why = SCRAPE_STATUS;
         err_set(&r->err, ERR_IO, "HTTP status %ld%s", status,
@@ -282,6 +296,7 @@ static void set_up(struct fetch *x)
     curl_easy_setopt(x->easy, CURLOPT_WRITEDATA, x);
     curl_easy_setopt(x->easy, CURLOPT_HEADERFUNCTION, write_header);
     curl_easy_setopt(x->easy, CURLOPT_HEADERDATA, x);
+    curl_easy_setopt(x->easy, CURLOPT_ERRORBUFFER, x->error);
     curl_easy_setopt(x->easy, CURLOPT_BUFFERSIZE, (long)READ_BYTES);
     curl_easy_setopt(x->easy, CURLOPT_TIMEOUT_MS, (long)(x->client->timeout_ns / MS_NS));
     x->version = x->client->session.version;
@@ -307,6 +322,7 @@ void fetch_start(struct fetcher *f, const struct fetch_request *q)
     x->shard = q->shard;
     x->max_body = q->max_body;
     x->header_bytes = 0;
+    x->error[0] = '\0';
     x->body_too_large = x->headers_too_large = false;
     x->body = take_body(f, q->expect_body, q->max_body);
     x->start_ns = clock_mono_ns();

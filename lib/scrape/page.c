@@ -205,7 +205,7 @@ static enum page_refusal find_series(struct reader *r, struct series **ret)
 
 /* Reading. */
 
-static void add_sample(struct reader *r, struct series *s, const struct promtext_value *v)
+static inline void add_sample(struct reader *r, struct series *s, const struct promtext_value *v)
 {
     struct page *p = r->page;
     s->scrape = p->scrape;

@@ -67,6 +67,8 @@ const struct entry jobs_entries[] = {
     ENTRY("queued", "jobs_queued", U64, view, registry.queued, 1,
           "Jobs that are due and wait for room in their pool."),
     ENTRY("targets", "targets_known", U64, view, registry.targets, 1, "Targets in the registry."),
+    ENTRY("targets_refused", "targets_refused_total", U64, view, registry.targets_refused, 1,
+          "Targets that the registry did not take because there were too many."),
     ENTRY("changes", "target_changes_total", U64, view, registry.changes, 1,
           "Changes of targets taken from sources."),
     ENTRY("clock_steps", "clock_steps_total", U32, view, registry.clock_steps, 1,

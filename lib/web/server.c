@@ -18,8 +18,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define INPUT_BYTES (2 * SERVER_HEADER_BYTES) /* read ahead of evhttp */
-#define EVICT_NS    SEC_NS                    /* younger ones are given time to ask */
+/* What is read ahead of evhttp, which wants a body whole before it takes it. */
+#define INPUT_BYTES (SERVER_HEADER_BYTES + SERVER_BODY_BYTES)
 
 struct slot {
     struct bufferevent *bev; /* NULL: free */
@@ -69,6 +69,7 @@ static void cut(struct server *s, struct slot *slot)
         return;
     slot->cut = true;
     s->counts.cut++;
+    bufferevent_setwatermark(slot->bev, EV_READ, 0, 0); /* a full buffer does not see the end */
     shutdown(bufferevent_getfd(slot->bev), SHUT_RDWR);
 }
 
@@ -80,7 +81,8 @@ static void cut_eldest(struct server *s, int64_t now_ns)
         if (slot->bev && !slot->asked && (!eldest || slot->since_ns < eldest->since_ns))
             eldest = slot;
     }
-    if (eldest && now_ns - eldest->since_ns >= EVICT_NS)
+    /* younger ones are given time to ask */
+    if (eldest && now_ns - eldest->since_ns >= s->conf.request_ns / 10)
         cut(s, eldest);
 }
 
@@ -117,6 +119,8 @@ static struct bufferevent *on_accept(struct event_base *base, void *arg)
 {
     struct server *s = arg;
     struct slot *slot = NULL;
+    if (s->counts.connections + 1 >= s->conf.max_connections)
+        sweep(s); /* before, for a new one without callbacks looks dead */
     for (size_t i = 0; i < s->conf.max_connections && !slot; i++)
         if (!s->slots[i].bev)
             slot = &s->slots[i];
@@ -140,21 +144,34 @@ static void on_accept_error(struct evconnlistener *listener, void *arg)
     pause_accept(arg, true);
 }
 
+static struct slot *slot_of(struct server *s, struct evhttp_request *req)
+{
+    struct bufferevent *bev = evhttp_connection_get_bufferevent(evhttp_request_get_connection(req));
+    for (size_t i = 0; i < s->conf.max_connections; i++)
+        if (s->slots[i].bev == bev)
+            return &s->slots[i];
+    return NULL;
+}
+
+/* The reply is with the kernel.  After CONNECT evhttp would go on with what else has come. */
 static void on_complete(struct evhttp_request *req, void *arg)
 {
     struct server *s = arg;
-    (void)req;
+    struct slot *slot = slot_of(s, req);
+    if (slot) {
+        struct evbuffer *input = bufferevent_get_input(slot->bev);
+        evbuffer_drain(input, evbuffer_get_length(input));
+        shutdown(bufferevent_getfd(slot->bev), SHUT_RDWR);
+    }
     event_active(s->tick, EV_TIMEOUT, 0);
 }
 
 static void note_asked(struct server *s, struct evhttp_request *req)
 {
-    struct bufferevent *bev = evhttp_connection_get_bufferevent(evhttp_request_get_connection(req));
-    for (size_t i = 0; i < s->conf.max_connections; i++) {
-        if (s->slots[i].bev == bev) {
-            s->slots[i].asked = true;
-            s->slots[i].since_ns = clock_mono_ns();
-        }
+    struct slot *slot = slot_of(s, req);
+    if (slot && !slot->asked) {
+        slot->asked = true;
+        slot->since_ns = clock_mono_ns();
     }
 }
 
@@ -266,15 +283,14 @@ static bool start(struct server *s, int fd)
 {
     int64_t tick_ns = s->conf.request_ns / 4 < SEC_NS ? s->conf.request_ns / 4 : SEC_NS;
     struct timeval tick = to_timeval(tick_ns);
-    struct timeval timeout =
-        to_timeval(s->conf.request_ns > s->conf.reply_ns ? s->conf.request_ns : s->conf.reply_ns);
+    struct timeval timeout = to_timeval(2 * (s->conf.request_ns + s->conf.reply_ns));
     s->http = evhttp_new(s->base);
     s->tick = event_new(s->base, -1, EV_PERSIST, on_tick, s);
     if (!s->http || !s->tick || event_add(s->tick, &tick) != 0)
         return false;
     evhttp_set_max_headers_size(s->http, SERVER_HEADER_BYTES);
     evhttp_set_max_body_size(s->http, SERVER_BODY_BYTES);
-    evhttp_set_timeout_tv(s->http, &timeout);
+    evhttp_set_timeout_tv(s->http, &timeout);        /* of connections that have no slot */
     evhttp_set_allowed_methods(s->http, UINT16_MAX); /* to answer 405 to the others */
     evhttp_set_default_content_type(s->http, NULL);
     evhttp_set_bevcb(s->http, on_accept, s);

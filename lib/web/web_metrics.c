@@ -90,11 +90,16 @@ static void write_filtered(struct metrics_out *m, const struct view *v)
                        "Samples that a filter dropped, by its place in the pool and its name.");
     for (size_t i = 0; i < v->pools_len; i++) {
         const struct view_pool *p = &v->pools[i];
-        for (size_t f = 0; f < p->filters_len && f < FILTER_STEPS; f++) {
+        for (size_t f = 0; f < FILTER_STEPS; f++) {
+            bool there = f < p->filters_len;
+            if (!there && p->books->filtered[f] == 0)
+                continue;
             char index[24];
             snprintf(index, sizeof index, "%zu", f);
-            struct label labels[] = {
-                {"pool", p->name}, {"index", index}, {"filter", p->filters[f]}, {NULL, NULL}};
+            struct label labels[] = {{"pool", p->name},
+                                     {"index", index},
+                                     {"filter", there ? p->filters[f] : ""},
+                                     {NULL, NULL}};
             metrics_out_uint(m, "", labels, p->books->filtered[f]);
         }
     }

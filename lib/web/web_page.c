@@ -41,9 +41,10 @@ static const char head[] =
     "border-top:1px solid var(--line);vertical-align:top}tr:first-child>th{border-top:0}"
     "th{font-weight:500;font-size:.85em;white-space:nowrap}"
     "td.n,th.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}"
-    "td.w{min-width:16rem;overflow-wrap:anywhere}td small{display:block}"
+    "td.w{min-width:16rem;overflow-wrap:anywhere}td "
+    "small{display:block}td:first-child{min-width:6rem}"
     ".sum span{white-space:nowrap;margin-right:.9rem;font-variant-numeric:tabular-nums}"
-    "form{display:inline}input{font:inherit;padding:.15rem .5rem;border-radius:.3rem;"
+    "form{margin:0 0 .6rem}input{font:inherit;padding:.15rem .5rem;border-radius:.3rem;"
     "border:1px solid var(--line);background:var(--card);color:inherit;max-width:100%}"
     "</style></head><body>";
 
@@ -73,9 +74,8 @@ static void count_cell(struct html_out *h, uint64_t n)
 /* Names that begin with '#' head columns of numbers. */
 static void table(struct html_out *h, const char *title, const char *const *names)
 {
-    html_out_raw(h, "<h2>");
     html_out_raw(h, title);
-    html_out_raw(h, "</h2><div class=\"t\"><table><tr>");
+    html_out_raw(h, "<div class=\"t\"><table><tr>");
     for (; *names; names++) {
         bool number = **names == '#';
         html_out_raw(h, number ? "<th class=\"n\">" : "<th>");
@@ -208,7 +208,9 @@ static void write_cards(struct html_out *h, const struct view *v)
     html_out_bytes(h, used);
     html_out_raw(h, "</b><small>of ");
     html_out_bytes(h, v->memory_bound);
-    html_out_raw(h, "</small></div></div>\n");
+    html_out_raw(h, "</small></div>");
+    card(h, "Books are off by", laws_off(v));
+    html_out_raw(h, "0 is <a href=\"#books\">balanced</a></small></div></div>\n");
 }
 
 static void write_terms(struct html_out *h, const struct law_term *terms)
@@ -228,7 +230,7 @@ static void write_books(struct html_out *h, const struct view *v)
 {
     static const char *const names[] = {"", "of", "in", "", "out", NULL};
     struct law law;
-    table(h, "Books", names);
+    table(h, "<h2 id=\"books\">Books</h2>", names);
     for (size_t i = 0; laws_get(v, i, &law); i++) {
         html_out_raw(h, "<tr><td>");
         if (law.balance == 0) {
@@ -265,7 +267,7 @@ static void write_pools(struct html_out *h, const struct view *v)
     static const char *const names[] = {"Pool",       "#scraped", "#failed",       "#running",
                                         "#queued",    "#read",    "#filtered",     "#refused",
                                         "#bad lines", "#series",  "#scrape takes", NULL};
-    table(h, "Pools", names);
+    table(h, "<h2>Pools</h2>", names);
     for (size_t i = 0; i < v->pools_len; i++) {
         const struct view_pool *p = &v->pools[i];
         const struct pool_books *b = p->books;
@@ -332,7 +334,7 @@ static void write_lanes(struct html_out *h, const struct view *v)
 {
     static const char *const names[] = {"Output",     "State",   "#delivered", "#lost",
                                         "#in flight", "#buffer", "#retries",   NULL};
-    table(h, "Outputs", names);
+    table(h, "<h2>Outputs</h2>", names);
     for (size_t i = 0; i < v->lanes_len; i++) {
         const struct view_lane *l = &v->lanes[i];
         html_out_raw(h, "<tr><td>");
@@ -364,7 +366,7 @@ static void write_lanes(struct html_out *h, const struct view *v)
 static void write_sources(struct html_out *h, const struct view *v)
 {
     static const char *const names[] = {"Source", "Pool", "#targets", "#refused", "State", NULL};
-    table(h, "Sources", names);
+    table(h, "<h2>Sources</h2>", names);
     for (size_t i = 0; i < v->sources_len; i++) {
         const struct source_state *s = &v->sources[i];
         html_out_raw(h, "<tr><td>");
@@ -441,11 +443,11 @@ static bool is_bad(const struct target_shown *s)
 
 static void write_search(struct html_out *h, const char *q)
 {
-    html_out_raw(h, "<form method=\"get\" action=\"/#targets\"><p><input name=\"q\" size=\"28\" "
+    html_out_raw(h, "<form method=\"get\" action=\"/#targets\"><input name=\"q\" size=\"28\" "
                     "aria-label=\"which targets\" placeholder=\"id, pool, source or error\" "
                     "value=\"");
     html_out_text(h, q);
-    html_out_raw(h, "\"> <input type=\"submit\" value=\"Find\"></p></form>");
+    html_out_raw(h, "\"> <input type=\"submit\" value=\"Find\"></form>");
 }
 
 static void write_targets(struct html_out *h, const struct view *v, const char *q)
@@ -453,7 +455,9 @@ static void write_targets(struct html_out *h, const struct view *v, const char *
     static const char *const names[] = {
         "State", "Target", "Source", "#last scrape", "#takes", "#samples", "#kept", "#page", NULL};
     size_t found = 0;
-    table(h, "<span id=\"targets\">Targets</span>", names);
+    html_out_raw(h, "<h2 id=\"targets\">Targets</h2>");
+    write_search(h, q);
+    table(h, "", names);
     for (int good = 0; good < 2; good++) {
         for (size_t i = 0; i < v->targets_len && h->status == OK; i++) {
             struct target_shown s = target_state_shown(v->targets[i].state);
@@ -464,7 +468,6 @@ static void write_targets(struct html_out *h, const struct view *v, const char *
         }
     }
     table_end(h);
-    write_search(h, q);
     html_out_raw(h, "<p class=\"dim\">");
     html_out_count(h, found < TARGETS_SHOWN ? found : TARGETS_SHOWN);
     html_out_raw(h, " of ");
@@ -494,7 +497,7 @@ static void write_refused(struct html_out *h, const char *lines)
 static void write_memory(struct html_out *h, const struct view *v)
 {
     static const char *const names[] = {"Memory", "#bytes", NULL};
-    table(h, "Memory", names);
+    table(h, "<h2>Memory</h2>", names);
     for (size_t i = 0; i < v->memory_len; i++) {
         html_out_raw(h, "<tr>");
         cell(h, v->memory[i].name);

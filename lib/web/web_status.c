@@ -66,20 +66,30 @@ static void write_books(struct json_out *j, const struct view *v)
     json_out_close(j, ']');
 }
 
+/* What is no step of the pool any more stays in the sums. */
+static void write_filtered(struct json_out *j, const struct view_pool *p)
+{
+    json_out_open(j, "filtered", '[');
+    for (size_t i = 0; i < FILTER_STEPS; i++) {
+        bool there = i < p->filters_len;
+        if (!there && p->books->filtered[i] == 0)
+            continue;
+        json_out_open(j, NULL, '{');
+        json_out_uint(j, "index", i);
+        json_out_string(j, "filter", there ? p->filters[i] : NULL);
+        json_out_uint(j, "samples", p->books->filtered[i]);
+        json_out_close(j, '}');
+    }
+    json_out_close(j, ']');
+}
+
 static void write_pool(struct json_out *j, const struct view_pool *p)
 {
     json_out_open(j, NULL, '{');
     json_out_string(j, "name", p->name);
     json_out_bool(j, "gone", p->gone);
     write_entries(j, pool_books_entries, p->books);
-    json_out_open(j, "filtered", '[');
-    for (size_t i = 0; i < p->filters_len && i < FILTER_STEPS; i++) {
-        json_out_open(j, NULL, '{');
-        json_out_string(j, "filter", p->filters[i]);
-        json_out_uint(j, "samples", p->books->filtered[i]);
-        json_out_close(j, '}');
-    }
-    json_out_close(j, ']');
+    write_filtered(j, p);
     json_out_double(j, "scrape_seconds", (double)p->books->seconds_sum_ns / (double)SEC_NS);
     write_entries(j, pool_entries, p);
     write_age(j, "beat_age_seconds", p->beat_age_ns);

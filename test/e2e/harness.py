@@ -96,11 +96,6 @@ class Agent(Process):
         """/targets as {url: entry}."""
         return books.targets_by_url(self.json("/targets"))
 
-    def balanced(self):
-        """The books once they balance; for wait_for."""
-        metrics = self.metrics()
-        return None if books.faults(metrics) else metrics
-
     def reload(self, config=None, signal_too=True):
         """Writes and reloads; returns when the agent has taken it, or refused it."""
         before = books.reloads(self.metrics())
@@ -211,6 +206,19 @@ class Case(unittest.TestCase):
         return subprocess.run([AGENT, *args], capture_output=True, text=True, input=text,
                               timeout=timeout * SLOW, env={**os.environ, **(env or {})},
                               preexec_fn=die_with_parent)
+
+    def balanced(self, agent, timeout=10):
+        """The agent's metrics at a moment at which its books balance; there must be one soon."""
+        last = []
+
+        def look():
+            metrics = agent.metrics()
+            last[:] = books.faults(metrics)
+            return None if last else metrics
+        try:
+            return wait_for(look, timeout)
+        except AssertionError:
+            raise AssertionError("the books do not balance: " + "; ".join(last)) from None
 
     def stop(self, agent, number=signal.SIGTERM, timeout=30, status=0):
         """Stops the agent and checks how it went; returns its account."""

@@ -45,7 +45,7 @@ class FileSd(harness.Case):
         self.wait_for(lambda: min(self.server.stats()["served"]) >= 1, what="all are scraped")
         os.remove(os.path.join(self.sd, "a.json"))
         self.wait_targets(agent, 2)
-        self.wait_for(agent.balanced, what="the books balance")
+        self.balanced(agent)
         self.stop(agent)
         zones = {o["tags"]["zone"] for o in harness.check_messages(self, agent.out())}
         self.assertEqual(zones, {"one", "two"})
@@ -63,7 +63,7 @@ class FileSd(harness.Case):
         self.wait_targets(agent, 0, 1)
         self.write("a.json", [self.group(1)])
         self.wait_targets(agent, 1)
-        self.wait_for(agent.balanced, what="the books balance")
+        self.balanced(agent)
         self.stop(agent)
 
     def test_a_bad_target_is_refused_by_name_and_the_others_stay(self):

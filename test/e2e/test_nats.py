@@ -29,7 +29,7 @@ class Core(harness.Case):
         samples = harness.check_messages(self, message.data.decode())
         self.assertEqual(len(samples), int(message.headers["Strata-Samples"]))
         self.assertIn("up_total", [s["name"] for s in samples])
-        self.wait_for(agent.balanced, what="the books balance")
+        self.balanced(agent)
         self.stop(agent)
 
     def test_the_next_server_of_the_list_takes_over(self):

@@ -68,7 +68,7 @@ class Quickstart(harness.Case):
         _, conf = self.one_target()
         agent = self.agent(conf)
         self.complete_lines(agent, 2 * (SAMPLES + META))
-        metrics = self.wait_for(agent.balanced, what="the books balance")
+        metrics = self.balanced(agent)
         self.assertGreaterEqual(books.scraped(metrics), 1)
         account = self.stop(agent)
         lines = [line for line in agent.out().splitlines() if line.startswith("{")]
@@ -101,7 +101,7 @@ class Quickstart(harness.Case):
         checked = subprocess.run(["promtool", "check", "metrics"], input=text, text=True,
                                  capture_output=True)
         self.assertEqual((checked.returncode, checked.stderr), (0, ""), checked.stdout)
-        metrics = self.wait_for(agent.balanced, what="the books balance")
+        metrics = self.balanced(agent)
         self.assertGreater(books.read(metrics), 0)
         self.stop(agent)
 
@@ -138,7 +138,7 @@ class Quickstart(harness.Case):
         self.assertEqual({o["value"] for o in samples if o["name"] == "http_requests_total"}, {3.5})
         self.assertEqual(values["temperature", "high"], 100)
         self.assertEqual(values["temperature", "low"], "-Inf")
-        metrics = self.wait_for(agent.balanced, what="the books balance")
+        metrics = self.balanced(agent)
         self.assertGreater(sum(books.filtered(metrics).values()), 0)
         self.stop(agent)
 

@@ -29,7 +29,7 @@ class Reload(harness.Case):
         agent.reload(one)
         self.wait_for(lambda: server.url(1) not in agent.targets(), what="the target has gone")
         self.scrapes(server, 0, 2)
-        self.wait_for(agent.balanced, what="the books balance")
+        self.balanced(agent)
         account = self.stop(agent)
         self.assertEqual(account["lost"], 0)
         # The series of the target that went have ended; those of the other have not.
@@ -92,7 +92,7 @@ class Reload(harness.Case):
         again["pools"][0]["in_flight"] = 3
         agent.reload(again)
         self.scrapes(server, 0, 2)
-        metrics = self.wait_for(agent.balanced, what="the books balance")
+        metrics = self.balanced(agent)
         self.assertEqual(books.failed(metrics), {})
         self.stop(agent)
         self.assertNotIn('"ended":true', agent.out())
@@ -135,7 +135,7 @@ class UnderLoad(harness.Case):
         self.wait_for(lambda: all(now > then for now, then in
                                   zip(targets.stats()["served"], before)), 15,
                       "each target is still scraped")
-        metrics = self.wait_for(agent.balanced, 20, "the books balance")
+        metrics = self.balanced(agent, 20)
         self.assertEqual(books.failed(metrics), {})
         account = self.stop(agent, timeout=40)
         found = read_all(self, client)

@@ -50,11 +50,11 @@ class Tls(harness.Case):
         self.assertEqual(books.failed(agent.metrics()), {})
         self.stop(agent)
 
-    def fails(self, agent, reason):
+    def fails(self, agent, *reasons):
         metrics = self.wait_for(lambda: (m := agent.metrics()) and books.failed(m) and m,
                                 what="a failed scrape")
-        self.assertEqual(set(books.failed(metrics)), {reason},
-                         [books.target_error(t) for t in agent.targets().values()])
+        self.assertLessEqual(set(books.failed(metrics)), set(reasons),
+                             [books.target_error(t) for t in agent.targets().values()])
         self.assertEqual(books.scraped(metrics), 0)
         self.stop(agent)
 
@@ -88,12 +88,14 @@ class Tls(harness.Case):
         self.good(self.scrape(self.server(client_ca=ca), {"tls": tls}))
 
     def test_a_missing_or_foreign_client_certificate(self):
+        # With TLS 1.3 a server refuses a client when that has already begun to send: it may look
+        # like a broken transfer.
         ca = self.cert("ca.pem")
-        self.fails(self.scrape(self.server(client_ca=ca), {"tls": {"ca": ca}}), "tls")
+        self.fails(self.scrape(self.server(client_ca=ca), {"tls": {"ca": ca}}), "tls", "broken")
         agent = self.agent(harness.config([self.server(client_ca=ca).url()], source={"http": {"tls": {
             "ca": ca, "cert": self.cert("stranger.pem"), "key": self.cert("stranger.key")}}}),
             name="stranger")
-        self.fails(agent, "tls")
+        self.fails(agent, "tls", "broken")
 
     def test_a_bearer_file_is_read_again_when_it_changes(self):
         token = os.path.join(self.folder, "token")
@@ -113,11 +115,23 @@ class Tls(harness.Case):
         allowed.append("second")
         before = books.scraped(agent.metrics())
         self.wait_for(lambda: books.scraped(agent.metrics()) >= before + 2, 15, "the new token")
+        # A file that goes for a moment costs nothing: its last content counts.
         os.remove(token)
-        self.wait_for(lambda: books.failed(agent.metrics()).get("credentials"), 15,
-                      "a token that is gone is named")
+        before = books.scraped(agent.metrics())
+        self.wait_for(lambda: books.scraped(agent.metrics()) >= before + 2, 15, "the last token")
         self.stop(agent)
         self.assertNotIn("second", agent.err())
+
+    def test_a_bearer_file_that_is_not_there_is_named(self):
+        pages = self.server()
+        token = os.path.join(self.folder, "token")
+        agent = self.scrape(pages, {"bearer": f"file:{token}", "tls": {"ca": self.cert("ca.pem")}})
+        self.wait_for(lambda: books.failed(agent.metrics()).get("credentials"), what="a failure")
+        self.assertEqual(pages.requests, [])
+        with open(token, "w") as f:
+            f.write("first\n")
+        self.wait_for(lambda: books.scraped(agent.metrics()) >= 1, 15, "it is there now")
+        self.stop(agent)
 
 
 class Http(harness.Case):

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* nats.c - publishes payloads to NATS, into a JetStream stream or as core messages. */
+#include "mem.h"
+#include "nats_link.h"
+#include "template.h"
+
+#define SUBJECT_MAX 1024 /* the server takes 4096 bytes of subject, reply and sizes */
+
+struct nats_sink {
+    struct template *subject;
+    struct nats_link *link;
+};
+
+/* Of a label's value in a subject. */
+static bool is_legal(unsigned char c)
+{
+    return c > ' ' && c != 0x7f && c != '.' && c != '*' && c != '>';
+}
+
+static enum status nats_open(void **ret_self, const void *conf, struct sink_lane *lane,
+                             struct err *err)
+{
+    const struct nats_conf *c = conf;
+    enum status s = nats_conf_check(c, err);
+    if (s != OK)
+        return s;
+    struct template *subject;
+    s = template_new(&subject, c->subject, "unknown", is_legal, err);
+    if (s != OK)
+        return err_wrap(err, s, "subject");
+    struct nats_sink *self = mem_alloc(sizeof *self);
+    self->subject = subject;
+    lane->window = (size_t)c->in_flight;
+    lane->duplicate_window_ns = c->jetstream.stream[0] ? c->jetstream.duplicate_window : 0;
+    self->link = nats_link_new(c, lane);
+    *ret_self = self;
+    return OK;
+}
+
+static enum status nats_render(const void *self, const struct target *t, struct buf *out)
+{
+    const struct nats_sink *n = self;
+    size_t before = out->len;
+    enum status s = template_render(n->subject, t, out);
+    return s == OK && out->len - before > SUBJECT_MAX ? ERR_LIMIT : s;
+}
+
+static enum status nats_send(void *self, struct payload *p, int64_t deadline_ns, struct err *err)
+{
+    struct nats_sink *n = self;
+    return nats_link_send(n->link, p, deadline_ns, err);
+}
+
+static enum status nats_flush(void *self, int64_t deadline_ns, struct err *err)
+{
+    struct nats_sink *n = self;
+    return nats_link_flush(n->link, deadline_ns, err);
+}
+
+static void nats_explain(void *self, struct err *err)
+{
+    struct nats_sink *n = self;
+    nats_link_explain(n->link, err);
+}
+
+static void nats_close(void *self)
+{
+    struct nats_sink *n = self;
+    nats_link_free(n->link);
+    template_free(n->subject);
+    mem_free(n);
+}
+
+const struct sink_ops sink_nats = {
+    .name = "nats",
+    .help = "publishes to NATS, into a JetStream stream or as core messages",
+    .settings = nats_settings,
+    .conf_size = sizeof(struct nats_conf),
+    .max_payload = (1 << 20) - NATS_HEADER_ROOM,
+    .open = nats_open,
+    .render = nats_render,
+    .send = nats_send,
+    .flush = nats_flush,
+    .explain = nats_explain,
+    .close = nats_close,
+};

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* nats_state.h - what the parts of a nats link share: nats_link.c, the lane's side, nats_keeper.c,
+ * its thread, and the library's callbacks, which are in nats_state.c. */
+#ifndef NATS_STATE_H
+#define NATS_STATE_H
+
+#include "nats_connect.h"
+#include "nats_flights.h"
+#include "sink.h"
+
+#include <pthread.h>
+
+#define NATS_DENIED_MAX 16 /* refused subjects remembered */
+#define NATS_INBOX_MAX  192
+#define NATS_RECHECK_NS ((int64_t)1000000000) /* between two looks for the stream */
+
+struct nats_denied {
+    char *subject; /* or NULL */
+    int64_t until_ns;
+};
+
+struct nats_link {
+    uintptr_t number;
+    struct nats_link *next; /* in links */
+    uint32_t refs;          /* the lane, the thread, a callback that runs; under links_lock */
+    struct nats_conf conf;
+    char *name; /* of the connection */
+    struct secret password, token;
+    bool stream; /* JetStream */
+
+    /* Held by who publishes, and by who puts another connection in place; taken before
+     * lock.  nc changes under both. */
+    pthread_mutex_t use;
+    natsConnection *nc;
+    natsSubscription *acks;
+    char inbox[NATS_INBOX_MAX];
+
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    struct sink_lane *lane; /* NULL once the link is freed */
+    bool started, stop, done;
+    bool up, broken;
+    int64_t attempt_ns;    /* when the attempt that runs began; 0: none runs */
+    uint16_t attempt_port; /* of the server */
+    uint16_t own_port;     /* of the connection's own end; 0: none; under links_lock */
+    struct err why;        /* there is no connection; OK: the first attempt still runs */
+    struct err refused;    /* there is one, but it takes nothing; OK: it does */
+    int64_t recheck_ns;    /* when to see whether that still holds */
+    int64_t checked_ns;    /* when the stream was looked for last */
+    struct err last_end;
+    struct nats_flights flights;
+    int64_t put_ns;       /* deadline of the last one put; they differ all */
+    int64_t published_ns; /* deadline of the last one handed to the library */
+    int64_t confirmed_ns; /* core: that of the last one confirmed */
+    struct nats_denied denied[NATS_DENIED_MAX];
+    size_t denied_next;
+};
+
+/* New links are found from nats_state_add on, until nats_state_remove. */
+void nats_state_add(struct nats_link *l);
+void nats_state_remove(struct nats_link *l);
+void nats_state_ref(struct nats_link *l);
+void nats_state_unref(struct nats_link *l); /* the last one frees l */
+
+void nats_state_set_own_port(struct nats_link *l, uint16_t port);
+bool nats_state_owns(uint16_t own_port); /* it is that of a connection of some link */
+
+/* With l->lock held: */
+
+void nats_state_wait(struct nats_link *l, int64_t until_ns); /* for a change */
+
+/* Ends those in flight whose deadline is no later than that. */
+void nats_state_end_until(struct nats_link *l, int64_t deadline_ns, enum status how,
+                          const struct err *why);
+
+/* The connection is to be given up. */
+void nats_state_break(struct nats_link *l, const struct err *why);
+
+/* True when the server has refused the subject a moment ago. */
+bool nats_state_denied(const struct nats_link *l, const char *subject);
+
+/* Callbacks of the library, on threads of its own; closure is the link's number. */
+void nats_state_on_ack(natsConnection *nc, natsSubscription *sub, natsMsg *msg, void *closure);
+void nats_state_on_error(natsConnection *nc, natsSubscription *sub, natsStatus n, void *closure);
+void nats_state_on_closed(natsConnection *nc, void *closure);
+
+#endif
