@@ -4,6 +4,7 @@
 #include "clock.h"
 #include "mem.h"
 
+#include <openssl/crypto.h>
 #include <assert.h>
 #include <errno.h>
 #include <pthread.h>
@@ -35,8 +36,11 @@ struct curl_loop {
 
 static CURLcode init_code;
 
+/* libnats frees what it and OpenSSL share when it closes; OpenSSL's own clean-up at exit would then
+ * free it again, and race with threads that libnats does not join. */
 static void init(void)
 {
+    OPENSSL_init_crypto(OPENSSL_INIT_NO_ATEXIT, NULL);
     init_code = curl_global_init(CURL_GLOBAL_DEFAULT);
 }
 
