@@ -4,9 +4,9 @@
 #include "clock.h"
 #include "mem.h"
 
+#include <openssl/crypto.h>
 #include <assert.h>
 #include <errno.h>
-#include <openssl/crypto.h>
 #include <pthread.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -36,8 +36,8 @@ struct curl_loop {
 
 static CURLcode init_code;
 
-/* libcrypto's own exit handler is left out: 3.0 crashes in it when many threads of client
- * libraries have come and gone, and the memory of a process that ends needs no freeing. */
+/* libnats frees what it and OpenSSL share when it closes; OpenSSL's own clean-up at exit would then
+ * free it again, and race with threads that libnats does not join. */
 static void init(void)
 {
     OPENSSL_init_crypto(OPENSSL_INIT_NO_ATEXIT, NULL);
