@@ -67,6 +67,7 @@ static struct server_conf quick(void)
 {
     struct server_conf conf = SERVER_CONF_DEFAULT;
     conf.request_ns = REQUEST;
+    conf.tick_ns = REQUEST / 8;
     return conf;
 }
 
