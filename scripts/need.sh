@@ -9,7 +9,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 declare -A packages=(
-    [build]="gcc libc6-dev cmake ninja-build pkgconf libcurl4-openssl-dev libyaml-dev libcyaml-dev
+    [build]="gcc libc6-dev cmake ninja-build pkgconf libcurl4-openssl-dev libssl-dev libyaml-dev libcyaml-dev
              libnats-dev libevent-dev libpcre2-dev libxxhash-dev libcmocka-dev python3"
     [test]="openssl clang"
     [lint]="clang clang-format clang-tidy shellcheck"
