@@ -184,7 +184,7 @@ static void gone(struct hostile *h, uint64_t after)
 
 static enum hostile_mode mode_of(const char *path)
 {
-    for (int i = 0; i < HOSTILE_MODES; i++) {
+    for (enum hostile_mode i = 0; i < HOSTILE_MODES; i++) {
         size_t len = strlen(hostile_name(i));
         if (strncmp(path + 1, hostile_name(i), len) == 0 && strchr("?", path[1 + len]))
             return i;

@@ -171,7 +171,7 @@ static void add_stats(struct buf *out)
                                "\"samples_per_target\":%zu,\"cpu_seconds\":%.6f",
                                (unsigned long long)S.requests, (unsigned long long)S.samples_done,
                                (unsigned long long)S.bytes, S.samples, cpu);
-    for (int i = 0; r == OK && i < HOSTILE_MODES; i++)
+    for (enum hostile_mode i = 0; r == OK && i < HOSTILE_MODES; i++)
         r = buf_printf(out, "%s\"%s\":%llu", i ? "," : ",\"hostile\":{", hostile_name(i),
                        (unsigned long long)S.misbehaved[i]);
     if (r == OK)

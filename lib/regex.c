@@ -76,7 +76,7 @@ static enum status compile(struct regex *r, const char *expression, pcre2_genera
     size_t at, len = strlen(expression);
     pcre2_compile_context *context = pcre2_compile_context_create(memory);
     r->code = pcre2_compile((PCRE2_SPTR)expression, len,
-                            PCRE2_ANCHORED | PCRE2_ENDANCHORED | PCRE2_DOTALL | PCRE2_UTF |
+                            PCRE2_ANCHORED | PCRE2_ENDANCHORED | PCRE2_DOTALL |
                                 PCRE2_MATCH_INVALID_UTF | PCRE2_NEVER_BACKSLASH_C,
                             &code, &at, context);
     pcre2_compile_context_free(context);

@@ -111,7 +111,8 @@ static enum status read_file(struct secret *s, int fd, const char *path, char **
     if (!S_ISREG(st.st_mode))
         return err_set(err, ERR_INVALID, "%s: is no regular file", path);
     enum status r = read_all(fd, path, ret, err);
-    note_file(s, &st);
+    if (r == OK)
+        note_file(s, &st);
     return r;
 }
 
@@ -128,10 +129,8 @@ static enum status reread(struct secret *s, const char *path, struct err *err)
         s->text = text;
         return OK;
     }
-    if (s->text && (r == ERR_IO || r == ERR_DENIED)) {
-        s->racy = true; /* what is there is not what was read */
+    if (s->text && (r == ERR_IO || r == ERR_DENIED))
         return OK;
-    }
     forget(s);
     return err_set(err, r, "%s", why.text);
 }

@@ -4,7 +4,7 @@
 
 #include "mem.h"
 
-#include <yaml.h>
+#include <yaml.h> /* libyaml's; NOLINT(readability-duplicate-include) */
 
 #define MAX_ANCHORS 1000
 

@@ -9,8 +9,8 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 declare -A packages=(
-    [build]="gcc libc6-dev cmake ninja-build pkgconf libcurl4-openssl-dev libssl-dev libyaml-dev libcyaml-dev
-             libnats-dev libevent-dev libpcre2-dev libxxhash-dev libcmocka-dev python3"
+    [build]="gcc libc6-dev cmake ninja-build pkgconf libcurl4-openssl-dev libyaml-dev libcyaml-dev
+             libnats-dev libssl-dev libevent-dev libpcre2-dev libxxhash-dev libcmocka-dev python3"
     [test]="openssl clang"
     [lint]="clang clang-format clang-tidy shellcheck"
     [fuzz]="clang libclang-rt-14-dev llvm"

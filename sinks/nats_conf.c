@@ -76,6 +76,13 @@ enum status nats_conf_host(const char *url, char ret[NATS_HOST_MAX], struct err 
     return OK;
 }
 
+uint16_t nats_conf_port(const char *url)
+{
+    const char *colon = strrchr(url, ':');
+    long port = colon && colon[1] != '/' ? strtol(colon + 1, NULL, 10) : 0;
+    return port > 0 && port <= UINT16_MAX && !strchr(colon, ']') ? (uint16_t)port : 4222;
+}
+
 /* True for a subject without wildcards, empty tokens and odd characters; names in braces
  * stand for tokens or parts of them. */
 static bool is_subject(const char *s)

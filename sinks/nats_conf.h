@@ -37,6 +37,9 @@ enum status nats_conf_check(const struct nats_conf *c, struct err *err) NODISCAR
 /* The host of a URL from servers, without brackets and port.  ERR_INVALID: it is none. */
 enum status nats_conf_host(const char *url, char ret[NATS_HOST_MAX], struct err *err) NODISCARD;
 
+/* Its port; 4222 when it names none. */
+uint16_t nats_conf_port(const char *url);
+
 /* The subjects that the template can give, as a wildcard: each token with a name in it is
  * a '*'. */
 enum status nats_conf_wildcard(const char *subject, struct buf *out) NODISCARD;

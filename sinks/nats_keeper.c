@@ -12,6 +12,7 @@
 #include <time.h>
 
 #define FIRST_WAIT_NS (100 * MS_NS)
+#define GATHER_NS     MS_NS        /* for messages that one PING confirms together */
 #define SETTLE_NS     (20 * MS_NS) /* for words about refused messages to arrive */
 
 /* Where acknowledgements come back: INBOX.TICKET. */
@@ -67,6 +68,16 @@ static void check_stream(struct nats_link *l, natsConnection *nc)
     pthread_mutex_unlock(&l->lock);
 }
 
+static uint16_t own_port(natsConnection *nc)
+{
+    char *ip = NULL;
+    int port = 0;
+    if (natsConnection_GetLocalIPAndPort(nc, &ip, &port) != NATS_OK)
+        return 0;
+    free(ip); /* the library's is malloc */
+    return (uint16_t)port;
+}
+
 static bool connect_to(struct nats_link *l, const char *server)
 {
     const struct nats_login login = {&l->conf,
@@ -82,8 +93,15 @@ static bool connect_to(struct nats_link *l, const char *server)
     pthread_mutex_lock(&l->lock);
     l->refused.status = OK;
     l->recheck_ns = DEADLINE_NEVER;
+    l->attempt_ns = clock_mono_ns();
+    l->attempt_port = nats_conf_port(server);
     pthread_mutex_unlock(&l->lock);
     enum status s = nats_connect(&nc, &login, server, &err);
+    if (s == OK)
+        nats_state_set_own_port(l, own_port(nc));
+    pthread_mutex_lock(&l->lock);
+    l->attempt_ns = 0;
+    pthread_mutex_unlock(&l->lock);
     if (s == OK && l->stream)
         s = subscribe(l, nc, &acks, &err);
     if (s == OK)
@@ -122,6 +140,7 @@ static void disconnect(struct nats_link *l)
     nats_state_end_until(l, DEADLINE_NEVER, ERR_IO, &l->why);
     pthread_mutex_unlock(&l->lock);
     pthread_mutex_unlock(&l->use);
+    nats_state_set_own_port(l, 0);
     natsSubscription_Destroy(acks);
     natsConnection_Destroy(nc);
 }
@@ -130,9 +149,12 @@ static void disconnect(struct nats_link *l)
  * but for the waiting. */
 static void confirm(struct nats_link *l)
 {
-    int64_t mark_ns = l->published_ns;
     natsConnection *nc = l->nc;
     const char *text;
+    pthread_mutex_unlock(&l->lock);
+    nanosleep(&(struct timespec){.tv_nsec = GATHER_NS}, NULL);
+    pthread_mutex_lock(&l->lock);
+    int64_t mark_ns = l->published_ns;
     pthread_mutex_unlock(&l->lock);
     natsStatus n = natsConnection_FlushTimeout(nc, l->conf.timeout / MS_NS);
     /* What was refused is told by another thread, before the PONG or a little later. */

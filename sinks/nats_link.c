@@ -4,6 +4,7 @@
 
 #include "clock.h"
 #include "mem.h"
+#include "nats_cut.h"
 #include "nats_keeper.h"
 #include "nats_message.h"
 #include "nats_state.h"
@@ -11,7 +12,8 @@
 #include <inttypes.h>
 #include <signal.h>
 
-#define FREE_NS (2 * SEC_NS) /* for the thread to go */
+#define GRACE_NS SEC_NS       /* for an attempt beyond connect_timeout, before it is cut off */
+#define FREE_NS  (2 * SEC_NS) /* for the thread to go */
 
 struct nats_link *nats_link_new(const struct nats_conf *conf, struct sink_lane *lane)
 {
@@ -63,12 +65,28 @@ static enum status ensure_started(struct nats_link *l, struct err *err)
     return err_set(err, ERR_IO, "cannot start a thread: %s", strerror(why));
 }
 
+/* Cuts off an attempt that hangs; returns when to look again.  lock is held. */
+static int64_t cut_overdue(struct nats_link *l)
+{
+    if (l->up || l->attempt_ns == 0)
+        return DEADLINE_NEVER;
+    int64_t due_ns = l->attempt_ns + l->conf.connect_timeout + GRACE_NS, now_ns = clock_mono_ns();
+    if (now_ns < due_ns)
+        return due_ns;
+    (void)nats_cut(l->attempt_port, nats_state_owns);
+    l->attempt_ns = now_ns;
+    return now_ns + l->conf.connect_timeout + GRACE_NS;
+}
+
 /* lock is held. */
 static enum status check_ready(struct nats_link *l, const char *subject, int64_t deadline_ns,
                                struct err *err)
 {
-    while (!l->up && l->why.status == OK && clock_mono_ns() < deadline_ns)
-        nats_state_wait(l, deadline_ns);
+    int64_t look_ns = cut_overdue(l);
+    while (!l->up && l->why.status == OK && clock_mono_ns() < deadline_ns) {
+        nats_state_wait(l, look_ns < deadline_ns ? look_ns : deadline_ns);
+        look_ns = cut_overdue(l);
+    }
     if (!l->up && l->why.status == OK)
         return err_set(err, ERR_TIMEOUT, "no connection yet");
     const struct err *bad = !l->up ? &l->why : &l->refused;
@@ -120,8 +138,9 @@ static enum status publish(struct nats_link *l, struct payload *p, uint64_t tick
     if (n != NATS_OK)
         return take_back(l, ticket, n, err);
     pthread_mutex_lock(&l->lock);
+    bool idle = l->stream ? l->flights.len == 1 : l->published_ns == l->confirmed_ns;
     l->published_ns = l->put_ns;
-    if (!l->stream || l->flights.len == 1)
+    if (idle)
         pthread_cond_broadcast(&l->changed);
     pthread_mutex_unlock(&l->lock);
     return OK;
@@ -181,6 +200,10 @@ void nats_link_free(struct nats_link *l)
     pthread_mutex_unlock(&l->lock);
     natsConnection_Close(l->nc); /* wakes the thread from whatever it asks */
     pthread_mutex_unlock(&l->use);
+    pthread_mutex_lock(&l->lock);
+    if (l->attempt_ns)
+        (void)nats_cut(l->attempt_port, nats_state_owns);
+    pthread_mutex_unlock(&l->lock);
     int64_t until_ns = clock_mono_ns() + FREE_NS;
     pthread_mutex_lock(&l->lock);
     while (l->started && !l->done && clock_mono_ns() < until_ns)

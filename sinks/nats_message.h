@@ -7,8 +7,8 @@
 
 #include <nats/nats.h>
 
-/* A copy of p's body under p's address with the headers of ARCHITECTURE.md's message contract.  stream: the
- * one that is to store it, which also gives it an id to know it again by; NULL: core NATS.
+/* A copy of p's body under p's address with the headers of docs/MESSAGES.md.  stream: the one
+ * that is to store it, which also gives it an id to be known again by; NULL: core NATS.
  * reply: where the answer goes; NULL: there is none. */
 natsStatus nats_message_make(natsMsg **ret, const struct payload *p, const char *stream,
                              const char *reply);

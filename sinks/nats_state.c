@@ -76,6 +76,23 @@ void nats_state_remove(struct nats_link *l)
     pthread_mutex_unlock(&links_lock);
 }
 
+void nats_state_set_own_port(struct nats_link *l, uint16_t port)
+{
+    pthread_mutex_lock(&links_lock);
+    l->own_port = port;
+    pthread_mutex_unlock(&links_lock);
+}
+
+bool nats_state_owns(uint16_t own_port)
+{
+    pthread_mutex_lock(&links_lock);
+    const struct nats_link *l = links;
+    while (l && l->own_port != own_port)
+        l = l->next;
+    pthread_mutex_unlock(&links_lock);
+    return l != NULL;
+}
+
 /* lock is held from here to the callbacks. */
 
 void nats_state_wait(struct nats_link *l, int64_t until_ns)

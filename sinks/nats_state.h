@@ -40,10 +40,13 @@ struct nats_link {
     struct sink_lane *lane; /* NULL once the link is freed */
     bool started, stop, done;
     bool up, broken;
-    struct err why;     /* there is no connection; OK: the first attempt still runs */
-    struct err refused; /* there is one, but it takes nothing; OK: it does */
-    int64_t recheck_ns; /* when to see whether that still holds */
-    int64_t checked_ns; /* when the stream was looked for last */
+    int64_t attempt_ns;    /* when the attempt that runs began; 0: none runs */
+    uint16_t attempt_port; /* of the server */
+    uint16_t own_port;     /* of the connection's own end; 0: none; under links_lock */
+    struct err why;        /* there is no connection; OK: the first attempt still runs */
+    struct err refused;    /* there is one, but it takes nothing; OK: it does */
+    int64_t recheck_ns;    /* when to see whether that still holds */
+    int64_t checked_ns;    /* when the stream was looked for last */
     struct err last_end;
     struct nats_flights flights;
     int64_t put_ns;       /* deadline of the last one put; they differ all */
@@ -58,6 +61,9 @@ void nats_state_add(struct nats_link *l);
 void nats_state_remove(struct nats_link *l);
 void nats_state_ref(struct nats_link *l);
 void nats_state_unref(struct nats_link *l); /* the last one frees l */
+
+void nats_state_set_own_port(struct nats_link *l, uint16_t port);
+bool nats_state_owns(uint16_t own_port); /* it is that of a connection of some link */
 
 /* With l->lock held: */
 

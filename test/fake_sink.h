@@ -43,6 +43,7 @@ struct fake {
     size_t fails;          /* so many sends fail with how first; then FAKE_ENDS with OK */
     size_t told_limit;     /* stored as max_payload when a body was too long; 0: not */
     int64_t window_ns;     /* duplicate_window_ns */
+    size_t window;         /* that it announces */
     bool never_flushes;    /* flush waits in vain */
     enum status close_how; /* of what is held when it is closed */
 
@@ -52,15 +53,6 @@ struct fake {
     struct payload *held[FAKE_SENDS];
     struct sink_lane *lane;
 };
-
-__attribute__((weak)) void log_write(enum log_level level, const char *msg,
-                                     const struct log_field *fields, size_t n)
-{
-    (void)level;
-    (void)msg;
-    (void)fields;
-    (void)n;
-}
 
 #define LOCKED(f)                                                \
     for (int once_ = (pthread_mutex_lock(&(f)->lock), 1); once_; \
@@ -85,6 +77,7 @@ static enum status fake_open(void **ret_self, const void *conf, struct sink_lane
         return err_set(err, ERR_INVALID, "fake: no");
     f->lane = lane;
     lane->duplicate_window_ns = f->window_ns;
+    lane->window = f->window;
     *ret_self = f;
     return OK;
 }
@@ -179,6 +172,13 @@ static enum status fake_flush(void *self, int64_t deadline_ns, struct err *err)
     return f->never_flushes ? ERR_TIMEOUT : OK;
 }
 
+static void fake_explain(void *self, struct err *err)
+{
+    struct fake *f = self;
+    LOCKED(f) if (f->closes > 0) abort(); /* it is gone */
+    (void)err_set(err, ERR_IO, "fake: so it ended");
+}
+
 static inline size_t fake_flushes(struct fake *f)
 {
     size_t n = 0;
@@ -208,6 +208,7 @@ static const struct sink_ops fake_ops = {
     .render = fake_render,
     .send = fake_send,
     .flush = fake_flush,
+    .explain = fake_explain,
     .close = fake_close,
 };
 
@@ -243,6 +244,7 @@ struct rig {
 static inline struct rig *rig_new(void)
 {
     struct rig *r = calloc(1, sizeof *r);
+    log_configure(LOG_ERROR, LOG_LOGFMT); /* failures are what is tested */
     pthread_mutex_init(&r->fake.lock, NULL);
     r->fake_conf = &r->fake;
     r->fake.close_how = ERR_CLOSED;

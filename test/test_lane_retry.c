@@ -260,6 +260,39 @@ TEST(a_sink_that_is_full_is_asked_again_when_something_ends)
     rig_finish(r);
 }
 
+TEST(no_more_are_in_flight_than_the_sink_announces)
+{
+    struct rig *r = rig_new();
+    r->fake.way = FAKE_HOLDS;
+    r->fake.window = 2;
+    r->conf.max_samples = 1;
+    rig_start(r);
+    rig_scrape(r, "x", 1, "a 1\nb 2\nc 3\nd 4\ne 5\n");
+    for (int i = 0; i < 5; i++) {
+        WAIT(lane_state(r->lane).in_flight == (i < 4 ? 2 : 1));
+        CHECK_INT(fake_held(&r->fake), i < 4 ? 2 : 1);
+        fake_end(&r->fake, 0, OK);
+        WAIT(r->books.delivered == (uint64_t)i + 1);
+    }
+    rig_finish(r);
+}
+
+TEST(an_end_is_shown_in_the_words_of_the_sink)
+{
+    struct rig *r = rig_new();
+    r->conf.retry.min_ns = r->conf.retry.max_ns = INT64_MAX / 4;
+    r->fake.way = FAKE_HOLDS;
+    rig_start(r);
+    rig_scrape(r, "x", 1, "a 1\n");
+    WAIT(fake_held(&r->fake) == 1);
+    fake_end(&r->fake, 0, ERR_TIMEOUT);
+    WAIT(lane_state(r->lane).failing);
+    CHECK_INT(lane_state(r->lane).last_error.status, ERR_TIMEOUT);
+    CHECK_STR(lane_state(r->lane).last_error.text, "fake: so it ended");
+    fake_steer(&r->fake, FAKE_ENDS, OK);
+    rig_finish(r);
+}
+
 TEST(closing_delivers_what_there_is)
 {
     struct rig *r = rig_new();

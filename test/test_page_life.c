@@ -45,6 +45,16 @@ TEST(on_a_page_with_bad_lines_a_series_ends_at_the_second_scrape_that_lacks_it)
     CHECK_INT(page_stats(p).bytes, 0);
 }
 
+TEST(what_was_missed_once_is_known_again)
+{
+    AUTO_PTR(page) struct page *p = new_page();
+    read_text(p, "a 1\nb 2\nc 3\nd 4\n");
+    read_text(p, "d 4\n?\n"); /* the others are kept behind d */
+    size_t known = page_stats(p).known;
+    CHECK_INT(read_text(p, "a 1\nb 2\nc 3\nd 4\n")->len, 4);
+    CHECK_INT(page_stats(p).known, known + 2); /* b and c */
+}
+
 TEST(a_failure_between_two_scrapes_is_none_of_them)
 {
     AUTO_PTR(page) struct page *p = new_page();
@@ -191,6 +201,17 @@ TEST(a_lane_keeps_what_it_has_sent_under_another_slot)
     CHECK_INT(page_stats(p).parsed, 2); /* and every line stayed known */
 }
 
+TEST(other_lanes_change_nothing_in_what_is_known)
+{
+    AUTO_PTR(page) struct page *p = new_page();
+    batch_commit(read_text(p, "a 1\nb 2\nc 3\n"));
+    bind(p, 1, "A");
+    struct batch *b = read_text(p, "b 2\nc 3\n?\n");
+    CHECK_INT(page_stats(p).known, 1); /* c, behind b */
+    CHECK_INT(b->ended_len, 0);        /* a is missed for the first time */
+    CHECK_INT(b->samples[0].series->last_ms, b->scraped_ms);
+}
+
 TEST(a_plan_of_the_same_generation_changes_nothing)
 {
     AUTO_PTR(page) struct page *p = new_page();
@@ -254,6 +275,7 @@ TEST(a_page_takes_a_target_that_shows_the_same)
 {
     struct label labels[] = {{"job", "j"}, {"node", "n"}}, turned[] = {{"node", "n"}, {"job", "j"}};
     struct label other[] = {{"job", "j"}, {"node", "m"}};
+    struct label more[] = {{"job", "j"}, {"node", "n"}, {"pod", "p"}};
     static const char text[] = "a{job=\"x\"} 1 5\n";
     const struct {
         struct target like;
@@ -263,6 +285,7 @@ TEST(a_page_takes_a_target_that_shows_the_same)
         {{.labels = turned, .labels_len = 2}, true},
         {{.labels = labels, .labels_len = 1}, false},
         {{.labels = other, .labels_len = 2}, false},
+        {{.labels = more, .labels_len = 3}, false},
         {{.labels = labels, .labels_len = 2, .honor_labels = true}, false},
         {{.labels = labels, .labels_len = 0}, false},
         {{.labels = labels, .labels_len = 2, .honor_timestamps = true}, true},
@@ -330,6 +353,19 @@ TEST(meta_series_tell_of_the_scrape)
     CHECK_INT(page_stats(p).series, 1);
     CHECK_INT(page_stats(p).bytes, bytes);
     CHECK_INT(read_text(p, "a 1\n")->meta_len, 0);
+}
+
+TEST(there_is_room_for_meta_series_behind_any_number_of_samples)
+{
+    AUTO(buf) struct buf text = BUF_INIT(1000);
+    for (int i = 0; i < 30; i++) {
+        CHECK_INT(buf_printf(&text, "a%d 1\n", i), OK);
+        AUTO_PTR(page) struct page *p = new_page();
+        AUTO(batch) struct batch b = {0};
+        page_read(p, (struct span){text.data, text.len}, 1, &b, NULL);
+        page_add_meta(p, &good, &b);
+        CHECK_INT(b.len, i + 1 + PAGE_META);
+    }
 }
 
 TEST(a_failed_scrape_is_told_and_ends_no_meta_series)

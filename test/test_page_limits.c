@@ -214,6 +214,9 @@ TEST(another_unit_or_help_makes_the_series_of_that_family_forget)
                 series_set_part(s, 0, (struct span){"part", 4});
         }
     }
+    read_text(p, "");
+    read_text(p, "");
+    CHECK_INT(page_stats(p).bytes, 0);
 }
 
 TEST(a_series_that_changes_its_family_forgets_what_was_derived)

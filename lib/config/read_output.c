@@ -110,12 +110,11 @@ static void read_output(struct config_reader *r, const struct yaml_node *n,
 void read_outputs(struct config_reader *r, const struct yaml_node *n, struct pool_entry *p)
 {
     const struct yaml_node *list = yaml_get(n, "outputs");
-    size_t len = read_list_len(r->faults, list, "outputs");
-    if (len == 0 && (!list || list->type == YAML_T_LIST || yaml_is_null(list)))
+    size_t len = read_list_len(r->faults, list, "outputs in all pools", MAX_LANES - r->lanes);
+    if (!list || yaml_is_null(list) || (list->type == YAML_T_LIST && list->len == 0)) {
         fault_add(r->faults, list ? list : n, "a pool needs at least one of 'outputs'");
-    if (r->lanes <= MAX_LANES && r->lanes + len > MAX_LANES)
-        fault_add(r->faults, list->items[MAX_LANES - r->lanes], "more than %d outputs in all pools",
-                  MAX_LANES);
+        return;
+    }
     r->lanes += len;
     p->outputs = mem_alloc(len * sizeof *p->outputs);
     for (p->outputs_len = 0; p->outputs_len < len; p->outputs_len++)

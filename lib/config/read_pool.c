@@ -45,12 +45,7 @@ static void read_filter(struct config_reader *r, const struct yaml_node *n, stru
 
 static void read_filters(struct config_reader *r, const struct yaml_node *n, struct pool_entry *p)
 {
-    size_t len = read_list_len(r->faults, n, "filters");
-    if (len > FILTER_STEPS) {
-        fault_add(r->faults, n->items[FILTER_STEPS], "more than %d filters in a pool",
-                  FILTER_STEPS);
-        len = FILTER_STEPS;
-    }
+    size_t len = read_list_len(r->faults, n, "filters in a pool", FILTER_STEPS);
     p->filters = mem_alloc(len * sizeof *p->filters);
     for (p->filters_len = 0; p->filters_len < len; p->filters_len++)
         read_filter(r, n->items[p->filters_len], &p->filters[p->filters_len]);
@@ -70,7 +65,7 @@ static void read_pool(struct config_reader *r, const struct yaml_node *n, struct
 void read_pools(struct config_reader *r, const struct yaml_node *n)
 {
     struct config *c = r->config;
-    size_t len = read_list_len(r->faults, n, "pools");
+    size_t len = read_list_len(r->faults, n, "pools", MAX_LANES);
     c->pools = mem_alloc(len * sizeof *c->pools);
     for (c->pools_len = 0; c->pools_len < len; c->pools_len++)
         read_pool(r, n->items[c->pools_len], &c->pools[c->pools_len]);

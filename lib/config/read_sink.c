@@ -5,14 +5,18 @@
 #include "mem.h"
 #include "tables.h"
 
-size_t read_list_len(struct faults *f, const struct yaml_node *n, const char *what)
+size_t read_list_len(struct faults *f, const struct yaml_node *n, const char *what, size_t max)
 {
     if (!n || yaml_is_null(n))
         return 0;
-    if (n->type == YAML_T_LIST)
+    if (n->type != YAML_T_LIST) {
+        fault_add(f, n, "%s is a list: each entry begins with '- '", what);
+        return 0;
+    }
+    if (n->len <= max)
         return n->len;
-    fault_add(f, n, "%s is a list: each entry begins with '- '", what);
-    return 0;
+    fault_add(f, n->items[max], "more than %zu %s", max, what);
+    return max;
 }
 
 /* A sink that refuses its settings says so here and not at start. */
@@ -63,7 +67,7 @@ static void read_sink(struct config_reader *r, const struct yaml_node *n, struct
 void read_sinks(struct config_reader *r, const struct yaml_node *n)
 {
     struct config *c = r->config;
-    size_t len = read_list_len(r->faults, n, "sinks");
+    size_t len = read_list_len(r->faults, n, "sinks", MAX_ENTRIES);
     c->sinks = mem_alloc(len * sizeof *c->sinks);
     for (c->sinks_len = 0; c->sinks_len < len; c->sinks_len++)
         read_sink(r, n->items[c->sinks_len], &c->sinks[c->sinks_len]);

@@ -92,7 +92,7 @@ static void read_source(struct config_reader *r, const struct yaml_node *n, stru
 void read_sources(struct config_reader *r, const struct yaml_node *n)
 {
     struct config *c = r->config;
-    size_t len = read_list_len(r->faults, n, "sources");
+    size_t len = read_list_len(r->faults, n, "sources", MAX_ENTRIES);
     c->sources = mem_alloc(len * sizeof *c->sources);
     for (c->sources_len = 0; c->sources_len < len; c->sources_len++)
         read_source(r, n->items[c->sources_len], &c->sources[c->sources_len]);

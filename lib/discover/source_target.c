@@ -385,10 +385,10 @@ static int64_t timeout_ns(const struct source_common *c)
     return timeout < c->interval ? timeout : c->interval;
 }
 
-enum status source_target(const struct source_env *env, const char *given,
-                          const struct text_map *own, struct target **ret, struct err *err)
+enum status source_target(const struct source_env *env, const char *url, const struct text_map *own,
+                          struct target **ret, struct err *err)
 {
-    AUTO(buf) struct buf url = BUF_INIT(SOURCE_URL_MAX);
+    AUTO(buf) struct buf whole = BUF_INIT(SOURCE_URL_MAX);
     AUTO(buf) struct buf instance = BUF_INIT(SOURCE_URL_MAX);
     AUTO(buf) struct buf id = BUF_INIT(2 * SOURCE_URL_MAX);
     struct labels labels = {.len = 0};
@@ -396,19 +396,19 @@ enum status source_target(const struct source_env *env, const char *given,
     bool local = false;
     if (own && own->len > OWN_MAX)
         return err_set(err, ERR_INVALID, "more than %d labels", TARGET_LABELS);
-    enum status r = make_url(given, own, &url, &instance, &local, err);
+    enum status r = make_url(url, own, &whole, &instance, &local, err);
     if (r == OK)
         r = gather(&labels, env, own, instance.data, err);
     if (r != OK)
         return r;
     if (local && env->agent.instance && buf_cat(&id, env->agent.instance, "/", NULL) != OK)
         return bad(err, "agent.instance is too long");
-    if (buf_puts(&id, url.data) != OK)
+    if (buf_puts(&id, whole.data) != OK)
         return bad(err, "agent.instance is too long");
     *ret = target_new(&(struct target){.id = id.data,
                                        .source = c->name,
                                        .pool = c->pool,
-                                       .url = url.data,
+                                       .url = whole.data,
                                        .interval_ns = c->interval,
                                        .timeout_ns = timeout_ns(c),
                                        .max_samples = c->sample_limit,

@@ -2,9 +2,17 @@
 #include "http_session.h"
 
 #include "buf.h"
+#include "hash.h"
 #include "mem.h"
 
 enum { LINE_MAX_BYTES = SECRET_MAX + 256 };
+
+enum { SECRETS = 2 }; /* bearer and password; those of headers come behind */
+
+static size_t headers_len(const struct http_session *s)
+{
+    return s->conf ? s->conf->headers.len : 0;
+}
 
 void http_session_init(struct http_session *s, const struct http_conf *conf,
                        const char *const *headers)
@@ -12,22 +20,19 @@ void http_session_init(struct http_session *s, const struct http_conf *conf,
     *s = (struct http_session){.conf = conf, .headers = headers};
     secret_init(&s->bearer, conf ? conf->bearer : NULL);
     secret_init(&s->password, conf ? conf->password : NULL);
-}
-
-static void wipe(char **secret)
-{
-    if (*secret)
-        explicit_bzero(*secret, strlen(*secret));
-    mem_free(*secret);
-    *secret = NULL;
+    s->header_secrets = mem_alloc(headers_len(s) * sizeof *s->header_secrets);
+    for (size_t i = 0; i < headers_len(s); i++)
+        secret_init(&s->header_secrets[i], conf->headers.items[i].value);
 }
 
 static void forget(struct http_session *s)
 {
     curl_slist_free_all(s->list);
     s->list = NULL;
-    wipe(&s->used_bearer);
-    wipe(&s->used_password);
+    if (s->used_password)
+        explicit_bzero(s->used_password, strlen(s->used_password));
+    mem_free(s->used_password);
+    s->used_password = NULL;
 }
 
 void http_session_done(struct http_session *s)
@@ -35,6 +40,9 @@ void http_session_done(struct http_session *s)
     forget(s);
     secret_done(&s->bearer);
     secret_done(&s->password);
+    for (size_t i = 0; i < headers_len(s); i++)
+        secret_done(&s->header_secrets[i]);
+    mem_free(s->header_secrets);
 }
 
 static void list_add(struct curl_slist **list, const char *line)
@@ -53,41 +61,52 @@ static void list_add_pair(struct curl_slist **list, const char *name, const char
         list_add(list, line.data);
 }
 
-static struct curl_slist *make_list(const struct http_session *s, const char *bearer)
+/* secrets: bearer, password, then one for each header of the configuration. */
+static struct curl_slist *make_list(const struct http_session *s, const struct span *secrets)
 {
     struct curl_slist *list = NULL;
     for (size_t i = 0; s->headers && s->headers[i]; i++)
         list_add(&list, s->headers[i]);
-    for (size_t i = 0; s->conf && i < s->conf->headers.len; i++)
-        list_add_pair(&list, s->conf->headers.items[i].name, ": ", s->conf->headers.items[i].value);
-    if (bearer)
-        list_add_pair(&list, "Authorization", ": Bearer ", bearer);
+    for (size_t i = 0; i < headers_len(s); i++)
+        list_add_pair(&list, s->conf->headers.items[i].name, ": ",
+                      secrets[SECRETS + i].data ? secrets[SECRETS + i].data : "");
+    if (secrets[0].data)
+        list_add_pair(&list, "Authorization", ": Bearer ", secrets[0].data);
     return list;
 }
 
-static bool equal(const char *a, const char *b)
+static enum status get(struct secret *from, struct span *ret, struct err *err)
 {
-    return a && b ? strcmp(a, b) == 0 : a == b;
+    const char *text;
+    enum status s = secret_get(from, &text, err);
+    if (s == OK)
+        *ret = (struct span){text, text ? strlen(text) : 0};
+    return s;
 }
 
 enum status http_session_refresh(struct http_session *s, struct err *err)
 {
-    const char *bearer, *password;
-    enum status r = secret_get(&s->bearer, &bearer, err);
+    size_t n = SECRETS + headers_len(s);
+    struct span few[8], *secrets = n <= ARRAY_LEN(few) ? few : mem_alloc(n * sizeof *secrets);
+    enum status r = get(&s->bearer, &secrets[0], err);
     if (r == OK)
-        r = secret_get(&s->password, &password, err);
-    if (r != OK)
-        return r;
-    if (bearer && bearer[strcspn(bearer, "\r\n")] != '\0')
-        return err_set(err, ERR_IO, "the bearer token has a line break");
-    if (s->version == 0 || !equal(bearer, s->used_bearer) || !equal(password, s->used_password)) {
+        r = get(&s->password, &secrets[1], err);
+    for (size_t i = 0; i < headers_len(s) && r == OK; i++)
+        r = get(&s->header_secrets[i], &secrets[SECRETS + i], err);
+    uint64_t high, low;
+    if (r == OK)
+        hash_pieces(secrets, n, &high, &low);
+    if (r == OK && (s->version == 0 || high != s->used_high || low != s->used_low)) {
         forget(s);
-        s->list = make_list(s, bearer);
-        s->used_bearer = mem_strdup(bearer);
-        s->used_password = mem_strdup(password);
+        s->list = make_list(s, secrets);
+        s->used_password = mem_strdup(secrets[1].data);
+        s->used_high = high;
+        s->used_low = low;
         s->version++;
     }
-    return OK;
+    if (secrets != few)
+        mem_free(secrets);
+    return r;
 }
 
 static void apply_tls(const struct tls_conf *t, CURL *easy)

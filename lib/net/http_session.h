@@ -15,10 +15,12 @@
 struct http_session {
     const struct http_conf *conf; /* NULL: nothing special */
     struct secret bearer, password;
-    const char *const *headers;        /* of the user, ended by NULL */
-    struct curl_slist *list;           /* all headers, with the credentials of the moment */
-    char *used_bearer, *used_password; /* the secrets of the moment, or NULL */
-    uint64_t version;                  /* grows when an easy handle is to be set up anew */
+    struct secret *header_secrets; /* one for each of conf->headers */
+    const char *const *headers;    /* of the user, ended by NULL */
+    struct curl_slist *list;       /* all headers, with the credentials of the moment */
+    char *used_password;           /* of the moment, or NULL */
+    uint64_t used_high, used_low;  /* hash of all secrets of the moment */
+    uint64_t version;              /* grows when an easy handle is to be set up anew */
 };
 
 /* headers ("Name: value", static) go into each request, before those of conf.  conf and headers

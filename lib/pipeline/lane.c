@@ -183,8 +183,8 @@ void lane_close(struct lane *l, int64_t deadline_ns)
     while (deadline_ns < before &&
            !atomic_compare_exchange_weak(&l->close_ns, &before, deadline_ns))
         continue;
-    l->closing = true;
     channel_close(l->input);
+    l->closing = true;
     eventfd_write(l->wake_fd, 1);
 }
 

@@ -48,16 +48,27 @@ static void prepare_room(struct lane *l, struct lane_scratch *s)
     }
 }
 
+/* A sink that may be closed already is not asked: the buffer is closed too, so what would go
+ * there without an address is lost in any case. */
+static enum status render(struct lane *l, const struct target *t, struct buf *out)
+{
+    enum status r = OK;
+    l->rendering++;
+    if (l->sink->render && !l->closing)
+        r = l->sink->render(l->sink_self, t, out);
+    l->rendering--;
+    return r;
+}
+
 /* Key and address of the target, the same for each of its parts, fit. */
-static enum status prepare_names(const struct lane *l, struct lane_scratch *s,
-                                 const struct target *t)
+static enum status prepare_names(struct lane *l, struct lane_scratch *s, const struct target *t)
 {
     if (!s->address.data)
         s->address = (struct buf)BUF_INIT(PAYLOAD_TEXT_MAX);
     buf_truncate(&s->address, 0);
     if (strlen(l->cluster) + 1 + strlen(t->id) > PAYLOAD_TEXT_MAX)
         return ERR_LIMIT;
-    return l->sink->render ? l->sink->render(l->sink_self, t, &s->address) : OK;
+    return render(l, t, &s->address);
 }
 
 /* Never full: nothing is sent while as many as it holds are in flight. */

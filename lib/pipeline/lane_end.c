@@ -202,6 +202,11 @@ static void lose(struct lane *l, struct payload *p, enum lane_loss why)
 
 void lane_end(struct lane *l, struct payload *p, enum status how, bool accepted, const char *text)
 {
+    struct err err = {.status = OK};
+    if (how != OK && accepted && l->sink->explain && l->sink_self) {
+        l->sink->explain(l->sink_self, &err);
+        text = err.text;
+    }
     if (!text || !text[0])
         text = words_for(how);
     if (how != OK)

@@ -18,7 +18,7 @@ struct lane {
     const struct encoder_ops *encoder;
     void *encoder_self;
     const struct sink_ops *sink;
-    void *sink_self;
+    void *sink_self; /* NULL once it is closed; only then it changes */
     size_t max_message, max_samples;
     bool replicas;
     struct lane_retry retry;
@@ -30,7 +30,8 @@ struct lane {
     struct lane_books *books;
     struct sink_lane shared;
     struct payload_pool pool;
-    _Atomic bool closing, done;
+    _Atomic bool closing, done; /* closing: input is closed */
+    _Atomic uint32_t rendering; /* workers inside of the sink's render */
     _Atomic int64_t close_ns, beat_ns;
     _Atomic size_t held, in_flight, held_bytes;
     pthread_mutex_t lock; /* guards what follows */
@@ -61,7 +62,8 @@ void lane_copy_marks(struct payload *to, const struct payload *from, uint32_t fi
 /* The one place where the lane gives up an encoded payload, which is in no list any more. */
 void lane_give_up(struct lane *l, struct payload *p, enum lane_loss why);
 
-/* p, which is in flight, ended so; text (may be NULL) says more.  accepted: the sink had taken
+/* p, which is in flight, ended so; text (may be NULL) says more, for an accepted one the
+ * sink does.  accepted: the sink had taken
  * it, so after a failure nobody knows whether it arrived. */
 void lane_end(struct lane *l, struct payload *p, enum status how, bool accepted, const char *text);
 

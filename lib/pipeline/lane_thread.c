@@ -4,6 +4,7 @@
 
 #include <assert.h>
 #include <poll.h>
+#include <sched.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <time.h>
@@ -81,9 +82,16 @@ static void send_one(struct lane *l, struct payload *p)
         lane_end(l, p, r, false, err.text);
 }
 
+/* Whether the sink, and our channel for ends, take one more. */
+static bool has_flight(const struct lane *l)
+{
+    size_t max = l->shared.window;
+    return l->window.in_flight < (max > 0 && max < LANE_WINDOW ? max : LANE_WINDOW);
+}
+
 static bool may_send(const struct lane *l)
 {
-    return l->window.in_flight < LANE_WINDOW && clock_mono_ns() >= l->resume_ns;
+    return has_flight(l) && clock_mono_ns() >= l->resume_ns;
 }
 
 static void send_ready(struct lane *l)
@@ -131,7 +139,7 @@ static void wait_readable(int fd, int64_t deadline_ns)
 static void wait_for_more(struct lane *l)
 {
     int64_t until = earlier(clock_mono_ns() + BEAT_NS, l->close_ns);
-    if (l->window.in_flight < LANE_WINDOW) {
+    if (has_flight(l)) {
         if (l->window.ready.first)
             until = earlier(until, l->resume_ns);
         until = earlier(until, later(l->resume_ns, window_resume_ns(&l->window)));
@@ -182,7 +190,10 @@ static void stop(struct lane *l)
 {
     void *item;
     struct payload *p;
+    while (l->rendering > 0) /* for less than a moment; whoever comes later sees closing */
+        sched_yield();
     l->sink->close(l->sink_self);
+    l->sink_self = NULL;
     take_ends(l);
     assert(l->window.in_flight == 0); /* as sink_ops.close promises */
     while (channel_recv(l->input, &item, NULL, DEADLINE_NOW) == OK)

@@ -67,12 +67,13 @@ static enum status emit(void *to, const struct target_event *event)
     struct target_event *copy = mem_alloc(sizeof *copy);
     *copy = *event;
     size_t bytes = sizeof *copy + (event->target ? target_bytes(event->target) : 0);
-    r->starved = true; /* before the try: room that comes now is then told */
     enum status s = channel_send(r->changes, copy, bytes, DEADLINE_NOW);
+    if (s == ERR_TIMEOUT) {
+        r->starved = true; /* then once more: room may have come before it was set */
+        s = channel_send(r->changes, copy, bytes, DEADLINE_NOW);
+    }
     if (s == ERR_TIMEOUT)
         s = ERR_AGAIN;
-    else
-        r->starved = false;
     if (s != OK)
         mem_free(copy);
     return s;

@@ -49,6 +49,7 @@ struct family *families_get(struct families *f, struct span name, size_t max)
 
 void families_drop(struct families *f, struct family *family)
 {
+    assert(family->users > 0);
     if (--family->users > 0)
         return;
     *f->bytes -= family_bytes(family);

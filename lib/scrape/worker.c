@@ -106,12 +106,6 @@ static void show(struct job *j, const struct running *r, const struct fetch_resu
     pthread_mutex_unlock(&s->lock);
 }
 
-/* Something else than a page of metrics: nothing on it could be read. */
-static bool is_garbage(const struct worker *w, const struct page_faults *faults)
-{
-    return w->batch.len == 0 && faults->refused == 0 && faults->lines_bad > 0;
-}
-
 static void take_failed(struct worker *w, struct running *r, const struct fetch_result *f)
 {
     struct job *j = r->job;
@@ -130,6 +124,7 @@ static void take_failed(struct worker *w, struct running *r, const struct fetch_
     count_page(w, p, +1);
 }
 
+/* Something else than a page of metrics. */
 static void take_garbage(struct worker *w, struct running *r, const struct fetch_result *f,
                          const struct page_faults *faults)
 {
@@ -150,7 +145,7 @@ static void take_good(struct worker *w, struct running *r, const struct fetch_re
     count_page(w, p, -1);
     page_read(p, f->body, r->start_ms, &w->batch, &faults);
     count_page(w, p, +1);
-    if (is_garbage(w, &faults)) {
+    if (faults.unreadable) {
         take_garbage(w, r, f, &faults);
         return;
     }

@@ -27,3 +27,8 @@ const char *health_url(const char *url, struct buf *out)
         return "";
     return out->data;
 }
+
+bool health_verifies_tls(const struct target *t)
+{
+    return !t->http || t->http->conf.tls.verify;
+}

@@ -12,4 +12,7 @@ const char *health_name(enum target_health health); /* "up", "down", "unknown": 
 /* url without user and password, valid as long as url and out, whose content does not count. */
 const char *health_url(const char *url, struct buf *out);
 
+/* False when the peer's certificate is not checked (verify: false). */
+bool health_verifies_tls(const struct target *t);
+
 #endif

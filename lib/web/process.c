@@ -3,7 +3,6 @@
 #include "process.h"
 
 #include <dirent.h>
-#include <inttypes.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -23,9 +22,9 @@ static uint64_t boot_seconds(void)
     char line[256];
     uint64_t seconds = 0;
     FILE *f = fopen("/proc/stat", "re");
-    while (f && fgets(line, sizeof line, f))
-        if (sscanf(line, "btime %" SCNu64, &seconds) == 1)
-            break;
+    while (f && seconds == 0 && fgets(line, sizeof line, f))
+        if (strncmp(line, "btime ", 6) == 0)
+            seconds = strtoull(line + 6, NULL, 10);
     if (f)
         fclose(f);
     return seconds;
@@ -42,24 +41,32 @@ static uint64_t count_fds(void)
     return n > 3 ? n - 3 : 0; /* ".", ".." and the directory itself */
 }
 
+/* Fields of /proc/self/stat as proc(5) numbers them. */
+enum { STAT_USER = 14, STAT_KERNEL, STAT_THREADS = 20, STAT_START = 22, STAT_SIZE, STAT_PAGES };
+
+static void read_stat(uint64_t fields[STAT_PAGES + 1])
+{
+    char text[1024];
+    head_of("/proc/self/stat", text, sizeof text);
+    const char *p = strrchr(text, ')'); /* the name before it may hold anything */
+    for (size_t i = 3; p && i <= STAT_PAGES; i++) {
+        p = strchr(p, ' ');
+        if (p)
+            fields[i] = strtoull(++p, NULL, 10);
+    }
+}
+
 struct process process_now(void)
 {
     struct process p = {0};
-    char text[1024];
-    head_of("/proc/self/stat", text, sizeof text);
-    const char *rest = strrchr(text, ')'); /* the name before it may hold anything */
-    uint64_t user, kernel, start, threads, size, pages;
+    uint64_t stat[STAT_PAGES + 1] = {0};
     double ticks = (double)sysconf(_SC_CLK_TCK);
-    if (rest && sscanf(rest,
-                       ") %*c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %" SCNu64 " %" SCNu64
-                       " %*s %*s %*s %*s %" SCNu64 " %*s %" SCNu64 " %" SCNu64 " %" SCNu64,
-                       &user, &kernel, &threads, &start, &size, &pages) == 6) {
-        p.cpu_seconds = (double)(user + kernel) / ticks;
-        p.start_seconds = (double)boot_seconds() + (double)start / ticks;
-        p.threads = threads;
-        p.virtual_bytes = size;
-        p.resident_bytes = pages * (uint64_t)sysconf(_SC_PAGESIZE);
-    }
+    read_stat(stat);
+    p.cpu_seconds = (double)(stat[STAT_USER] + stat[STAT_KERNEL]) / ticks;
+    p.start_seconds = (double)boot_seconds() + (double)stat[STAT_START] / ticks;
+    p.threads = stat[STAT_THREADS];
+    p.virtual_bytes = stat[STAT_SIZE];
+    p.resident_bytes = stat[STAT_PAGES] * (uint64_t)sysconf(_SC_PAGESIZE);
     struct rlimit limit;
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0)
         p.max_fds = limit.rlim_cur;

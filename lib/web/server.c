@@ -281,8 +281,7 @@ static bool listen_on(struct server *s, int fd)
 
 static bool start(struct server *s, int fd)
 {
-    int64_t tick_ns = s->conf.request_ns / 4 < SEC_NS ? s->conf.request_ns / 4 : SEC_NS;
-    struct timeval tick = to_timeval(tick_ns);
+    struct timeval tick = to_timeval(s->conf.tick_ns);
     struct timeval timeout = to_timeval(2 * (s->conf.request_ns + s->conf.reply_ns));
     s->http = evhttp_new(s->base);
     s->tick = event_new(s->base, -1, EV_PERSIST, on_tick, s);

@@ -37,13 +37,15 @@ struct server_conf {
     size_t max_connections; /* at most SERVER_CONNECTIONS */
     size_t max_reply_bytes; /* of all replies under way */
     int64_t request_ns, reply_ns;
+    int64_t tick_ns; /* how often these are looked at */
     void (*answer)(void *of, const struct server_request *request, struct server_reply *reply);
     void *of;
 };
-#define SERVER_CONF_DEFAULT                                                          \
-    {                                                                                \
-        .max_connections = SERVER_CONNECTIONS, .max_reply_bytes = (size_t)64 << 20,  \
-        .request_ns = 10 * INT64_C(1000000000), .reply_ns = 30 * INT64_C(1000000000) \
+#define SERVER_CONF_DEFAULT                                                           \
+    {                                                                                 \
+        .max_connections = SERVER_CONNECTIONS, .max_reply_bytes = (size_t)64 << 20,   \
+        .request_ns = 10 * INT64_C(1000000000), .reply_ns = 30 * INT64_C(1000000000), \
+        .tick_ns = INT64_C(1000000000),                                               \
     }
 
 /* Serves fd, a listening socket that does not block, which is the server's from here on, after a

@@ -9,7 +9,6 @@
 #include "discover.h"
 #include "registry.h"
 #include "pool.h"
-#include "registry.h"
 
 /* A pool or lane of an earlier configuration stays in the view, as its books stay in the sums
  * of law 1: with its state as it is while it still drains, zeroed from then on. */

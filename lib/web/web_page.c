@@ -33,7 +33,7 @@ static const char head[] =
     ".warn{color:var(--warn);background:var(--warnbg)}"
     ".say{margin:1rem 0;padding:.7rem 1rem;border-radius:.5rem;overflow-wrap:anywhere}"
     ".say ul{margin:.2rem 0 0;padding-left:1.2rem}"
-    ".cards{display:grid;grid-template-columns:repeat(auto-fit,minmax(10.5rem,1fr));gap:.7rem}"
+    ".cards{display:grid;grid-template-columns:repeat(auto-fit,minmax(9.5rem,1fr));gap:.7rem}"
     ".card,.t{background:var(--card);border:1px solid var(--line);border-radius:.5rem}"
     ".card{padding:.6rem .9rem}.card b{display:block;font-size:1.3rem;font-weight:600;"
     "font-variant-numeric:tabular-nums}.t{overflow-x:auto}"

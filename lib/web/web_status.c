@@ -4,6 +4,7 @@
 
 #include "clock.h"
 #include "entries.h"
+#include "health.h"
 #include "json_out.h"
 #include "laws.h"
 #include "log.h"
@@ -139,6 +140,16 @@ static void write_memory(struct json_out *j, const struct view *v)
     json_out_close(j, '}');
 }
 
+/* Targets whose certificate nobody checks, because a source says verify: false. */
+static size_t count_unverified(const struct view *v)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < v->targets_len; i++)
+        n += strncmp(v->targets[i].target->url, "https:", 6) == 0 &&
+             !health_verifies_tls(v->targets[i].target);
+    return n;
+}
+
 static void write_lists(struct json_out *j, const struct view *v)
 {
     json_out_open(j, "pools", '[');
@@ -153,6 +164,7 @@ static void write_lists(struct json_out *j, const struct view *v)
     for (size_t i = 0; i < v->sources_len; i++)
         write_source(j, &v->sources[i]);
     json_out_close(j, ']');
+    json_out_uint(j, "targets_without_tls_verification", count_unverified(v));
 }
 
 static void write_log(struct json_out *j)

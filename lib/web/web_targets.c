@@ -35,6 +35,8 @@ static void write_target(struct json_out *j, const struct registry_entry *e)
     json_out_string(j, "pool", t->pool);
     json_out_string(j, "source", t->source);
     write_labels(j, t);
+    if (strncmp(t->url, "https:", 6) == 0)
+        json_out_bool(j, "tls_verified", health_verifies_tls(t));
     json_out_string(j, "health", health_name(s.health));
     json_out_double(j, "interval_seconds", seconds(t->interval_ns));
     json_out_double(j, "timeout_seconds", seconds(t->timeout_ns));

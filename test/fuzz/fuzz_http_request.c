@@ -83,8 +83,12 @@ static void start(void)
     struct server_conf conf = SERVER_CONF_DEFAULT;
     signal(SIGPIPE, SIG_IGN);
     made_init(&made, 2);
-    base = event_base_new();
+    struct event_config *config = event_config_new();
+    event_config_set_flag(config, EVENT_BASE_FLAG_PRECISE_TIMER); /* ticks come at once */
+    base = event_base_new_with_config(config);
+    event_config_free(config);
     conf.answer = answer;
+    conf.tick_ns = 20 * INT64_C(1000);
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     where.sun_family = AF_UNIX;
     require(bind(fd, (struct sockaddr *)&where, sizeof where.sun_family) == 0); /* any name */
@@ -146,6 +150,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     text[len] = '\0';
     close(fd);
+    while (server_counts(server).connections > 0) /* nothing stays for the next input */
+        event_base_loop(base, EVLOOP_NONBLOCK);
     look_at(text, len);
     require(asked <= 1 && server_counts(server).requests - requests <= 1);
     require(server_counts(server).reply_bytes == 0);

@@ -168,6 +168,16 @@ TEST(the_host_of_a_url_is_found)
     }
 }
 
+TEST(the_port_of_a_url_is_found)
+{
+    CHECK_INT(nats_conf_port("nats://a:1234"), 1234);
+    CHECK_INT(nats_conf_port("a:1234"), 1234);
+    CHECK_INT(nats_conf_port("nats://a"), 4222);
+    CHECK_INT(nats_conf_port("nats://[::1]"), 4222);
+    CHECK_INT(nats_conf_port("nats://[::1]:99"), 99);
+    CHECK_INT(nats_conf_port("nats://a:99999"), 4222);
+}
+
 TEST(a_template_gives_the_wildcard_of_its_subjects)
 {
     static const struct {

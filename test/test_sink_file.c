@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static char dir[] = "/tmp/strata-file-XXXXXX", path[64];
+static char dir[] = "/tmp/strata-sink-XXXXXX", path[64];
 
 static void enter(void)
 {
