@@ -136,7 +136,9 @@ class UnderLoad(harness.Case):
         self.wait_for(lambda: all(now > then for now, then in
                                   zip(targets.stats()["served"], before)), 15,
                       "each target is still scraped")
-        failed = books.failed(self.balanced(agent, 20))
+        metrics = self.balanced(agent, 20)
+        failed = books.failed(metrics)
+        self.assertEqual(books.lost(metrics), {})
         account = self.stop(agent, timeout=40)
         found = read_all(self, client)
         self.assertEqual(account["lost"], 0)
