@@ -207,7 +207,7 @@ TEST(a_change_changes_the_identity_of_its_part_alone)
 {
     CHECK_STR(changes("{x: 1", "{x: 3"), "s");
     CHECK_STR(changes("name: s,", "name: s, interval: 10s,"), "s");
-    CHECK_STR(changes("name: s,", "name: s, http: {password: a},"), "s");
+    CHECK_STR(changes("name: s,", "name: s, http: {user: u, password: a},"), "s");
     CHECK_STR(changes("min: 1", "min: 2"), "p");
     CHECK_STR(changes("name: main", "name: main, in_flight: 65"), "p");
     CHECK_STR(changes("{json: ", "{replicas: true, json: "), "o");

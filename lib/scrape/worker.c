@@ -98,6 +98,7 @@ static void show(struct job *j, const struct running *r, const struct fetch_resu
     if (news->health == TARGET_UP)
         *t = *news;
     t->health = news->health;
+    t->failure = news->failure;
     t->last_error = news->last_error;
     t->scraped_ms = r->start_ms;
     t->duration_ns = f->duration_ns;
@@ -110,7 +111,7 @@ static void take_failed(struct worker *w, struct running *r, const struct fetch_
 {
     struct job *j = r->job;
     struct pool_books *b = w->crew->books;
-    struct target_shown news = {.health = TARGET_DOWN, .last_error = f->err};
+    struct target_shown news = {.health = TARGET_DOWN, .failure = f->why, .last_error = f->err};
     b->failed[f->why]++;
     show(j, r, f, &news);
     if (f->why == SCRAPE_CLOSED)
