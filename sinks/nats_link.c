@@ -12,7 +12,7 @@
 #include <inttypes.h>
 #include <signal.h>
 
-#define GRACE_NS SEC_NS       /* for an attempt beyond connect_timeout, before it is cut off */
+#define GRACE_NS SEC_NS /* for an attempt beyond connect_timeout, and between two looks at it */
 #define FREE_NS  (2 * SEC_NS) /* for the thread to go */
 
 struct nats_link *nats_link_new(const struct nats_conf *conf, struct sink_lane *lane)
@@ -65,17 +65,17 @@ static enum status ensure_started(struct nats_link *l, struct err *err)
     return err_set(err, ERR_IO, "cannot start a thread: %s", strerror(why));
 }
 
-/* Cuts off an attempt that hangs; returns when to look again.  lock is held. */
+/* Cuts off an attempt that hangs; returns when to look again.  lock is held.  nats.c itself ends
+ * an attempt after connect_timeout, unless it hangs: no socket of another attempt is ever so old. */
 static int64_t cut_overdue(struct nats_link *l)
 {
+    int64_t now_ns = clock_mono_ns();
     if (l->up || l->attempt_ns == 0)
         return DEADLINE_NEVER;
-    int64_t due_ns = l->attempt_ns + l->conf.connect_timeout + GRACE_NS, now_ns = clock_mono_ns();
-    if (now_ns < due_ns)
-        return due_ns;
-    (void)nats_cut(l->attempt_port, nats_state_owns);
-    l->attempt_ns = now_ns;
-    return now_ns + l->conf.connect_timeout + GRACE_NS;
+    if (now_ns < l->attempt_ns + GRACE_NS)
+        return l->attempt_ns + GRACE_NS;
+    (void)nats_cut(l->attempt_port, l->conf.connect_timeout + GRACE_NS, nats_state_owns);
+    return now_ns + GRACE_NS;
 }
 
 /* lock is held. */
@@ -200,10 +200,6 @@ void nats_link_free(struct nats_link *l)
     pthread_mutex_unlock(&l->lock);
     natsConnection_Close(l->nc); /* wakes the thread from whatever it asks */
     pthread_mutex_unlock(&l->use);
-    pthread_mutex_lock(&l->lock);
-    if (l->attempt_ns)
-        (void)nats_cut(l->attempt_port, nats_state_owns);
-    pthread_mutex_unlock(&l->lock);
     int64_t until_ns = clock_mono_ns() + FREE_NS;
     pthread_mutex_lock(&l->lock);
     while (l->started && !l->done && clock_mono_ns() < until_ns)

@@ -50,6 +50,10 @@ bool agent_file_changed(const struct agent *a);
 void agent_tick(struct agent *a);
 bool agent_is_changing(const struct agent *a);
 
+/* Whether so many replaced outputs still drain that another reload had better wait: what one
+ * reload leaves behind is bounded by agent.grace, what many leave behind by this. */
+bool agent_is_crowded(const struct agent *a);
+
 /* No new scrape begins; what is under way is finished and delivered within agent.grace.
  * pause(of) is called again and again: it waits a moment, and returns true when the rest is to be
  * cut short. */

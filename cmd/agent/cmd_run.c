@@ -22,6 +22,7 @@ struct loop {
     int signal_fd;
     int watch_fd;    /* -1: no watch */
     int64_t look_ns; /* when to look at the file; 0: not */
+    bool reload;     /* as soon as the agent is not crowded */
 };
 
 /* All threads inherit the mask, so that signals come by the descriptor only. */
@@ -92,8 +93,11 @@ static void loop_run(struct agent *a, struct loop *l)
         bool look = l->look_ns != 0 && clock_mono_ns() >= l->look_ns;
         if (look)
             l->look_ns = 0;
-        if (signal == SIGHUP || (look && agent_file_changed(a)))
+        l->reload |= signal == SIGHUP || (look && agent_file_changed(a));
+        if (l->reload && !agent_is_crowded(a)) {
+            l->reload = false;
             agent_reload(a);
+        }
         agent_tick(a);
     }
 }

@@ -11,7 +11,7 @@
 
 #include <sys/resource.h>
 
-enum { OTHER_DESCRIPTORS = 256 }; /* logs, sinks, web, watches */
+enum { OTHER_DESCRIPTORS = 256, MAX_DRAINING = 16 }; /* logs, sinks, web, watches */
 
 /* Ledgers. */
 
@@ -349,6 +349,14 @@ bool agent_is_changing(const struct agent *a)
         if (!l->wanted)
             return true;
     return false;
+}
+
+bool agent_is_crowded(const struct agent *a)
+{
+    size_t draining = 0;
+    for (const struct live_lane *l = a->lanes; l; l = l->next)
+        draining += !l->wanted;
+    return draining >= MAX_DRAINING;
 }
 
 static void close_pools(struct agent *a)

@@ -281,10 +281,10 @@ static void check_given_up(const char *scheme, const char *tls)
     CHECK(strstr(run.err.text, url));
     CHECK_INT(recv(peer, url, 1, MSG_DONTWAIT | MSG_TRUNC) >= 0, 1); /* what it sent, or its end */
     close(peer);
-    int again = mute_accept(fd, tls); /* the next attempt, which closing cuts off */
+    int again = mute_accept(fd, tls); /* closing does not wait for the next attempt */
     int64_t start_ns = clock_mono_ns();
     sink_run_close(&run);
-    CHECK(clock_mono_ns() - start_ns < 1900 * MS_NS);
+    CHECK(clock_mono_ns() - start_ns < 4 * SEC_NS);
     close(again);
     close(fd);
 }
