@@ -5,7 +5,10 @@
 #include "hash.h"
 #include "mem.h"
 
-enum { LINE_MAX_BYTES = SECRET_MAX + 256 };
+enum {
+    LINE_MAX_BYTES = SECRET_MAX + 256,
+    CA_SECONDS = 60, /* a file of authorities is read again; libcurl's own time is a day */
+};
 
 enum { SECRETS = 2 }; /* bearer and password; those of headers come behind */
 
@@ -25,9 +28,23 @@ void http_session_init(struct http_session *s, const struct http_conf *conf,
         secret_init(&s->header_secrets[i], conf->headers.items[i].value);
 }
 
+void http_headers_release(struct http_headers *h)
+{
+    if (!h || --h->users > 0)
+        return;
+    curl_slist_free_all(h->list);
+    mem_free(h);
+}
+
+struct http_headers *http_session_headers(struct http_session *s)
+{
+    s->list->users++;
+    return s->list;
+}
+
 static void forget(struct http_session *s)
 {
-    curl_slist_free_all(s->list);
+    http_headers_release(s->list);
     s->list = NULL;
     if (s->used_password)
         explicit_bzero(s->used_password, strlen(s->used_password));
@@ -98,7 +115,8 @@ enum status http_session_refresh(struct http_session *s, struct err *err)
         hash_pieces(secrets, n, &high, &low);
     if (r == OK && (s->version == 0 || high != s->used_high || low != s->used_low)) {
         forget(s);
-        s->list = make_list(s, secrets);
+        s->list = mem_alloc(sizeof *s->list);
+        *s->list = (struct http_headers){.users = 1, .list = make_list(s, secrets)};
         s->used_password = mem_strdup(secrets[1].data);
         s->used_high = high;
         s->used_low = low;
@@ -114,6 +132,7 @@ static void apply_tls(const struct tls_conf *t, CURL *easy)
     /* With a CApath, which Debian sets by default, libcurl keeps no authorities between
      * connections: 28 ms each instead of 1. */
     curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
+    curl_easy_setopt(easy, CURLOPT_CA_CACHE_TIMEOUT, (long)CA_SECONDS);
     if (!t)
         return;
     if (t->ca[0])
@@ -135,7 +154,8 @@ void http_session_apply(const struct http_session *s, CURL *easy)
     curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     curl_easy_setopt(easy, CURLOPT_PROXY, c ? c->proxy : "");
     curl_easy_setopt(easy, CURLOPT_NOPROXY, "");
-    curl_easy_setopt(easy, CURLOPT_HTTPHEADER, s->list);
+    /* A name that resolves slowly must not hold up the thread when its transfer is given up. */
+    curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
     apply_tls(c ? &c->tls : NULL, easy);
     if (c && c->gzip)
         curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "gzip");
@@ -174,19 +194,21 @@ static enum status rename_host(const char *url, const char *name, char **ret_url
 }
 
 enum status http_session_url(const struct http_session *s, CURL *easy, const char *url,
-                             struct curl_slist **ret_to, struct curl_slist **ret_headers,
-                             struct err *err)
+                             const struct http_headers *headers, struct curl_slist **ret_to,
+                             struct curl_slist **ret_headers, struct err *err)
 {
     *ret_to = *ret_headers = NULL;
     const char *name = s->conf ? s->conf->tls.server_name : "";
     if (name[0] == '\0' || strncmp(url, "https:", 6) != 0) {
         curl_easy_setopt(easy, CURLOPT_URL, url);
+        curl_easy_setopt(easy, CURLOPT_CONNECT_TO, NULL);
+        curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers->list);
         return OK;
     }
     char *other = NULL;
     if (rename_host(url, name, &other, ret_to, ret_headers) != OK)
         return err_set(err, ERR_INVALID, "'%s' is no URL", url);
-    for (struct curl_slist *l = s->list; l; l = l->next)
+    for (struct curl_slist *l = headers->list; l; l = l->next)
         list_add(ret_headers, l->data);
     curl_easy_setopt(easy, CURLOPT_URL, other);
     curl_easy_setopt(easy, CURLOPT_CONNECT_TO, *ret_to);

@@ -12,12 +12,18 @@
 
 #include <curl/curl.h>
 
+/* A list that transfers under way still read after it has been replaced. */
+struct http_headers {
+    unsigned users;
+    struct curl_slist *list;
+};
+
 struct http_session {
     const struct http_conf *conf; /* NULL: nothing special */
     struct secret bearer, password;
     struct secret *header_secrets; /* one for each of conf->headers */
     const char *const *headers;    /* of the user, ended by NULL */
-    struct curl_slist *list;       /* all headers, with the credentials of the moment */
+    struct http_headers *list;     /* all headers, with the credentials of the moment */
     char *used_password;           /* of the moment, or NULL */
     uint64_t used_high, used_low;  /* hash of all secrets of the moment */
     uint64_t version;              /* grows when an easy handle is to be set up anew */
@@ -37,12 +43,17 @@ enum status http_session_refresh(struct http_session *s, struct err *err) NODISC
  * handle, and when version has grown. */
 void http_session_apply(const struct http_session *s, CURL *easy);
 
-/* Sets url.  With a server_name of its own the certificate is checked against that name, while
+/* The headers of the moment, for one transfer: libcurl reads them while it runs.  To be released
+ * when it has ended. */
+struct http_headers *http_session_headers(struct http_session *s);
+void http_headers_release(struct http_headers *h); /* NULL is fine */
+
+/* Sets url and headers.  With a server_name of its own the certificate is checked against that name, while
  * the connection goes to the url's host, whose name stays in the Host header; *ret_to and
  * *ret_headers are lists that the caller frees (curl_slist_free_all) after the transfer; NULL
  * else.  ERR_INVALID: not a URL. */
 enum status http_session_url(const struct http_session *s, CURL *easy, const char *url,
-                             struct curl_slist **ret_to, struct curl_slist **ret_headers,
-                             struct err *err) NODISCARD;
+                             const struct http_headers *headers, struct curl_slist **ret_to,
+                             struct curl_slist **ret_headers, struct err *err) NODISCARD;
 
 #endif

@@ -39,6 +39,7 @@ struct fetch {
     size_t max_body, header_bytes;
     struct buf body;
     struct curl_slist *to, *headers;
+    struct http_headers *shared;
     int64_t start_ns;
     bool body_too_large, headers_too_large;
     char error[CURL_ERROR_SIZE]; /* what libcurl has to say of a failure */
@@ -269,6 +270,8 @@ static void finish(struct fetch *x, struct fetch_result *r)
     curl_slist_free_all(x->to);
     curl_slist_free_all(x->headers);
     x->to = x->headers = NULL;
+    http_headers_release(x->shared);
+    x->shared = NULL;
     target_unref(x->target);
     x->target = NULL;
     x->client->users--;
@@ -310,7 +313,8 @@ static enum status begin(struct fetch *x, struct err *err)
         return r;
     if (x->version != s->version)
         set_up(x);
-    r = http_session_url(s, x->easy, x->target->url, &x->to, &x->headers, err);
+    x->shared = http_session_headers(s);
+    r = http_session_url(s, x->easy, x->target->url, x->shared, &x->to, &x->headers, err);
     return r == OK ? curl_loop_add(x->fetcher->loop, x->shard, x->easy, err) : r;
 }
 

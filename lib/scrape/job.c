@@ -21,10 +21,27 @@ struct target_state *target_state_ref(struct target_state *s)
     return s;
 }
 
+void target_state_count(struct target_state *s, struct pool_books *books, size_t series,
+                        size_t bytes)
+{
+    if (s->counted) {
+        s->counted->series -= s->counted_series;
+        s->counted->series_bytes -= s->counted_bytes;
+    }
+    s->counted = books;
+    s->counted_series = series;
+    s->counted_bytes = bytes;
+    if (books) {
+        books->series += series;
+        books->series_bytes += bytes;
+    }
+}
+
 void target_state_unref(struct target_state *s)
 {
     if (!s || --s->refs > 0)
         return;
+    target_state_count(s, NULL, 0, 0);
     page_free(s->page);
     pthread_mutex_destroy(&s->lock);
     mem_free(s);

@@ -46,8 +46,10 @@ struct target_state {
     _Atomic uint32_t refs;
     uint64_t shard; /* hash of the id: which worker, which connections */
     _Atomic bool busy;
-    struct job job;       /* the one that is out, while busy: no scrape allocates one */
-    struct page *page;    /* of the job that is out; NULL until the first */
+    struct job job;             /* the one that is out, while busy: no scrape allocates one */
+    struct page *page;          /* of the job that is out; NULL until the first */
+    struct pool_books *counted; /* where the page is counted; the job's, as the next two */
+    size_t counted_series, counted_bytes;
     size_t body_bytes;    /* of the last body, to make room for the next; the job's */
     pthread_mutex_t lock; /* guards shown */
     struct target_shown shown;
@@ -56,6 +58,11 @@ struct target_state {
 struct target_state *target_state_new(const char *target_id);
 struct target_state *target_state_ref(struct target_state *s);
 void target_state_unref(struct target_state *s); /* NULL is fine */
+/* The page of s counts for so much in those gauges, in place of what it counted for; books outlive
+ * s, which takes itself out of them when it goes. */
+void target_state_count(struct target_state *s, struct pool_books *books, size_t series,
+                        size_t bytes);
+
 struct target_shown target_state_shown(struct target_state *s);
 
 /* The job of s, which must not be busy and is so now.  Takes references of its own. */

@@ -559,6 +559,11 @@ void page_free(struct page *p)
     mem_free(p);
 }
 
+struct target *page_target(const struct page *p)
+{
+    return p->target;
+}
+
 struct page_stats page_stats(const struct page *p)
 {
     struct page_stats s = p->stats;

@@ -124,6 +124,9 @@ void page_end(struct page *p, int64_t ended_ms, struct batch *b);
 
 struct page_stats page_stats(const struct page *p);
 
+/* Whose page it is; may be NULL. */
+struct target *page_target(const struct page *p);
+
 /* For which filters and lanes the page works, in which limits.  Two plans of one generation
  * are equal. */
 struct page_plan {

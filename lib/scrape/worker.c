@@ -19,39 +19,38 @@ struct running {
 
 /* Pages. */
 
-static void count_page(struct worker *w, const struct page *p, int sign)
+/* What a scrape that says the end of all series says in its ids, where others have 0 or why they
+ * failed: a target whose labels change ends the old ones and is scraped at the same due time. */
+#define OUTCOME_ENDED UINT32_MAX
+
+/* The gauges of the pool follow what the page of s holds now. */
+static void recount(struct worker *w, struct target_state *s)
 {
-    struct page_stats s = page_stats(p);
-    struct pool_books *b = w->crew->books;
-    if (sign > 0) {
-        b->series += s.series;
-        b->series_bytes += s.bytes + s.table_bytes;
-    } else {
-        b->series -= s.series;
-        b->series_bytes -= s.bytes + s.table_bytes;
-    }
+    struct page_stats now = {.series = 0};
+    if (s->page)
+        now = page_stats(s->page);
+    target_state_count(s, w->crew->books, now.series, now.bytes + now.table_bytes);
 }
 
-static void encode(struct worker *w, const struct job *j, uint32_t outcome)
+static void encode(struct worker *w, const struct job *j, const struct target *t, uint32_t outcome)
 {
-    struct lane_scrape scrape = {.target = j->target,
-                                 .due_ms = j->due_ms,
-                                 .outcome = outcome,
-                                 .clock_steps = j->clock_steps};
+    struct lane_scrape scrape = {
+        .target = t, .due_ms = j->due_ms, .outcome = outcome, .clock_steps = j->clock_steps};
     pipeline_encode(w->crew->pipeline, &w->scratch, &w->batch, &scrape);
     batch_commit(&w->batch);
 }
 
-/* Says that all series of the job's page have ended, and frees it. */
+/* Says that all series of the job's page have ended, under the address they were sent to, and
+ * frees it. */
 static void end_page(struct worker *w, struct job *j)
 {
     struct target_state *s = j->state;
-    count_page(w, s->page, -1);
     page_bind(s->page, &w->crew->plan);
     page_end(s->page, clock_wall_ms(), &w->batch);
-    encode(w, j, 0);
+    encode(w, j, page_target(s->page), OUTCOME_ENDED);
     page_free(s->page);
     s->page = NULL;
+    recount(w, s);
 }
 
 /* The page of the job's target, bound to this pool's filters and lanes. */
@@ -117,12 +116,11 @@ static void take_failed(struct worker *w, struct running *r, const struct fetch_
     if (f->why == SCRAPE_CLOSED)
         return; /* that is nothing about the target */
     struct page *p = get_page(w, j);
-    count_page(w, p, -1);
     page_failed(p, r->start_ms, &w->batch);
     struct page_meta meta = {.duration_seconds = (double)f->duration_ns / (double)SEC_NS};
     page_add_meta(p, &meta, &w->batch);
-    encode(w, j, (uint32_t)f->why + 1);
-    count_page(w, p, +1);
+    encode(w, j, j->target, (uint32_t)f->why + 1);
+    recount(w, j->state);
 }
 
 /* Something else than a page of metrics. */
@@ -143,9 +141,7 @@ static void take_good(struct worker *w, struct running *r, const struct fetch_re
     struct job *j = r->job;
     struct page_faults faults;
     struct page *p = get_page(w, j);
-    count_page(w, p, -1);
     page_read(p, f->body, r->start_ms, &w->batch, &faults);
-    count_page(w, p, +1);
     if (faults.unreadable) {
         take_garbage(w, r, f, &faults);
         return;
@@ -158,7 +154,8 @@ static void take_good(struct worker *w, struct running *r, const struct fetch_re
                              .series_added = faults.added,
                              .body_bytes = f->body.len};
     page_add_meta(p, &meta, &w->batch);
-    encode(w, j, 0);
+    encode(w, j, j->target, 0);
+    recount(w, j->state);
     count_read(w->crew->books, scraped, f->body.len, &faults);
     w->crew->books->scraped++;
     struct target_shown news = {.health = TARGET_UP,
@@ -205,7 +202,7 @@ static void start_scrape(struct worker *w, struct job *j)
     w->in_flight++;
     w->crew->books->running++;
     struct fetch_request q = {.target = j->target,
-                              .shard = j->state->shard,
+                              .shard = j->state->shard >> 32, /* the low bits chose the worker */
                               .max_body = w->crew->max_body,
                               .expect_body = j->state->body_bytes + j->state->body_bytes / 16,
                               .user = r};
