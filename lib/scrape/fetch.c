@@ -352,9 +352,10 @@ enum status fetcher_new(struct fetcher **ret, const struct fetcher_conf *conf, s
 {
     struct fetcher *f = mem_alloc(sizeof *f);
     f->conf = *conf;
-    long each = (conf->max_connections + SHARDS - 1) / SHARDS;
+    long most = conf->max_connections > 1 ? conf->max_connections : 1;
+    unsigned shards = most < SHARDS ? (unsigned)most : SHARDS;
     struct curl_loop_conf loop = {
-        .shards = SHARDS, .max_connections = each > 0 ? each : 1, .done = transfer_done, .of = f};
+        .shards = shards, .max_connections = most / (long)shards, .done = transfer_done, .of = f};
     enum status s = curl_loop_new(&f->loop, &loop, err);
     if (s != OK) {
         mem_free(f);
