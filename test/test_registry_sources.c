@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What several sources tell the registry: who is scraped, and for whom there is room. */
+#include "hash.h"
 #include "place.h"
 #include "registry_test.h"
 
@@ -66,7 +67,7 @@ TEST(targets_above_the_bound_are_refused_and_counted)
     close_registry(r, NULL);
 }
 
-/* A target that every source may find. */
+/* A target of ten seconds that every source may find. */
 static struct target found(const char *id)
 {
     struct target t = like(id, "main");
@@ -80,6 +81,7 @@ static void add_ranked(struct registry *r, uint32_t source, uint32_t rank, const
     tell_ranked(r, TARGET_ADDED, source, rank, &t);
 }
 
+/* That one is scraped, and at its times. */
 static void check_scraped(struct registry *r, const char *id)
 {
     struct registry_entry *entries;
@@ -87,6 +89,7 @@ static void check_scraped(struct registry *r, const char *id)
     size_t n = registry_entries(r, &entries);
     CHECK_INT(n, 1);
     CHECK_STR(entries[0].target->id, id);
+    CHECK_INT(entries[0].next_due_ms % 10000, hash_bytes(id, strlen(id)) % 10000);
     registry_entries_free(entries, n);
 }
 
@@ -146,11 +149,11 @@ TEST(all_targets_of_a_source_follow_its_rank)
     check_scraped(r, "a1");
     tell_ranked(r, TARGET_RANK, 1, 3, NULL);
     check_scraped(r, "b");
-    drop(r, 2, "b");
-    check_scraped(r, "c");
     tell_ranked(r, TARGET_RANK, 1, 0, NULL);
     check_scraped(r, "a1"); /* before a2, as it was found */
     tell_ranked(r, TARGET_RANK, 1, 3, NULL);
+    check_scraped(r, "b");
+    drop(r, 2, "b");
     check_scraped(r, "c");
     tell_ranked(r, TARGET_RANK, 7, 0, NULL); /* of no source that has targets */
     check_scraped(r, "c");
@@ -229,27 +232,27 @@ TEST(at_most_as_many_targets_wait_as_there_is_room_for)
 
 TEST(a_target_that_waits_may_change_go_or_be_missing_from_a_list)
 {
-    struct registry *r = open_registry_of(1, false);
-    add_all(r, "abcde");
-    check_known(r, "a");
-    drop(r, 1, "b"); /* waits */
-    check_known(r, "a");
-    CHECK_INT(registry_books(r).targets_waiting, 0);
-    add_all(r, "c");
+    struct registry *r = open_registry_of(2, false);
+    add_all(r, "abcd");
     struct target changed = like("c", "other");
-    changed.url = "d";
+    changed.url = "elsewhere";
+    changed.interval_ns = 20 * SEC_NS;
     tell(r, TARGET_ADDED, 1, &changed);
-    check_known(r, "a");
+    check_known(r, "a b");
     CHECK_INT(registry_pool_places(r, "other"), 0);
-    CHECK_INT(registry_books(r).targets_waiting, 1);
+    CHECK_INT(registry_books(r).targets_waiting, 2);
     drop(r, 1, "a");
-    check_known(r, "c");
+    check_known(r, "b c"); /* as it is now, and before d as ever */
     CHECK_INT(registry_pool_places(r, "other"), 1);
+    drop(r, 1, "d");
+    check_known(r, "b c");
+    CHECK_INT(registry_books(r).targets_waiting, 0);
     add_all(r, "x");
     tell(r, TARGET_RESYNC, 1, NULL);
-    add_all(r, "c");
+    add_all(r, "b");
+    tell(r, TARGET_ADDED, 1, &changed);
     tell(r, TARGET_SYNCED, 1, NULL);
-    check_known(r, "c");
+    check_known(r, "b c");
     CHECK_INT(registry_books(r).targets_waiting, 0);
     close_registry(r, NULL);
 }

@@ -205,8 +205,10 @@ static void leave_all(struct discover *d)
 
 static void tell_ranks(struct discover *d)
 {
-    for (size_t i = 0; i < d->len && !d->closed; i++)
-        d->closed = slot_tell_rank(d->slots[i]) == ERR_CLOSED;
+    enum status r = d->closed ? ERR_CLOSED : OK;
+    for (size_t i = 0; i < d->len && r == OK; i++)
+        r = slot_tell_rank(d->slots[i]);
+    d->closed = r == ERR_CLOSED;
 }
 
 /* Running. */
