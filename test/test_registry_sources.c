@@ -222,8 +222,9 @@ TEST(at_most_as_many_targets_wait_as_there_is_room_for)
     check_known(r, "a b");
     CHECK_INT(registry_books(r).targets_waiting, 2);
     CHECK_INT(registry_books(r).targets_refused, 5);
-    for (const char *id = "a\0b\0c\0d"; *id; id += 2)
-        drop(r, 1, id);
+    static const char *const ids[] = {"a", "b", "c", "d"};
+    for (size_t i = 0; i < ARRAY_LEN(ids); i++)
+        drop(r, 1, ids[i]);
     check_known(r, "");
     add_all(r, "g");
     check_known(r, "g");
