@@ -161,6 +161,20 @@ void *setting_group(const struct setting *s, void *conf)
     return field(s, conf);
 }
 
+static void keep_first(void *to, const char *setting, size_t item, const char *text)
+{
+    struct err *first = to;
+    (void)setting;
+    (void)item;
+    if (first->status == OK)
+        (void)err_set(first, ERR_INVALID, "%s", text);
+}
+
+struct setting_report setting_report_first(struct err *first)
+{
+    return (struct setting_report){keep_first, first};
+}
+
 void setting_defaults(const struct setting *table, void *conf)
 {
     for (const struct setting *s = table; s->name; s++) {
