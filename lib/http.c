@@ -3,8 +3,6 @@
 
 #include "mem.h"
 
-#include <stdarg.h>
-
 const struct setting tls_settings[] = {
     SETTING_STRING(tls_conf, ca, "", 0, "PEM file of trusted authorities; empty: the system's"),
     SETTING_STRING(tls_conf, cert, "", 0, "PEM file of the client's certificate"),
@@ -37,34 +35,22 @@ static bool has_break(const char *s)
     return s[strcspn(s, "\r\n")] != '\0';
 }
 
-PRINTF(4, 5)
-static void tell(const struct setting_report *r, const char *setting, size_t item, const char *fmt,
-                 ...)
-{
-    struct err err;
-    va_list ap;
-    va_start(ap, fmt);
-    vsnprintf(err.text, sizeof err.text, fmt, ap);
-    va_end(ap);
-    r->add(r->to, setting, item, err.text);
-}
-
 static void check_secret(const char *name, const char *text, const struct setting_report *r)
 {
     if (has_break(text))
-        tell(r, name, SETTING_ALL, "%s has a line break", name);
+        setting_tell(r, name, SETTING_ALL, "%s has a line break", name);
     if (strcmp(text, "file:") == 0)
-        tell(r, name, SETTING_ALL, "%s: file: without a path", name);
+        setting_tell(r, name, SETTING_ALL, "%s: file: without a path", name);
 }
 
 static void check_login(const struct http_conf *c, const struct setting_report *r)
 {
     if (c->user[0] && c->bearer[0])
-        tell(r, "bearer", SETTING_ALL, "user and bearer exclude each other");
+        setting_tell(r, "bearer", SETTING_ALL, "user and bearer exclude each other");
     if (c->password[0] && !c->user[0])
-        tell(r, "password", SETTING_ALL, "a password without a user");
+        setting_tell(r, "password", SETTING_ALL, "a password without a user");
     if (strchr(c->user, ':') || has_break(c->user)) /* RFC 7617, 2 */
-        tell(r, "user", SETTING_ALL, "user has a ':' or a line break");
+        setting_tell(r, "user", SETTING_ALL, "user has a ':' or a line break");
     check_secret("password", c->password, r);
     check_secret("bearer", c->bearer, r);
 }
@@ -73,14 +59,14 @@ static void check_header(const struct http_conf *c, size_t i, const struct setti
 {
     const struct text_pair *h = &c->headers.items[i];
     if (!is_header_name(h->name))
-        tell(r, "headers", i, "headers: '%s' is no name of a header", h->name);
+        setting_tell(r, "headers", i, "headers: '%s' is no name of a header", h->name);
     if (has_break(h->value))
-        tell(r, "headers", i, "headers: the value of '%s' has a line break", h->name);
+        setting_tell(r, "headers", i, "headers: the value of '%s' has a line break", h->name);
     if ((c->user[0] || c->bearer[0]) && strcasecmp(h->name, "Authorization") == 0)
-        tell(r, "headers", i, "headers: '%s' beside user or bearer", h->name);
+        setting_tell(r, "headers", i, "headers: '%s' beside user or bearer", h->name);
     for (size_t k = 0; k < i; k++)
         if (strcasecmp(h->name, c->headers.items[k].name) == 0) {
-            tell(r, "headers", i, "headers: '%s' is there twice", h->name);
+            setting_tell(r, "headers", i, "headers: '%s' is there twice", h->name);
             return;
         }
 }
@@ -89,8 +75,8 @@ void http_check(const struct http_conf *conf, const struct setting_report *repor
 {
     check_login(conf, report);
     if (!conf->tls.cert[0] != !conf->tls.key[0])
-        tell(report, conf->tls.cert[0] ? "tls.cert" : "tls.key", SETTING_ALL,
-             "tls: cert and key go together");
+        setting_tell(report, conf->tls.cert[0] ? "tls.cert" : "tls.key", SETTING_ALL,
+                     "tls: cert and key go together");
     for (size_t i = 0; i < conf->headers.len; i++)
         check_header(conf, i, report);
 }

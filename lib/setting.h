@@ -137,6 +137,10 @@ struct setting_report {
     void *to;
 };
 
+/* One fault. */
+void setting_tell(const struct setting_report *report, const char *setting, size_t item,
+                  const char *fmt, ...) PRINTF(4, 5);
+
 /* A report that keeps the first fault in *first and leaves the others out; *first has
  * status OK before, ERR_INVALID once there is one. */
 struct setting_report setting_report_first(struct err *first);

@@ -52,14 +52,12 @@ static const struct setting settings[] = {
 static void file_check(const void *conf, const struct setting_report *report)
 {
     const struct file_conf *c = conf;
-    struct err err;
     size_t digits = strspn(c->mode, "01234567");
-    if (digits < 3 || digits > 4 || c->mode[digits]) {
-        (void)err_set(&err, ERR_INVALID, "mode: '%s' is no octal number like 0640", c->mode);
-        report->add(report->to, "mode", SETTING_ALL, err.text);
-    }
+    if (digits < 3 || digits > 4 || c->mode[digits])
+        setting_tell(report, "mode", SETTING_ALL, "mode: '%s' is no octal number like 0640",
+                     c->mode);
     if (c->path[0] == '\0' || strlen(c->path) + SUFFIX_MAX >= PATH_MAX)
-        report->add(report->to, "path", SETTING_ALL, "path: empty or too long");
+        setting_tell(report, "path", SETTING_ALL, "path: empty or too long");
 }
 
 /* Into a FIFO or a device, which nothing locks, any number may write. */

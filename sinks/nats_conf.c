@@ -161,7 +161,7 @@ static bool report_part(const struct nats_conf *part, const char *setting, size_
     struct err err;
     if (nats_conf_check(part, &err) == OK)
         return true;
-    report->add(report->to, setting, item, err.text);
+    setting_tell(report, setting, item, "%s", err.text);
     return false;
 }
 
@@ -181,10 +181,8 @@ static void report_names(const struct nats_conf *c, const struct nats_conf *good
     AUTO_PTR(template) struct template *subject = NULL;
     struct err err;
     if (report_part(&part, "subject", SETTING_ALL, report) &&
-        template_new(&subject, c->subject, "unknown", NULL, &err) != OK) {
-        (void)err_wrap(&err, ERR_INVALID, "subject");
-        report->add(report->to, "subject", SETTING_ALL, err.text);
-    }
+        template_new(&subject, c->subject, "unknown", NULL, &err) != OK)
+        setting_tell(report, "subject", SETTING_ALL, "subject: %s", err.text);
     part = *good;
     part.inbox_prefix = c->inbox_prefix;
     (void)report_part(&part, "inbox_prefix", SETTING_ALL, report);
@@ -227,12 +225,12 @@ static void report_stream(const struct nats_conf *c, const struct nats_conf *goo
     part.jetstream.stream = c->jetstream.stream;
     (void)report_part(&part, "jetstream.stream", SETTING_ALL, report);
     for (const struct setting *s = stream_settings; s->name && !c->jetstream.stream[0]; s++) {
-        char setting[80], text[120];
+        char setting[80];
         if (setting_is_default(s, &c->jetstream))
             continue;
         snprintf(setting, sizeof setting, "jetstream.%s", s->name);
-        snprintf(text, sizeof text, "jetstream: %s: without the name of the stream", s->name);
-        report->add(report->to, setting, SETTING_ALL, text);
+        setting_tell(report, setting, SETTING_ALL, "jetstream: %s: without the name of the stream",
+                     s->name);
     }
 }
 

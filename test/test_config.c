@@ -281,7 +281,18 @@ static const struct fault_case {
      "f:3:39: a second sink named 'out'\n"},
     {MIN_SOURCE "pools: [{name: main, filters: [{clip: {min: 2, max: 1}}], outputs: [{json: , "
                 "sink: out}]}]\n" MIN_SINK,
-     "f:2:33: clip: min 2 is above max 1\n"},
+     "f:2:45: clip: min 2 is above max 1\n"},
+    {MIN_SOURCE "pools: [{name: main, outputs: [{json: , sink: out}], filters: [\n"
+                "  {clip: {min: 2, max: 1, regex: \"(\", kinds: [gauge, a, b]}}]}]\n" MIN_SINK,
+     "f:3:16: clip: min 2 is above max 1\n"
+     "f:3:34: clip: regex '(': missing closing parenthesis, at character 1\n"
+     "f:3:54: clip: kinds: 'a' is none of: untyped, gauge, counter, histogram, gaugehistogram, "
+     "summary, info, stateset\n"
+     "f:3:57: clip: kinds: 'b' is none of: untyped, gauge, counter, histogram, gaugehistogram, "
+     "summary, info, stateset\n"},
+    {"sources: [{name: s, file: {files: [a, \"\", b, \"\"]}, pool: main}]\n" MIN_POOL MIN_SINK,
+     "f:1:39: file: files: number 2 is empty\n"
+     "f:1:46: file: files: number 4 is empty\n"},
     {MIN_SOURCE "pools: [{name: main, filters: [{}], outputs: [{json: , sink: out}]}]\n" MIN_SINK,
      "f:2:32: no kind of filter is named; one of: clamp, "},
     {MIN_SOURCE "pools: [{name: main, workers: 65, outputs: [{json: , sink: out}]}]\n" MIN_SINK,

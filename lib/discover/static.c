@@ -42,18 +42,13 @@ static void static_check(const void *conf, const struct source_env *env,
     const struct static_conf *c = conf;
     const struct text_map *own = &c->labels;
     struct err labels = {OK, ""}, err;
-    char text[sizeof err.text + 16];
     if (!is_good(env, "http://localhost/", own, &labels)) {
-        snprintf(text, sizeof text, "labels: %s", labels.text);
-        report->add(report->to, "labels", SETTING_ALL, text);
+        setting_tell(report, "labels", SETTING_ALL, "labels: %s", labels.text);
         own = &none;
     }
-    for (size_t i = 0; i < c->targets.len; i++) {
-        if (is_good(env, c->targets.items[i], own, &err) || strcmp(err.text, labels.text) == 0)
-            continue;
-        snprintf(text, sizeof text, "targets: %s", err.text);
-        report->add(report->to, "targets", i, text);
-    }
+    for (size_t i = 0; i < c->targets.len; i++)
+        if (!is_good(env, c->targets.items[i], own, &err) && strcmp(err.text, labels.text) != 0)
+            setting_tell(report, "targets", i, "targets: %s", err.text);
 }
 
 static enum status static_open(void **ret_self, const void *conf, const struct source_env *env,
