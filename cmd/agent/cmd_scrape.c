@@ -95,7 +95,7 @@ static const struct text_map *own_labels(const struct source_conf *s)
     const struct setting *labels = s ? setting_find(s->ops->settings, "labels") : NULL;
     if (!labels || labels->type != SETTING_T_MAP)
         return &none;
-    return (const struct text_map *)((const char *)s->conf + labels->offset);
+    return (const void *)((const char *)s->conf + labels->offset);
 }
 
 static enum status make_target(struct once *o, const char *url, struct err *err)

@@ -7,10 +7,11 @@
  *
  * YAML by yaml.h; every table of settings.h names its own keys, so this file knows only what
  * stands around them.  ${ENV} in values: unset is a fault, ${ENV:-default} and $$ as in a
- * shell.  All faults of a file are found in one go, each with its place (where the YAML itself ends being
- * one, the rest cannot be read; what settings of one kind are to each other is looked at once each
- * of them is right); a file with one fault is refused whole.  Each filter, encoder, sink and source is opened once, to check its settings,
- * and closed; nothing is connected.  */
+ * shell.  All faults of a file are found in one go, each with its place; a file with one fault is
+ * refused whole.  Two things hide faults: what is no YAML hides all that is not YAML's; a setting
+ * without a value hides what the settings beside it have against each other.  Each filter,
+ * encoder, sink and source is opened once, to check its settings, and closed; nothing is
+ * connected.  */
 #ifndef CONFIG_H
 #define CONFIG_H
 
