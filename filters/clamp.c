@@ -29,11 +29,22 @@ static const struct setting settings[] = {
     SETTING_DOUBLE_OPTIONAL(clamp_conf, max_value, "what replaces a value above max; unset: max"),
     SETTING_END};
 
-static enum status clamp_open(void **ret_self, const void *conf, struct err *err)
+static void clamp_check(const void *conf, const struct setting_report *report)
 {
     const struct clamp_conf *c = conf;
     if (c->min > c->max)
-        return err_set(err, ERR_INVALID, "clamp: min %g is above max %g", c->min, c->max);
+        setting_tell(report, "min", SETTING_ALL, "min %g is above max %g", c->min, c->max);
+    selector_check(&c->select, report);
+}
+
+static enum status clamp_open(void **ret_self, const void *conf, struct err *err)
+{
+    const struct clamp_conf *c = conf;
+    struct err first = {OK, ""};
+    struct setting_report report = setting_report_first(&first);
+    clamp_check(conf, &report);
+    if (first.status != OK)
+        return err_set(err, first.status, "clamp: %s", first.text);
 
     struct selector *selector;
     if (selector_new(&selector, &c->select, err) != OK)
@@ -76,6 +87,7 @@ const struct filter_ops filter_clamp = {
     .help = "replaces values outside a range",
     .settings = settings,
     .conf_size = sizeof(struct clamp_conf),
+    .check = clamp_check,
     .open = clamp_open,
     .selects = clamp_selects,
     .apply = clamp_apply,

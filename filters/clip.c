@@ -29,11 +29,22 @@ static const struct setting settings[] = {
     SETTING_BOOL(clip_conf, drop_nan, "false", "whether NaN is dropped"),
     SETTING_END};
 
-static enum status clip_open(void **ret_self, const void *conf, struct err *err)
+static void clip_check(const void *conf, const struct setting_report *report)
 {
     const struct clip_conf *c = conf;
     if (c->min > c->max)
-        return err_set(err, ERR_INVALID, "clip: min %g is above max %g", c->min, c->max);
+        setting_tell(report, "min", SETTING_ALL, "min %g is above max %g", c->min, c->max);
+    selector_check(&c->select, report);
+}
+
+static enum status clip_open(void **ret_self, const void *conf, struct err *err)
+{
+    const struct clip_conf *c = conf;
+    struct err first = {OK, ""};
+    struct setting_report report = setting_report_first(&first);
+    clip_check(conf, &report);
+    if (first.status != OK)
+        return err_set(err, first.status, "clip: %s", first.text);
 
     struct selector *selector;
     if (selector_new(&selector, &c->select, err) != OK)
@@ -76,6 +87,7 @@ const struct filter_ops filter_clip = {
     .help = "drops samples whose value is outside a range",
     .settings = settings,
     .conf_size = sizeof(struct clip_conf),
+    .check = clip_check,
     .open = clip_open,
     .selects = clip_selects,
     .apply = clip_apply,

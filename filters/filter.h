@@ -24,6 +24,9 @@ struct filter_ops {
     const struct setting *settings; /* ends with SETTING_END */
     size_t conf_size;               /* of the struct the table describes */
 
+    /* As sink_ops.check. */
+    void (*check)(const void *conf, const struct setting_report *report);
+
     /* Checks what the table cannot (min <= max) and copies what it needs: conf
      * is freed afterwards.  ERR_INVALID with *err filled refuses the
      * configuration; nothing is left to close then. */

@@ -35,57 +35,59 @@ static bool has_break(const char *s)
     return s[strcspn(s, "\r\n")] != '\0';
 }
 
-static enum status check_secret(const char *name, const char *text, struct err *err)
+static void check_secret(const char *name, const char *text, const struct setting_report *r)
 {
     if (has_break(text))
-        return err_set(err, ERR_INVALID, "%s has a line break", name);
+        setting_tell(r, name, SETTING_ALL, "%s has a line break", name);
     if (strcmp(text, "file:") == 0)
-        return err_set(err, ERR_INVALID, "%s: file: without a path", name);
-    return OK;
+        setting_tell(r, name, SETTING_ALL, "%s: file: without a path", name);
 }
 
-static enum status check_login(const struct http_conf *c, struct err *err)
+static void check_login(const struct http_conf *c, const struct setting_report *r)
 {
     if (c->user[0] && c->bearer[0])
-        return err_set(err, ERR_INVALID, "user and bearer exclude each other");
+        setting_tell(r, "bearer", SETTING_ALL, "user and bearer exclude each other");
     if (c->password[0] && !c->user[0])
-        return err_set(err, ERR_INVALID, "a password without a user");
+        setting_tell(r, "password", SETTING_ALL, "a password without a user");
     if (strchr(c->user, ':') || has_break(c->user)) /* RFC 7617, 2 */
-        return err_set(err, ERR_INVALID, "user has a ':' or a line break");
-    enum status s = check_secret("password", c->password, err);
-    return s == OK ? check_secret("bearer", c->bearer, err) : s;
+        setting_tell(r, "user", SETTING_ALL, "user has a ':' or a line break");
+    check_secret("password", c->password, r);
+    check_secret("bearer", c->bearer, r);
 }
 
-static enum status check_header(const struct http_conf *c, size_t i, struct err *err)
+static void check_header(const struct http_conf *c, size_t i, const struct setting_report *r)
 {
     const struct text_pair *h = &c->headers.items[i];
     if (!is_header_name(h->name))
-        return err_set(err, ERR_INVALID, "headers: '%s' is no name of a header", h->name);
+        setting_tell(r, "headers", i, "headers: '%s' is no name of a header", h->name);
     if (has_break(h->value))
-        return err_set(err, ERR_INVALID, "headers: the value of '%s' has a line break", h->name);
+        setting_tell(r, "headers", i, "headers: the value of '%s' has a line break", h->name);
     if ((c->user[0] || c->bearer[0]) && strcasecmp(h->name, "Authorization") == 0)
-        return err_set(err, ERR_INVALID, "headers: '%s' beside user or bearer", h->name);
+        setting_tell(r, "headers", i, "headers: '%s' beside user or bearer", h->name);
     for (size_t k = 0; k < i; k++)
-        if (strcasecmp(h->name, c->headers.items[k].name) == 0)
-            return err_set(err, ERR_INVALID, "headers: '%s' is there twice", h->name);
-    return OK;
+        if (strcasecmp(h->name, c->headers.items[k].name) == 0) {
+            setting_tell(r, "headers", i, "headers: '%s' is there twice", h->name);
+            return;
+        }
 }
 
-static enum status check(const struct http_conf *c, struct err *err)
+void http_check(const struct http_conf *conf, const struct setting_report *report)
 {
-    enum status s = check_login(c, err);
-    if (s == OK && !c->tls.cert[0] != !c->tls.key[0])
-        s = err_set(err, ERR_INVALID, "tls: cert and key go together");
-    for (size_t i = 0; i < c->headers.len && s == OK; i++)
-        s = check_header(c, i, err);
-    return s;
+    check_login(conf, report);
+    if (!conf->tls.cert[0] != !conf->tls.key[0])
+        setting_tell(report, conf->tls.cert[0] ? "tls.cert" : "tls.key", SETTING_ALL,
+                     "tls: cert and key go together");
+    for (size_t i = 0; i < conf->headers.len; i++)
+        check_header(conf, i, report);
 }
 
 enum status http_new(struct http **ret, const struct http_conf *conf, struct err *err)
 {
-    enum status s = check(conf, err);
-    if (s != OK)
-        return s;
+    struct err first = {OK, ""};
+    struct setting_report report = setting_report_first(&first);
+    http_check(conf, &report);
+    if (first.status != OK)
+        return err_set(err, first.status, "%s", first.text);
     struct http *h = mem_alloc(sizeof *h);
     h->refs = 1;
     setting_copy(http_settings, &h->conf, conf);

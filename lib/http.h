@@ -33,6 +33,9 @@ struct http {
     struct http_conf conf;
 };
 
+/* Tells of all that http_new would refuse. */
+void http_check(const struct http_conf *conf, const struct setting_report *report);
+
 /* A copy of conf; the caller holds the first reference.  ERR_INVALID: basic and bearer
  * both, a password without a user, a line break in one of them, file: without a path, a
  * certificate without its key, a header that is no header, is there twice, or is made by us

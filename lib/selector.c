@@ -44,6 +44,19 @@ static enum status add_kinds(const struct text_list *list, unsigned *kinds, stru
     return status;
 }
 
+void selector_check(const struct selector_conf *conf, const struct setting_report *report)
+{
+    struct err err;
+    struct regex *regex = NULL;
+    unsigned kinds = 0;
+    if (conf->regex[0] && regex_new(&regex, conf->regex, &err) != OK)
+        setting_tell(report, "regex", SETTING_ALL, "%s", err.text);
+    regex_free(regex);
+    for (size_t i = 0; i < conf->kinds.len; i++)
+        if (add_kind(conf->kinds.items[i], &kinds, &err) != OK)
+            setting_tell(report, "kinds", i, "%s", err.text);
+}
+
 enum status selector_new(struct selector **ret, const struct selector_conf *conf, struct err *err)
 {
     unsigned kinds = conf->kinds.len ? 0 : SINGLE_KINDS;

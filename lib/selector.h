@@ -39,6 +39,9 @@ struct selector_conf {
 
 struct selector; /* immutable: any number of threads */
 
+/* Tells of all that selector_new would refuse. */
+void selector_check(const struct selector_conf *conf, const struct setting_report *report);
+
 /* conf may go afterwards.  ERR_INVALID: *err says what is wrong with the expression, or which
  * kind there is not. */
 enum status selector_new(struct selector **ret, const struct selector_conf *conf,

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <math.h>
+#include <stdarg.h>
 
 struct unit {
     const char *suffix;
@@ -159,6 +160,31 @@ enum status setting_put(const struct setting *s, void *conf, const char *name, c
 void *setting_group(const struct setting *s, void *conf)
 {
     return field(s, conf);
+}
+
+void setting_tell(const struct setting_report *report, const char *setting, size_t item,
+                  const char *fmt, ...)
+{
+    struct err err;
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(err.text, sizeof err.text, fmt, ap);
+    va_end(ap);
+    report->add(report->to, setting, item, err.text);
+}
+
+static void keep_first(void *to, const char *setting, size_t item, const char *text)
+{
+    struct err *first = to;
+    (void)setting;
+    (void)item;
+    if (first->status == OK)
+        (void)err_set(first, ERR_INVALID, "%s", text);
+}
+
+struct setting_report setting_report_first(struct err *first)
+{
+    return (struct setting_report){keep_first, first};
 }
 
 void setting_defaults(const struct setting *table, void *conf)

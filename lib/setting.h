@@ -126,6 +126,25 @@ enum status setting_bounds(const struct setting *s, struct buf *out) NODISCARD;
 /* Whether conf holds the default; of a LIST or MAP: nothing, of a GROUP: everywhere. */
 bool setting_is_default(const struct setting *s, const void *conf);
 
+/* What is wrong with a conf, one call of add for each fault: what finds several tells of all of
+ * them, whoever reads a file knows their places.
+ *     setting   "servers"; in groups "jetstream.create"
+ *     item      of a LIST or MAP, from 0; else SETTING_ALL
+ *     text      as that of an err; borrowed  */
+#define SETTING_ALL SIZE_MAX
+struct setting_report {
+    void (*add)(void *to, const char *setting, size_t item, const char *text);
+    void *to;
+};
+
+/* One fault. */
+void setting_tell(const struct setting_report *report, const char *setting, size_t item,
+                  const char *fmt, ...) PRINTF(4, 5);
+
+/* A report that keeps the first fault in *first and leaves the others out; *first has
+ * status OK before, ERR_INVALID once there is one. */
+struct setting_report setting_report_first(struct err *first);
+
 /* The value in conf as an operator would write it, behind what out holds: a LIST as
  * ["a", "b"], a MAP and a GROUP as {name: value, ...}, a secret as it stands in the file
  * when it is file:PATH, else as "***".  OK, or ERR_LIMIT as buf.h says it. */

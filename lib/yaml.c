@@ -28,6 +28,7 @@ struct reader {
     struct span text;
     const struct yaml_limits *limits;
     struct yaml *tree;
+    const struct yaml_twice *twice; /* NULL: it is an error */
     struct err *err;
 };
 
@@ -214,28 +215,52 @@ static enum status read_scalar(struct reader *r, const yaml_event_t *e, unsigned
 
 static int by_key(const void *left, const void *right)
 {
-    const struct yaml_node *a = *(const struct yaml_node *const *)left;
-    const struct yaml_node *b = *(const struct yaml_node *const *)right;
+    const struct yaml_node *a = (*(struct yaml_pair *const *)left)->key;
+    const struct yaml_node *b = (*(struct yaml_pair *const *)right)->key;
     int order = strcmp(a->text, b->text);
     if (order == 0)
         order = (a->line > b->line) - (a->line < b->line);
     return order ? order : (a->column > b->column) - (a->column < b->column);
 }
 
+static enum status found_twice(struct reader *r, const struct yaml_node *key,
+                               const struct yaml_node *first)
+{
+    if (!r->twice)
+        return err_set(r->err, ERR_INVALID,
+                       "%u:%u: the key '%.100s' is there twice, first at %u:%u", key->line,
+                       key->column, key->text, first->line, first->column);
+    r->twice->add(r->twice->to, key, first);
+    return OK;
+}
+
+static void drop_pairs_without_key(struct yaml_node *map)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < map->len; i++)
+        if (map->pairs[i].key)
+            map->pairs[kept++] = map->pairs[i];
+    map->len = kept;
+}
+
 /* Sorted, for a file may have a hundred thousand keys in one map. */
-static enum status check_keys(struct reader *r, const struct yaml_node *map)
+static enum status check_keys(struct reader *r, struct yaml_node *map)
 {
     enum status s = OK;
-    const struct yaml_node **keys = mem_alloc(map->len * sizeof(struct yaml_node *));
+    struct yaml_pair **pairs = mem_alloc(map->len * sizeof(struct yaml_pair *));
     for (size_t i = 0; i < map->len; i++)
-        keys[i] = map->pairs[i].key;
-    qsort(keys, map->len, sizeof(struct yaml_node *), by_key);
-    for (size_t i = 1; i < map->len && s == OK; i++)
-        if (strcmp(keys[i - 1]->text, keys[i]->text) == 0)
-            s = err_set(r->err, ERR_INVALID,
-                        "%u:%u: the key '%.100s' is there twice, first at %u:%u", keys[i]->line,
-                        keys[i]->column, keys[i]->text, keys[i - 1]->line, keys[i - 1]->column);
-    mem_free(keys);
+        pairs[i] = &map->pairs[i];
+    qsort(pairs, map->len, sizeof(struct yaml_pair *), by_key);
+    for (size_t i = 1, first = 0; i < map->len && s == OK; i++) {
+        if (strcmp(pairs[first]->key->text, pairs[i]->key->text) != 0) {
+            first = i;
+            continue;
+        }
+        s = found_twice(r, pairs[i]->key, pairs[first]->key);
+        pairs[i]->key = NULL;
+    }
+    mem_free(pairs);
+    drop_pairs_without_key(map);
     return s;
 }
 
@@ -356,11 +381,17 @@ static struct span skip_mark(struct span text)
 enum status yaml_parse(struct yaml **ret, struct span text, const struct yaml_limits *limits,
                        struct err *err)
 {
+    return yaml_parse_twice(ret, text, limits, NULL, err);
+}
+
+enum status yaml_parse_twice(struct yaml **ret, struct span text, const struct yaml_limits *limits,
+                             const struct yaml_twice *twice, struct err *err)
+{
     enum status s = check_size(&text, limits, err);
     if (s != OK)
         return s;
     text = skip_mark(text);
-    struct reader r = {.text = text, .limits = limits, .err = err};
+    struct reader r = {.text = text, .limits = limits, .twice = twice, .err = err};
     if (!yaml_parser_initialize(&r.parser))
         abort(); /* out of memory */
     r.tree = mem_alloc(sizeof *r.tree);

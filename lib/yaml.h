@@ -48,6 +48,16 @@ struct yaml;
  * empty document (comments only) is OK and has no root. */
 enum status yaml_parse(struct yaml **ret, struct span text, const struct yaml_limits *limits,
                        struct err *err) NODISCARD;
+
+/* Likewise, but a key that is in its map already is no error: add is told of the key and of
+ * the first one, whose value counts; the second pair is left out of the tree. */
+struct yaml_twice {
+    void (*add)(void *to, const struct yaml_node *key, const struct yaml_node *first);
+    void *to;
+};
+enum status yaml_parse_twice(struct yaml **ret, struct span text, const struct yaml_limits *limits,
+                             const struct yaml_twice *twice, struct err *err) NODISCARD;
+
 void yaml_free(struct yaml *y); /* NULL is fine; all nodes with it */
 DEFINE_AUTO_PTR(yaml, yaml_free)
 

@@ -49,15 +49,35 @@ static const struct setting settings[] = {
     SETTING_INT(file_conf, keep, "3", 0, 1000, "how many files PATH.1, PATH.2, ... are kept"),
     SETTING_END};
 
-static enum status file_open(void **ret_self, const void *conf, struct sink_lane *lane,
-                             struct err *err)
+static void file_check(const void *conf, const struct setting_report *report)
 {
     const struct file_conf *c = conf;
     size_t digits = strspn(c->mode, "01234567");
     if (digits < 3 || digits > 4 || c->mode[digits])
-        return err_set(err, ERR_INVALID, "mode: '%s' is no octal number like 0640", c->mode);
+        setting_tell(report, "mode", SETTING_ALL, "mode: '%s' is no octal number like 0640",
+                     c->mode);
     if (c->path[0] == '\0' || strlen(c->path) + SUFFIX_MAX >= PATH_MAX)
-        return err_set(err, ERR_INVALID, "path: empty or too long");
+        setting_tell(report, "path", SETTING_ALL, "path: empty or too long");
+}
+
+/* Into a FIFO or a device, which nothing locks, any number may write. */
+static const char *file_exclusive(const void *conf)
+{
+    const struct file_conf *c = conf;
+    struct stat st;
+    bool odd = c->path && stat(c->path, &st) == 0 && !S_ISREG(st.st_mode);
+    return odd ? NULL : c->path;
+}
+
+static enum status file_open(void **ret_self, const void *conf, struct sink_lane *lane,
+                             struct err *err)
+{
+    const struct file_conf *c = conf;
+    struct err first = {OK, ""};
+    struct setting_report report = setting_report_first(&first);
+    file_check(conf, &report);
+    if (first.status != OK)
+        return err_set(err, first.status, "%s", first.text);
     struct file_sink *self = mem_alloc(sizeof *self);
     self->path = mem_strdup(c->path);
     self->mode = (mode_t)strtoul(c->mode, NULL, 8);
@@ -233,6 +253,8 @@ const struct sink_ops sink_file = {
     .settings = settings,
     .conf_size = sizeof(struct file_conf),
     .max_payload = 16 << 20,
+    .check = file_check,
+    .exclusive = file_exclusive,
     .open = file_open,
     .send = file_send,
     .close = file_close,

@@ -77,6 +77,7 @@ const struct sink_ops sink_nats = {
     .settings = nats_settings,
     .conf_size = sizeof(struct nats_conf),
     .max_payload = (1 << 20) - NATS_HEADER_ROOM,
+    .check = nats_conf_report,
     .open = nats_open,
     .render = nats_render,
     .send = nats_send,

@@ -3,6 +3,7 @@
 #include "nats_conf.h"
 
 #include "clock.h"
+#include "template.h"
 
 #define HOUR_NS (3600 * SEC_NS)
 
@@ -151,4 +152,98 @@ enum status nats_conf_wildcard(const char *subject, struct buf *out)
             return s;
         subject += len + 1;
     }
+}
+
+/* part is a good conf but for what is looked at: nats_conf_check finds a fault of that alone. */
+static bool report_part(const struct nats_conf *part, const char *setting, size_t item,
+                        const struct setting_report *report)
+{
+    struct err err;
+    if (nats_conf_check(part, &err) == OK)
+        return true;
+    setting_tell(report, setting, item, "%s", err.text);
+    return false;
+}
+
+static void report_names(const struct nats_conf *c, const struct nats_conf *good,
+                         const struct setting_report *report)
+{
+    struct nats_conf part = *good;
+    part.servers = c->servers;
+    if (c->servers.len == 0)
+        (void)report_part(&part, "servers", SETTING_ALL, report);
+    for (size_t i = 0; i < c->servers.len; i++) {
+        part.servers = (struct text_list){&c->servers.items[i], 1};
+        (void)report_part(&part, "servers", i, report);
+    }
+    part = *good;
+    part.subject = c->subject;
+    AUTO_PTR(template) struct template *subject = NULL;
+    struct err err;
+    if (report_part(&part, "subject", SETTING_ALL, report) &&
+        template_new(&subject, c->subject, "unknown", NULL, &err) != OK)
+        setting_tell(report, "subject", SETTING_ALL, "subject: %s", err.text);
+    part = *good;
+    part.inbox_prefix = c->inbox_prefix;
+    (void)report_part(&part, "inbox_prefix", SETTING_ALL, report);
+    part = *good;
+    part.name = c->name;
+    (void)report_part(&part, "name", SETTING_ALL, report);
+}
+
+static void report_login(const struct nats_conf *c, const struct nats_conf *good,
+                         const struct setting_report *report)
+{
+    struct nats_conf part = *good;
+    part.user = c->user;
+    part.token = c->token;
+    part.creds = c->creds;
+    part.nkey = part.seed = c->nkey;
+    (void)report_part(&part,
+                      c->nkey[0]    ? "nkey"
+                      : c->creds[0] ? "creds"
+                                    : "token",
+                      SETTING_ALL, report);
+    part = *good;
+    part.user = c->user;
+    part.password = c->password;
+    (void)report_part(&part, "password", SETTING_ALL, report);
+    part = *good;
+    part.nkey = c->nkey;
+    part.seed = c->seed;
+    (void)report_part(&part, c->nkey[0] ? "nkey" : "seed", SETTING_ALL, report);
+    part = *good;
+    part.tls = c->tls;
+    (void)report_part(&part, c->tls.cert[0] ? "tls.cert" : "tls.key", SETTING_ALL, report);
+}
+
+/* What is said of a stream that is not named would have no effect. */
+static void report_stream(const struct nats_conf *c, const struct nats_conf *good,
+                          const struct setting_report *report)
+{
+    struct nats_conf part = *good;
+    part.jetstream.stream = c->jetstream.stream;
+    (void)report_part(&part, "jetstream.stream", SETTING_ALL, report);
+    for (const struct setting *s = stream_settings; s->name && !c->jetstream.stream[0]; s++) {
+        char setting[80];
+        if (setting_is_default(s, &c->jetstream))
+            continue;
+        snprintf(setting, sizeof setting, "jetstream.%s", s->name);
+        setting_tell(report, setting, SETTING_ALL, "jetstream: %s: without the name of the stream",
+                     s->name);
+    }
+}
+
+void nats_conf_report(const void *conf, const struct setting_report *report)
+{
+    struct nats_conf good = {.subject = NULL};
+    setting_defaults(nats_settings, &good);
+    static char server[] = "localhost";
+    char *servers[] = {server};
+    struct nats_conf with_server = good;
+    with_server.servers = (struct text_list){servers, 1};
+    report_names(conf, &with_server, report);
+    report_login(conf, &with_server, report);
+    report_stream(conf, &with_server, report);
+    setting_done(nats_settings, &good);
 }

@@ -32,6 +32,9 @@ extern const struct setting nats_settings[];
 /* ERR_INVALID: what no server could make work.  *err names the setting. */
 enum status nats_conf_check(const struct nats_conf *c, struct err *err) NODISCARD;
 
+/* As sink_ops.check, of a struct nats_conf. */
+void nats_conf_report(const void *conf, const struct setting_report *report);
+
 #define NATS_HOST_MAX 256
 
 /* The host of a URL from servers, without brackets and port.  ERR_INVALID: it is none. */

@@ -47,6 +47,14 @@ struct sink_ops {
     const char *const *encoders; /* encoders it takes, ended by NULL; NULL: all that make
                                     bytes for it */
 
+    /* Tells of all that is wrong with conf, in one go, which open tells one by one; and of what can
+     * do no harm but have no effect.  NULL: open says what there is to say. */
+    void (*check)(const void *conf, const struct setting_report *report);
+
+    /* What only one lane can have (the path of a file): two that name the same are refused.
+     * Borrowed from conf, which may lack what is required; NULL: nothing.  The hook may be NULL. */
+    const char *(*exclusive)(const void *conf);
+
     /* Checks conf (freed afterwards) and makes self.  Must not connect: a peer
      * that is down at start is ERR_IO of the first send, not a failed start.
      * ERR_INVALID refuses the configuration; nothing is left to close then. */

@@ -3,6 +3,8 @@
 #include "config.h"
 #include "test.h"
 
+#include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define MIN_SOURCE "sources: [{name: s, static: {targets: [\"http://a\"]}, pool: main}]\n"
@@ -174,7 +176,80 @@ static const struct fault_case {
     {"sources: [{name: S_1, static: {targets: [\"http://a\"]}, pool: main}]\n" MIN_POOL MIN_SINK,
      "f:1:18: 'S_1' is no name: 1 to 63 of a-z, 0-9 and -\n"},
     {"sources: [{name: s, static: {targets: [\"gopher://x\"]}, pool: main}]\n" MIN_POOL MIN_SINK,
-     "f:1:21: static: targets: number 1: "},
+     "f:1:40: static: targets: the scheme is neither http nor https\n"},
+    {"sources: [{name: s, static: {targets: [a b, c, \"d#\"], labels: {0x: y}}, pool: main, "
+     "http: {user: a, bearer: b, tls: {key: k}, headers: {a: b, c d: e}}}]\n" MIN_POOL MIN_SINK,
+     "f:1:40: static: targets: a space, control character or byte beyond ASCII in the URL\n"
+     "f:1:48: static: targets: a fragment (#) in the URL\n"
+     "f:1:63: static: labels: '0x' is no name of a label\n"
+     "f:1:109: http: user and bearer exclude each other\n"
+     "f:1:123: http: tls: cert and key go together\n"
+     "f:1:143: http: headers: 'c d' is no name of a header\n"},
+    {"sources: [{static: {targets: [a b]}, pool: main, interval: x, http: {headers: {a b: "
+     "c}}}]\n" MIN_POOL MIN_SINK,
+     "f:1:11: 'name' is missing: name of the source; the label job of its series\n"
+     "f:1:31: static: targets: a space, control character or byte beyond ASCII in the URL\n"
+     "f:1:60: interval: 'x' is not a number\n"
+     "f:1:80: http: headers: 'a b' is no name of a header\n"},
+    {"sources: [{name: s, static: {targets: [a b]}, pool: main, "
+     "http: {password: x, gzip: y}}]\n" MIN_POOL MIN_SINK,
+     "f:1:40: static: targets: a space, control character or byte beyond ASCII in the URL\n"
+     "f:1:85: gzip: 'y' is neither true nor false\n"},
+    {MIN_SOURCE MIN_POOL "sinks: [{name: out, file: {path: \"\", mode: \"9\"}}]\n",
+     "f:3:34: file: path: empty or too long\n"
+     "f:3:44: file: mode: '9' is no octal number like 0640\n"},
+    {MIN_SOURCE MIN_POOL "sinks: [{name: out, nats: {servers: [\"nats://\", good, \"http://x\"],\n"
+                         "  subject: \"{\", inbox_prefix: a.,\n"
+                         "  user: u, token: t, nkey: N, name: \"a\\\"\", tls: {cert: c},\n"
+                         "  jetstream: {duplicate_window: 1m, create: true}}}]\n",
+     "f:3:38: nats: servers: 'nats://' has no host\n"
+     "f:3:55: nats: servers: 'http://x' is neither nats:// nor tls://\n"
+     "f:4:12: nats: subject: column 1: '{' is not closed\n"
+     "f:4:31: nats: inbox_prefix: 'a.' is no subject\n"
+     "f:5:28: nats: nkey and seed go together\n"
+     "f:5:28: nats: user, token, creds and nkey exclude each other\n"
+     "f:5:37: nats: name: quotes, backslashes and line breaks are not taken\n"
+     "f:5:56: nats: tls: cert and key go together\n"
+     "f:6:33: nats: jetstream: duplicate_window: without the name of the stream\n"
+     "f:6:45: nats: jetstream: create: without the name of the stream\n"},
+    {MIN_SOURCE MIN_POOL
+     "sinks: [{name: out, nats: {servers: [], password: p, seed: s, subject: a..b,\n"
+     "  tls: {key: k}, jetstream: {stream: a.b}}}]\n",
+     "f:3:37: nats: servers: none\n"
+     "f:3:51: nats: password: without user\n"
+     "f:3:60: nats: nkey and seed go together\n"
+     "f:3:72: nats: subject: 'a..b' is no subject to publish to\n"
+     "f:4:14: nats: tls: cert and key go together\n"
+     "f:4:38: nats: jetstream: stream: 'a.b' is no name of a stream\n"},
+    {MIN_SOURCE
+     "pools: [{name: main, outputs: [{json: , sink: a}, {statsd: , sink: a}]},\n"
+     "  {name: more, outputs: [{json: , sink: b}, {json: , sink: c}]}]\n"
+     "sinks: [{name: a, file: {path: /nowhere/x}}, {name: b, file: {path: /nowhere/x}},\n"
+     "  {name: c, file: {path: /nowhere/y}}]\n",
+     "f:2:68: a second output into '/nowhere/x', which takes only one: output 'json-a' of pool "
+     "'main' goes there\n"
+     "f:3:41: a second output into '/nowhere/x', which takes only one: output 'json-a' of pool "
+     "'main' goes there\n"},
+    {MIN_SOURCE "pools: [{name: main, outputs: [{json: , sink: a}, {statsd: , sink: a}]}]\n"
+                "sinks: [{name: a, file: {path: /dev/null}}]\n",
+     ""},
+    {MIN_SOURCE "pools: [{name: main, outputs: [{json: , sink: nope}, {statsd: , sink: a}]}]\n"
+                "sinks: [{name: a, file: {path: /nowhere/x}}]\n",
+     "f:2:47: no sink is named 'nope'; known: a\n"},
+    {"agent: {}\n", "f:1:1: 'pools' is missing: who scrapes, and what becomes of it\n"
+                    "f:1:1: 'sinks' is missing: where messages can go\n"
+                    "f:1:1: 'sources' is missing: what there is to scrape\n"},
+    {MIN "agent: {cluster: a, cluster: b, grace: x, cluster: c}\nsinks: []\n",
+     "f:4:21: the key 'cluster' is there twice, first at 4:9\n"
+     "f:4:40: grace: 'x' is not a number\n"
+     "f:4:43: the key 'cluster' is there twice, first at 4:9\n"
+     "f:5:1: the key 'sinks' is there twice, first at 3:1\n"},
+    {MIN "agent: {grace: x, grace: y}\nagent: [\n",
+     "f:4:19: the key 'grace' is there twice, first at 4:9\n"
+     "f:6:1: did not find expected node content, while parsing a flow node that begins at 6:1\n"},
+    {MIN "agent: {labels: {a: [], b: {}}}\n",
+     "f:4:21: a: one value is wanted (string), not a list\n"
+     "f:4:28: b: one value is wanted (string), not a map\n"},
     {"sources: [{name: s, static: {targets: [\"http://a\"]}, pool: mian}]\n" MIN_POOL MIN_SINK,
      "f:1:60: no pool is named 'mian'; did you mean 'main'?\n"},
     {"sources: [{name: s, static: {targets: [\"http://a\"]}, pool: main, interval: 5s, "
@@ -182,7 +257,7 @@ static const struct fault_case {
      "f:1:89: timeout is above interval (6000 > 5000 ms)\n"},
     {"sources: [{name: s, static: {targets: [\"http://a\"]}, pool: main, "
      "http: {user: a, bearer: b}}]\n" MIN_POOL MIN_SINK,
-     "f:1:72: http: user and bearer exclude each other\n"},
+     "f:1:90: http: user and bearer exclude each other\n"},
     {MIN_SOURCE "pools: [{name: main}]\n" MIN_SINK,
      "f:2:9: a pool needs at least one of 'outputs'\n"},
     {MIN_SOURCE "pools: [{name: main, outputs: [{sink: out}]}]\n" MIN_SINK,
@@ -206,7 +281,18 @@ static const struct fault_case {
      "f:3:39: a second sink named 'out'\n"},
     {MIN_SOURCE "pools: [{name: main, filters: [{clip: {min: 2, max: 1}}], outputs: [{json: , "
                 "sink: out}]}]\n" MIN_SINK,
-     "f:2:33: clip: min 2 is above max 1\n"},
+     "f:2:45: clip: min 2 is above max 1\n"},
+    {MIN_SOURCE "pools: [{name: main, outputs: [{json: , sink: out}], filters: [\n"
+                "  {clip: {min: 2, max: 1, regex: \"(\", kinds: [gauge, a, b]}}]}]\n" MIN_SINK,
+     "f:3:16: clip: min 2 is above max 1\n"
+     "f:3:34: clip: regex '(': missing closing parenthesis, at character 1\n"
+     "f:3:54: clip: kinds: 'a' is none of: untyped, gauge, counter, histogram, gaugehistogram, "
+     "summary, info, stateset\n"
+     "f:3:57: clip: kinds: 'b' is none of: untyped, gauge, counter, histogram, gaugehistogram, "
+     "summary, info, stateset\n"},
+    {"sources: [{name: s, file: {files: [a, \"\", b, \"\"]}, pool: main}]\n" MIN_POOL MIN_SINK,
+     "f:1:39: file: files: number 2 is empty\n"
+     "f:1:46: file: files: number 4 is empty\n"},
     {MIN_SOURCE "pools: [{name: main, filters: [{}], outputs: [{json: , sink: out}]}]\n" MIN_SINK,
      "f:2:32: no kind of filter is named; one of: clamp, "},
     {MIN_SOURCE "pools: [{name: main, workers: 65, outputs: [{json: , sink: out}]}]\n" MIN_SINK,
@@ -374,22 +460,66 @@ TEST(junk_is_an_error_with_a_place)
     check_junk(text, N);
 }
 
-TEST(a_file_is_loaded_or_said_to_be_missing)
+static void write_file(const char *path, const char *text)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    CHECK(fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text));
+    close(fd);
+}
+
+/* What is wrong with a file as a whole; "" when it is good. */
+static const char *load_fault(const char *path, uint64_t *hash)
+{
+    static char said[200];
+    struct faults f = {0};
+    struct config *c = NULL;
+    said[0] = '\0';
+    if (config_load(&c, path, hash, &f) != OK) {
+        CHECK_INT(f.len, 1);
+        CHECK_INT(f.items[0].line, 0);
+        snprintf(said, sizeof said, "%s", f.items[0].text);
+    }
+    faults_done(&f);
+    config_free(c);
+    return said;
+}
+
+TEST(only_a_regular_file_is_loaded)
+{
+    char dir[] = "/tmp/test_config_XXXXXX", path[60], fifo[60];
+    CHECK(mkdtemp(dir) != NULL);
+    snprintf(path, sizeof path, "%s/f", dir);
+    snprintf(fifo, sizeof fifo, "%s/fifo", dir);
+    write_file(path, MIN);
+    CHECK_INT(mkfifo(fifo, 0600), 0);
+    uint64_t hash = 1;
+    CHECK_STR(load_fault(path, NULL), "");
+    CHECK_STR(load_fault(fifo, &hash), "is no regular file"); /* nobody writes: no waiting */
+    CHECK_INT(hash, 0);
+    CHECK_STR(load_fault(dir, NULL), "is no regular file");
+    CHECK_INT(config_hash(fifo), 0);
+    unlink(fifo);
+    unlink(path);
+    CHECK_STR(load_fault(path, NULL), "No such file or directory");
+    rmdir(dir);
+}
+
+TEST(a_load_tells_the_hash_of_what_it_read)
 {
     char path[] = "/tmp/test_config_XXXXXX";
+    uint64_t first = 0, second = 0;
     struct faults f = {0};
     struct config *c = NULL;
     int fd = mkstemp(path);
-    CHECK(fd >= 0 && write(fd, MIN, sizeof MIN - 1) == (ssize_t)sizeof MIN - 1);
+    CHECK(fd >= 0);
     close(fd);
-    CHECK_INT(config_load(&c, path, &f), OK);
-    config_free(c);
-    c = NULL;
+    write_file(path, MIN);
+    CHECK_STR(load_fault(path, &first), "");
+    CHECK(first != 0 && first == config_hash(path));
+    write_file(path, MIN "agent: {cluser: x}\n");
+    CHECK_INT(config_load(&c, path, &second, &f), ERR_INVALID);
+    CHECK(second != first && second == config_hash(path));
+    faults_done(&f);
     unlink(path);
-    CHECK_INT(config_load(&c, path, &f), ERR_INVALID);
-    CHECK_INT(f.items[0].line, 0);
-    CHECK_STR(f.items[0].text, "No such file or directory");
-    faults_done(&f);
-    CHECK_INT(config_load(&c, "/tmp", &f), ERR_INVALID);
-    faults_done(&f);
+    CHECK_INT(config_hash(path), 0);
 }

@@ -73,6 +73,38 @@ TEST(what_fits_together_is_taken)
     }
 }
 
+static void add_line(void *to, const char *setting, size_t item, const char *text)
+{
+    char number[30] = "";
+    if (item != SETTING_ALL)
+        snprintf(number, sizeof number, "[%zu]", item);
+    CHECK_INT(buf_cat(to, setting, number, ": ", text, "\n", NULL), OK);
+}
+
+TEST(all_that_is_wrong_is_told_with_its_setting)
+{
+    static char none[] = "", a[] = "a", bad[] = "a b", colon[] = "a:b",
+                file[] = "file:", login[] = "authorization";
+    struct text_pair headers[] = {{a, a}, {bad, a}, {login, a}, {a, a}, {a, a}};
+    struct http_conf c = {.user = colon,
+                          .password = file,
+                          .bearer = file,
+                          .tls = {.ca = none, .cert = a, .key = none, .server_name = none},
+                          .headers = {headers, ARRAY_LEN(headers)},
+                          .proxy = none};
+    AUTO(buf) struct buf said = BUF_INIT(4096);
+    http_check(&c, &(struct setting_report){add_line, &said});
+    CHECK_STR(said.data, "bearer: user and bearer exclude each other\n"
+                         "user: user has a ':' or a line break\n"
+                         "password: password: file: without a path\n"
+                         "bearer: bearer: file: without a path\n"
+                         "tls.cert: tls: cert and key go together\n"
+                         "headers[1]: headers: 'a b' is no name of a header\n"
+                         "headers[2]: headers: 'authorization' beside user or bearer\n"
+                         "headers[3]: headers: 'a' is there twice\n"
+                         "headers[4]: headers: 'a' is there twice\n");
+}
+
 TEST(what_does_not_fit_together_is_refused)
 {
     static const struct {

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "buf.h"
 #include "mem.h"
 #include "test.h"
 #include "yaml.h"
@@ -115,6 +116,30 @@ TEST(what_is_wrong_is_said_with_its_place)
         else
             CHECK(strchr(err.text, ':') != NULL);
     }
+}
+
+static void add_twice(void *to, const struct yaml_node *key, const struct yaml_node *first)
+{
+    CHECK_INT(buf_printf(to, "%s %u:%u %u:%u\n", key->text, key->line, key->column, first->line,
+                         first->column),
+              OK);
+}
+
+TEST(who_wants_hears_of_keys_that_are_there_twice_and_reads_on)
+{
+    AUTO_PTR(yaml) struct yaml *y = NULL;
+    AUTO(buf) struct buf said = BUF_INIT(1000);
+    static const char text[] = "b: 1\na: &x {c: 2, d: 3, c: 4}\nb: 5\ne: *x\nb: 6\n";
+    const struct yaml_twice twice = {add_twice, &said};
+    CHECK_INT(yaml_parse_twice(&y, (struct span){text, sizeof text - 1}, &small, &twice, NULL), OK);
+    CHECK_STR(said.data, "c 2:20 2:8\nb 3:1 1:1\nb 5:1 1:1\n");
+    const struct yaml_node *root = yaml_root(y), *a = yaml_get(root, "a");
+    CHECK_INT(root->len, 3);
+    CHECK_STR(yaml_get(root, "b")->text, "1");
+    CHECK_STR(root->pairs[2].key->text, "e");
+    CHECK_INT(a->len, 2);
+    CHECK_STR(yaml_get(a, "c")->text, "2");
+    CHECK_INT(yaml_get(root, "e")->len, 2);
 }
 
 TEST(a_nul_byte_is_refused_with_its_place)

@@ -3,31 +3,13 @@
 
 #include "clock.h"
 #include "curl_loop.h"
-#include "hash.h"
 #include "log.h"
 #include "mem.h"
 #include "parts.h"
 
-#include <fcntl.h>
 #include <sys/resource.h>
-#include <unistd.h>
 
-enum { MAX_TARGETS = 200000, FILE_BYTES = 5 << 20 };
-
-/* 0 when the file cannot be read. */
-static uint64_t hash_file(const char *path)
-{
-    AUTO(buf) struct buf text = BUF_INIT(FILE_BYTES);
-    char chunk[8192];
-    ssize_t n = -1;
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    while (fd >= 0 && (n = read(fd, chunk, sizeof chunk)) > 0)
-        if (buf_add(&text, chunk, (size_t)n) != OK)
-            break;
-    if (fd >= 0)
-        close(fd);
-    return n < 0 ? 0 : hash_bytes(text.data, text.len);
-}
+enum { MAX_TARGETS = 200000 };
 
 /* A pool may keep thousands of connections: the soft limit is there for programs with select(). */
 static void raise_descriptors(void)
@@ -87,8 +69,8 @@ enum status agent_new(struct agent **ret, const struct agent_options *options,
                       struct faults *faults, struct err *err)
 {
     struct config *c;
-    uint64_t hash = hash_file(options->path);
-    enum status s = config_load(&c, options->path, faults);
+    uint64_t hash;
+    enum status s = config_load(&c, options->path, &hash, faults);
     if (s != OK)
         return s;
     s = override(options, c, err);
@@ -129,7 +111,7 @@ const char *agent_url(const struct agent *a)
 
 bool agent_file_changed(const struct agent *a)
 {
-    return hash_file(a->options.path) != a->file_hash;
+    return config_hash(a->options.path) != a->file_hash;
 }
 
 static void note_reload(struct agent *a, const char *error)
@@ -160,8 +142,7 @@ void agent_reload(struct agent *a)
     struct config *c;
     struct faults faults = {0};
     struct err err = {.status = OK};
-    a->file_hash = hash_file(a->options.path);
-    enum status s = config_load(&c, a->options.path, &faults);
+    enum status s = config_load(&c, a->options.path, &a->file_hash, &faults);
     if (s == OK) {
         s = override(&a->options, c, &err);
         if (s == OK)

@@ -10,7 +10,7 @@ struct config *cmd_config_load(const char *path)
     AUTO(buf) struct buf text = BUF_INIT(FAULTS_MAX_BYTES);
     struct faults faults = {0};
     struct config *c = NULL;
-    if (config_load(&c, path, &faults) == OK)
+    if (config_load(&c, path, NULL, &faults) == OK)
         return c;
     faults_print(&faults, path, &text);
     size_t n = faults.len + faults.more;

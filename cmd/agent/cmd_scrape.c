@@ -88,6 +88,16 @@ static enum status open_filters(struct once *o, struct err *err)
     return pipeline_init(&o->pipeline, ops, confs, n, NULL, 0, &o->books, err);
 }
 
+/* Those that a source's own settings give to all of its targets, if its kind has such. */
+static const struct text_map *own_labels(const struct source_conf *s)
+{
+    static const struct text_map none;
+    const struct setting *labels = s ? setting_find(s->ops->settings, "labels") : NULL;
+    if (!labels || labels->type != SETTING_T_MAP)
+        return &none;
+    return (const void *)((const char *)s->conf + labels->offset);
+}
+
 static enum status make_target(struct once *o, const char *url, struct err *err)
 {
     const struct source_conf *source = find_source(o);
@@ -111,7 +121,7 @@ static enum status make_target(struct once *o, const char *url, struct err *err)
     enum status s = http_new(&o->http, &common.http, err);
     env.http = o->http;
     if (s == OK)
-        s = source_target(&env, url, &none, &o->target, err);
+        s = source_target(&env, url, own_labels(source), &o->target, err);
     setting_done(source_settings, &common);
     return s;
 }
@@ -193,7 +203,7 @@ static enum status load(struct once *o, const char *path, const char *pool, stru
     o->max_body = 16 << 20;
     if (!path)
         return OK;
-    if (config_load(&o->config, path, &faults) != OK) {
+    if (config_load(&o->config, path, NULL, &faults) != OK) {
         AUTO(buf) struct buf text = BUF_INIT(1 << 20);
         faults_print(&faults, path, &text);
         fputs(text.data, stderr);

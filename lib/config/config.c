@@ -2,10 +2,12 @@
 /* config.c - a file, its sections, and what becomes of them. */
 #include "config_read.h"
 
+#include "hash.h"
 #include "mem.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* "LINE:COLUMN: text", as yaml.h says it. */
@@ -21,6 +23,9 @@ static void add_yaml_fault(struct faults *f, const char *text)
 static void read_sections(struct config_reader *r, const struct yaml_node *root)
 {
     static const char *const keys[] = {"agent", "sources", "pools", "sinks", NULL};
+    static const char *const needed[][2] = {{"sources", "what there is to scrape"},
+                                            {"pools", "who scrapes, and what becomes of it"},
+                                            {"sinks", "where messages can go"}};
     static const struct setting none[] = {SETTING_END};
     if (!fill_is_map(r->faults, root, "the file", false))
         return;
@@ -29,15 +34,23 @@ static void read_sections(struct config_reader *r, const struct yaml_node *root)
     read_sinks(r, yaml_get(root, "sinks"));
     read_pools(r, yaml_get(root, "pools"));
     read_sources(r, yaml_get(root, "sources"));
-    if (!yaml_get(root, "sources"))
-        fault_add(r->faults, root, "'sources' is missing: what there is to scrape");
+    for (size_t i = 0; i < ARRAY_LEN(needed); i++)
+        if (!yaml_get(root, needed[i][0]))
+            fault_add(r->faults, root, "'%s' is missing: %s", needed[i][0], needed[i][1]);
+}
+
+static void add_twice(void *to, const struct yaml_node *key, const struct yaml_node *first)
+{
+    fault_add(to, key, "the key '%.100s' is there twice, first at %u:%u", key->text, first->line,
+              first->column);
 }
 
 static void read_text(struct config_reader *r, struct span text)
 {
     AUTO_PTR(yaml) struct yaml *y = NULL;
     struct err err;
-    if (yaml_parse(&y, text, &YAML_LIMITS_DEFAULT, &err) != OK)
+    const struct yaml_twice twice = {add_twice, r->faults};
+    if (yaml_parse_twice(&y, text, &YAML_LIMITS_DEFAULT, &twice, &err) != OK)
         add_yaml_fault(r->faults, err.text);
     else if (!yaml_root(y))
         fault_add_at(r->faults, 1, 1, "the file is empty: sources, pools and sinks are needed");
@@ -61,29 +74,48 @@ enum status config_parse(struct config **ret, struct span text, struct faults *f
     return ERR_INVALID;
 }
 
-/* All of the file; one byte above the bound of yaml.h is enough to be refused there. */
-static enum status read_file(const char *path, struct buf *out)
+/* All of the file; one byte above the bound of yaml.h is enough to be refused there.  Not
+ * blocking, for a FIFO may wait for its writer for ever. */
+static enum status read_file(const char *path, struct buf *out, struct err *err)
 {
     char chunk[16384];
     ssize_t n = 0;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    struct stat st;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0)
-        return ERR_IO;
+        return err_set(err, ERR_IO, "%s", strerror(errno));
+    if (fstat(fd, &st) == 0 && !S_ISREG(st.st_mode)) {
+        close(fd);
+        return err_set(err, ERR_IO, "is no regular file");
+    }
     while ((n = read(fd, chunk, sizeof chunk)) > 0)
         if (buf_add(out, chunk, (size_t)n) != OK)
             break;
     int why = errno;
     close(fd);
-    errno = why;
-    return n < 0 ? ERR_IO : OK;
+    return n < 0 ? err_set(err, ERR_IO, "%s", strerror(why)) : OK;
 }
 
-enum status config_load(struct config **ret, const char *path, struct faults *faults)
+/* Of a whole file, which is shorter than that, or of its beginning. */
+#define TEXT_MAX (YAML_LIMITS_DEFAULT.max_bytes + 16384)
+
+uint64_t config_hash(const char *path)
 {
-    AUTO(buf) struct buf text = BUF_INIT(YAML_LIMITS_DEFAULT.max_bytes + 16384);
-    if (read_file(path, &text) == OK)
+    AUTO(buf) struct buf text = BUF_INIT(TEXT_MAX);
+    return read_file(path, &text, NULL) == OK ? hash_bytes(text.data, text.len) : 0;
+}
+
+enum status config_load(struct config **ret, const char *path, uint64_t *hash,
+                        struct faults *faults)
+{
+    AUTO(buf) struct buf text = BUF_INIT(TEXT_MAX);
+    struct err err;
+    bool good = read_file(path, &text, &err) == OK;
+    if (hash)
+        *hash = good ? hash_bytes(text.data, text.len) : 0;
+    if (good)
         return config_parse(ret, (struct span){text.data, text.len}, faults);
-    fault_add(faults, NULL, "%s", strerror(errno));
+    fault_add(faults, NULL, "%s", err.text);
     return ERR_INVALID;
 }
 

@@ -3,13 +3,15 @@
  *
  *     struct config *c;
  *     struct faults faults = {0};
- *     if (config_load(&c, path, &faults) != OK) ... print all of faults ...
+ *     if (config_load(&c, path, NULL, &faults) != OK) ... print all of faults ...
  *
  * YAML by yaml.h; every table of settings.h names its own keys, so this file knows only what
  * stands around them.  ${ENV} in values: unset is a fault, ${ENV:-default} and $$ as in a
  * shell.  All faults of a file are found in one go, each with its place; a file with one fault is
- * refused whole.  Each filter, encoder, sink and source is opened once, to check its settings,
- * and closed; nothing is connected.  */
+ * refused whole.  Two things hide faults: what is no YAML hides all that is not YAML's; a setting
+ * without a value hides what the settings beside it have against each other.  Each filter,
+ * encoder, sink and source is opened once, to check its settings, and closed; nothing is
+ * connected.  */
 #ifndef CONFIG_H
 #define CONFIG_H
 
@@ -90,8 +92,12 @@ void faults_print(const struct faults *f, const char *path, struct buf *out);
 
 /* OK, or ERR_INVALID with at least one fault. */
 enum status config_parse(struct config **ret, struct span text, struct faults *faults) NODISCARD;
-/* Likewise; a file that cannot be read is a fault of place 0. */
-enum status config_load(struct config **ret, const char *path, struct faults *faults) NODISCARD;
+/* Likewise; a file that cannot be read, or is no regular one, is a fault of place 0.  *hash (NULL:
+ * not wanted) becomes config_hash of the very text that was read, good or not. */
+enum status config_load(struct config **ret, const char *path, uint64_t *hash,
+                        struct faults *faults) NODISCARD;
+/* Differs when the text of the file does; 0 when it cannot be read. */
+uint64_t config_hash(const char *path);
 void config_free(struct config *c); /* NULL is fine */
 DEFINE_AUTO_PTR(config, config_free)
 

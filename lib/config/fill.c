@@ -5,6 +5,8 @@
 #include "mem.h"
 #include "nearest.h"
 
+#include <assert.h>
+
 #define NAME_MAX_BYTES 63
 
 static const char *type_name(const struct yaml_node *n)
@@ -116,15 +118,16 @@ static bool fill_map(struct faults *f, const struct setting *s, void *conf,
         fault_add(f, n, "%s: a map is wanted, not %s", s->name, type_name(n));
         return false;
     }
-    for (size_t i = 0; i < n->len && good; i++) {
+    for (size_t i = 0; i < n->len; i++) {
         struct err err;
         AUTO(buf) struct buf text = BUF_INIT(EXPAND_MAX);
         const struct yaml_pair *p = &n->pairs[i];
         struct setting of_entry = {.name = p->key->text, .type = SETTING_T_STRING};
-        good = expand_node(f, &of_entry, p->value, &text);
-        if (good && setting_put(s, conf, p->key->text, text.data, &err) != OK) {
+        bool read = expand_node(f, &of_entry, p->value, &text);
+        good = read && good;
+        if (read && setting_put(s, conf, p->key->text, text.data, &err) != OK) {
             fault_add(f, p->key, "%s", err.text);
-            good = false;
+            return false; /* too many, as would be said of each further one */
         }
     }
     return good;
@@ -153,7 +156,10 @@ static struct fill_result fill_pairs(struct faults *f, const struct yaml_node *m
         const struct yaml_pair *p = &map->pairs[i];
         const struct setting *s = setting_find(table, p->key->text);
         if (s) {
-            r.holes += !fill_one(f, s, conf, p->value);
+            bool good = fill_one(f, s, conf, p->value);
+            r.holes += !good;
+            assert(s - table < 64);
+            r.wrong |= (uint64_t)!good << (s - table);
         } else if (!is_more(more, p->key->text)) {
             unknown_key(f, p->key, table, more);
             r.unknown++;
@@ -214,6 +220,35 @@ bool fill_kind(struct faults *f, const struct yaml_node *map, enum kind_set set,
               fill_pairs(f, k.value, k.kind.settings, k.conf, NULL).holes == 0;
     *ret = k;
     return true;
+}
+
+static const struct yaml_node *place_of(const struct fill_place *p, const char *setting,
+                                        size_t item)
+{
+    const struct yaml_node *n = p->value;
+    while (*setting && n) {
+        size_t len = strcspn(setting, ".");
+        char *name = mem_strndup(setting, len);
+        n = yaml_get(n, name);
+        mem_free(name);
+        setting += len + (setting[len] == '.');
+    }
+    if (!n)
+        return p->at;
+    if (n->type == YAML_T_LIST && item < n->len)
+        return n->items[item];
+    return n->type == YAML_T_MAP && item < n->len ? n->pairs[item].key : n;
+}
+
+static void add_reported(void *to, const char *setting, size_t item, const char *text)
+{
+    const struct fill_place *p = to;
+    fault_add(p->faults, place_of(p, setting, item), "%s: %s", p->what, text);
+}
+
+struct setting_report fill_report(struct fill_place *p)
+{
+    return (struct setting_report){add_reported, p};
 }
 
 void fill_refused(struct faults *f, const struct fill_kind *k, const struct err *err)

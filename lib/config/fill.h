@@ -20,6 +20,7 @@ struct fill_more {
 struct fill_result {
     unsigned unknown; /* keys that mean nothing here */
     unsigned holes;   /* settings without a value: wrong, or required and not there */
+    uint64_t wrong;   /* those of them that are there: bit i, number i of the table */
 };
 
 /* Sets the defaults of conf, which is zeroed, and reads map (or a null) into it.  more may be
@@ -39,6 +40,14 @@ struct fill_kind {
 /* False when there is none: a fault, unless quiet.  Several are a fault, the first counts. */
 bool fill_kind(struct faults *f, const struct yaml_node *map, enum kind_set set, bool quiet,
                struct fill_kind *ret);
+
+/* Faults that a check tells of, each at the setting or item it is about, else at at. */
+struct fill_place {
+    struct faults *faults;
+    const char *what;                   /* goes in front: "static" */
+    const struct yaml_node *at, *value; /* of the key, of the map under it */
+};
+struct setting_report fill_report(struct fill_place *p); /* p outlives it */
 
 /* A fault: what a kind says of its settings when it is opened, with the kind's name in front. */
 void fill_refused(struct faults *f, const struct fill_kind *k, const struct err *err);

@@ -64,6 +64,31 @@ static void check_sizes(struct config_reader *r, const struct yaml_node *n, stru
                   s->name, (long long)s->buffer, (long long)o->max_message);
 }
 
+/* r->config->pools_len is the number of the pool that is being read. */
+static void check_exclusive(struct config_reader *r, const struct yaml_node *n,
+                            const struct pool_entry *p, const struct output_conf *o)
+{
+    const struct config *c = r->config;
+    const struct sink_entry *mine = &c->sinks[o->sink];
+    const char *what = mine->ops->exclusive ? mine->ops->exclusive(mine->conf) : NULL;
+    for (const struct pool_entry *q = c->pools; what && q <= p; q++) {
+        for (size_t i = 0; i < q->outputs_len; i++) {
+            const struct output_conf *x = &q->outputs[i];
+            const struct sink_entry *s = x->sink < c->sinks_len ? &c->sinks[x->sink] : NULL;
+            if (!s || s->ops != mine->ops)
+                continue;
+            const char *other = mine->ops->exclusive(s->conf);
+            if (!other || strcmp(other, what) != 0)
+                continue;
+            fault_add(r->faults, place(n, "sink"),
+                      "a second output into '%.200s', which takes only one: output '%s' of pool "
+                      "'%s' goes there",
+                      what, x->name ? x->name : "", q->conf.name ? q->conf.name : "");
+            return;
+        }
+    }
+}
+
 static void read_encoder(struct config_reader *r, const struct yaml_node *n, bool quiet,
                          struct output_conf *o)
 {
@@ -98,11 +123,13 @@ static void read_output(struct config_reader *r, const struct yaml_node *n,
     read_encoder(r, n, result.unknown > 0, o);
     o->name = read.name[0] ? mem_strdup(read.name) : resolve_output_name(o->encoder, read.sink);
     check_name(r, n, p, o);
+    o->sink = SIZE_MAX;
     const struct sink_entry *s = find_sink(r, n, read.sink, &o->sink);
     if (s && s->ops) {
         if (o->encoder && resolve_pair(o->encoder, s->ops, &err) != OK)
             fault_add(r->faults, place(n, o->encoder->name), "%s", err.text);
         check_sizes(r, n, o, s);
+        check_exclusive(r, n, p, o);
     }
     setting_done(output_settings, &read);
 }

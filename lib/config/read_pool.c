@@ -37,6 +37,13 @@ static void read_filter(struct config_reader *r, const struct yaml_node *n, stru
     f->conf = k.conf;
     if (!k.whole)
         return;
+    size_t before = fault_count(r->faults);
+    struct fill_place place = {r->faults, k.kind.name, k.key, k.value};
+    struct setting_report report = fill_report(&place);
+    if (f->ops->check)
+        f->ops->check(f->conf, &report);
+    if (fault_count(r->faults) > before)
+        return;
     if (f->ops->open(&self, f->conf, &err) == OK)
         f->ops->close(self);
     else

@@ -25,6 +25,13 @@ static void try_open(struct config_reader *r, const struct sink_entry *s, const 
     struct sink_lane lane = {.name = s->name ? s->name : "", .max_payload = s->ops->max_payload};
     struct err err = {OK, ""};
     void *self;
+    size_t before = fault_count(r->faults);
+    struct fill_place place = {r->faults, k->kind.name, k->key, k->value};
+    struct setting_report report = fill_report(&place);
+    if (s->ops->check)
+        s->ops->check(s->conf, &report);
+    if (fault_count(r->faults) > before)
+        return;
     if (s->ops->open(&self, s->conf, &lane, &err) == OK)
         s->ops->close(self);
     else

@@ -7,6 +7,8 @@
 #include "nearest.h"
 #include "resolve.h"
 
+#include <assert.h>
+
 static void check_name(struct config_reader *r, const struct yaml_node *n,
                        const struct source_conf *s)
 {
@@ -48,29 +50,59 @@ static void check_timeout(struct config_reader *r, const struct yaml_node *n,
                   (long long)(c->timeout / MS_NS), (long long)(c->interval / MS_NS));
 }
 
-/* As the discovery thread will open it; nothing is connected by that. */
+/* As the discovery thread will open it; nothing is connected by that.  What is wrong around the
+ * kind is said already, and something good stands in for it here. */
 static void try_open(struct config_reader *r, const struct source_conf *s,
                      const struct fill_kind *k, struct http *http)
 {
     static const struct text_map none;
+    static char name[] = "name";
     const struct agent_conf *a = &r->config->agent;
-    struct source_env env = {.common = &s->common,
+    struct source_common common = s->common;
+    common.name = common.name ? common.name : name;
+    common.pool = common.pool ? common.pool : name;
+    struct source_env env = {.common = &common,
                              .agent = {a->instance, a->cluster, r->labels_bad ? &none : &a->labels},
                              .http = http};
     struct err err = {OK, ""};
     void *self;
+    size_t before = fault_count(r->faults);
+    struct fill_place place = {r->faults, k->kind.name, k->key, k->value};
+    struct setting_report report = fill_report(&place);
+    if (s->ops->check)
+        s->ops->check(s->conf, &env, &report);
+    if (fault_count(r->faults) > before)
+        return;
     if (s->ops->open(&self, s->conf, &env, &err) == OK)
         s->ops->close(self);
     else
         fill_refused(r->faults, k, &err);
 }
 
+/* What is wrong with http: is said; the result is good for opening the source all the same. */
+static struct http *read_http(struct config_reader *r, const struct yaml_node *n, bool whole,
+                              const struct source_common *c)
+{
+    struct fill_place place = {r->faults, "http", n, n};
+    struct setting_report report = fill_report(&place);
+    struct http_conf plain = {.user = NULL};
+    struct http *http = NULL;
+    if (whole)
+        http_check(&c->http, &report);
+    setting_defaults(http_settings, &plain);
+    if (http_new(&http, &c->http, NULL) != OK) {
+        enum status s = http_new(&http, &plain, NULL);
+        assert(s == OK);
+        (void)s;
+    }
+    setting_done(http_settings, &plain);
+    return http;
+}
+
 static void read_source(struct config_reader *r, const struct yaml_node *n, struct source_conf *s)
 {
     static const enum kind_set set = KIND_SOURCE;
     struct fill_kind k;
-    struct http *http = NULL;
-    struct err err;
     if (!fill_is_map(r->faults, n, "a source", false))
         return;
     struct fill_result result =
@@ -78,12 +110,14 @@ static void read_source(struct config_reader *r, const struct yaml_node *n, stru
     check_name(r, n, s);
     check_pool(r, n, s->common.pool);
     check_timeout(r, n, &s->common);
-    if (result.holes == 0 && http_new(&http, &s->common.http, &err) != OK)
-        fault_add(r->faults, yaml_get(n, "http"), "http: %s", err.text);
+    ptrdiff_t at = setting_find(source_settings, "http") - source_settings;
+    const struct yaml_node *http_at = yaml_get(n, "http");
+    struct http *http =
+        read_http(r, http_at ? http_at : n, (result.wrong >> at & 1) == 0, &s->common);
     if (fill_kind(r->faults, n, set, result.unknown > 0, &k)) {
         s->ops = k.kind.ops;
         s->conf = k.conf;
-        if (k.whole && http)
+        if (k.whole)
             try_open(r, s, &k, http);
     }
     http_unref(http);

@@ -40,5 +40,6 @@ const struct setting output_settings[] = {
 const struct setting sink_settings[] = {
     SETTING_STRING(sink_read, name, NULL, SETTING_REQUIRED, "what outputs call the sink"),
     SETTING_BYTES(sink_read, buffer, "32MiB", 1 << 10, INT64_C(16) << 30,
-                  "what each output keeps in memory until it is delivered"),
+                  "what each output keeps in memory until it is delivered; less than three of its "
+                  "largest messages counts as three"),
     SETTING_END};

@@ -398,13 +398,24 @@ static void file_close(void *self)
     mem_free(s);
 }
 
-static enum status file_open(void **ret_self, const void *conf, const struct source_env *env,
-                             struct err *err)
+static void file_check(const void *conf, const struct source_env *env,
+                       const struct setting_report *report)
 {
+    (void)env;
     const struct file_conf *c = conf;
     for (size_t i = 0; i < c->files.len; i++)
         if (c->files.items[i][0] == '\0')
-            return err_set(err, ERR_INVALID, "files: number %zu is empty", i + 1);
+            setting_tell(report, "files", i, "files: number %zu is empty", i + 1);
+}
+
+static enum status file_open(void **ret_self, const void *conf, const struct source_env *env,
+                             struct err *err)
+{
+    struct err first = {OK, ""};
+    struct setting_report report = setting_report_first(&first);
+    file_check(conf, env, &report);
+    if (first.status != OK)
+        return err_set(err, first.status, "%s", first.text);
     struct files *s = mem_alloc(sizeof *s);
     setting_copy(settings, &s->conf, conf);
     feed_init(&s->feed, env);
@@ -455,6 +466,7 @@ const struct source_ops source_file = {
     .help = "targets from JSON or YAML files, as Prometheus' file_sd",
     .settings = settings,
     .conf_size = sizeof(struct file_conf),
+    .check = file_check,
     .open = file_open,
     .fd = file_fd,
     .timer_ns = file_timer_ns,

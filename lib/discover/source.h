@@ -80,6 +80,10 @@ struct source_ops {
     const struct setting *settings; /* ends with SETTING_END */
     size_t conf_size;
 
+    /* As sink_ops.check; env->http may be NULL. */
+    void (*check)(const void *conf, const struct source_env *env,
+                  const struct setting_report *report);
+
     /* As sink_ops.open: checks and copies conf, does not connect.  ERR_INVALID refuses the
      * configuration; ERR_IO: no descriptor left. */
     enum status (*open)(void **ret_self, const void *conf, const struct source_env *env,

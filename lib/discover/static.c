@@ -27,6 +27,30 @@ static void static_close(void *self)
     mem_free(f);
 }
 
+static bool is_good(const struct source_env *env, const char *url, const struct text_map *own,
+                    struct err *err)
+{
+    AUTO_PTR(target) struct target *t = NULL;
+    return source_target(env, url, own, &t, err) == OK;
+}
+
+/* Labels that no target can have are one fault, not one of each target. */
+static void static_check(const void *conf, const struct source_env *env,
+                         const struct setting_report *report)
+{
+    static const struct text_map none;
+    const struct static_conf *c = conf;
+    const struct text_map *own = &c->labels;
+    struct err labels = {OK, ""}, err;
+    if (!is_good(env, "http://localhost/", own, &labels)) {
+        setting_tell(report, "labels", SETTING_ALL, "labels: %s", labels.text);
+        own = &none;
+    }
+    for (size_t i = 0; i < c->targets.len; i++)
+        if (!is_good(env, c->targets.items[i], own, &err) && strcmp(err.text, labels.text) != 0)
+            setting_tell(report, "targets", i, "targets: %s", err.text);
+}
+
 static enum status static_open(void **ret_self, const void *conf, const struct source_env *env,
                                struct err *err)
 {
@@ -80,6 +104,7 @@ const struct source_ops source_static = {
     .help = "a fixed list of targets",
     .settings = settings,
     .conf_size = sizeof(struct static_conf),
+    .check = static_check,
     .open = static_open,
     .fd = static_fd,
     .timer_ns = static_timer_ns,

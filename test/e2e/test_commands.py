@@ -126,6 +126,23 @@ class Commands(harness.Case):
         self.assertIn("a", names)
         self.assertNotIn("b", names)
 
+    def test_scrape_uses_the_labels_of_the_source(self):
+        pages = self.pages({"/metrics": "a 1\n"})
+        conf = harness.config(["h:1"])
+        conf["sources"][0]["static"]["labels"] = {"zone": "z7", "job": "mine"}
+        done = self.run_agent("scrape", pages.url(), "-c", self.file(conf))
+        self.assertEqual(done.returncode, 0, done.stderr)
+        for sample in harness.check_messages(self, done.stdout):
+            self.assertEqual((sample["tags"]["zone"], sample["tags"]["job"]), ("z7", "mine"))
+
+    def test_a_fifo_is_no_configuration(self):
+        path = os.path.join(self.folder, "fifo")
+        os.mkfifo(path)
+        for args in (["check-config", path], ["run", "-c", path]):
+            done = self.run_agent(*args)
+            self.assertEqual(done.returncode, 78, args)
+            self.assertIn("no regular file", done.stderr)
+
     def test_scrape_that_fails_is_1_and_says_why(self):
         pages = self.pages({"/metrics": (503, {}, "no\n")})
         done = self.run_agent("scrape", pages.url())
