@@ -18,7 +18,9 @@ const struct setting http_settings[] = {
     SETTING_STRING(http_conf, bearer, "", SETTING_SECRET, "bearer token, or file:PATH"),
     SETTING_GROUP(http_conf, tls, tls_settings, "TLS of https URLs"),
     SETTING_MAP(http_conf, headers, SETTING_SECRET, "headers added to each request"),
-    SETTING_STRING(http_conf, proxy, "", 0, "URL of a proxy; empty: none"),
+    SETTING_STRING(http_conf, proxy, "", 0, "URL of a proxy, without user; empty: none"),
+    SETTING_STRING(http_conf, proxy_user, "", 0, "user of basic authentication with the proxy"),
+    SETTING_STRING(http_conf, proxy_password, "", SETTING_SECRET, "its password, or file:PATH"),
     SETTING_BOOL(http_conf, gzip, "false", "whether compressed answers are asked for"),
     SETTING_END,
 };
@@ -56,6 +58,21 @@ static enum status check_login(const struct http_conf *c, struct err *err)
     return s == OK ? check_secret("bearer", c->bearer, err) : s;
 }
 
+static enum status check_proxy(const struct http_conf *c, struct err *err)
+{
+    if (strchr(c->proxy, '@')) /* not repeated: a password may be in there */
+        return err_set(err, ERR_INVALID,
+                       "proxy: a URL with '@' is not taken, user and password of the proxy have "
+                       "settings of their own: proxy_user, proxy_password");
+    if (c->proxy_user[0] && !c->proxy[0])
+        return err_set(err, ERR_INVALID, "proxy_user without a proxy");
+    if (c->proxy_password[0] && !c->proxy_user[0])
+        return err_set(err, ERR_INVALID, "a proxy_password without a proxy_user");
+    if (strchr(c->proxy_user, ':') || has_break(c->proxy_user))
+        return err_set(err, ERR_INVALID, "proxy_user has a ':' or a line break");
+    return check_secret("proxy_password", c->proxy_password, err);
+}
+
 static enum status check_header(const struct http_conf *c, size_t i, struct err *err)
 {
     const struct text_pair *h = &c->headers.items[i];
@@ -74,6 +91,8 @@ static enum status check_header(const struct http_conf *c, size_t i, struct err 
 static enum status check(const struct http_conf *c, struct err *err)
 {
     enum status s = check_login(c, err);
+    if (s == OK)
+        s = check_proxy(c, err);
     if (s == OK && !c->tls.cert[0] != !c->tls.key[0])
         s = err_set(err, ERR_INVALID, "tls: cert and key go together");
     for (size_t i = 0; i < c->headers.len && s == OK; i++)
