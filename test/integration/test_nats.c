@@ -96,6 +96,35 @@ TEST(what_a_dying_server_had_not_confirmed_ends_as_io)
     sink_run_close(&run);
 }
 
+/* So that nothing more can be written to that port, and reading goes on. */
+static void shut_writing(int port)
+{
+    struct sockaddr_in a;
+    for (int fd = 0; fd < 256; fd++) {
+        socklen_t len = sizeof a;
+        if (getpeername(fd, (struct sockaddr *)&a, &len) == 0 && a.sin_family == AF_INET &&
+            ntohs(a.sin_port) == port && shutdown(fd, SHUT_WR) != 0)
+            abort();
+    }
+}
+
+TEST(what_could_not_be_written_is_not_delivered)
+{
+    server_start("");
+    OPEN();
+    CHECK_INT(send_body(1, "x"), OK);
+    CHECK_INT(ended(OK), 1);
+    server_signal(SIGSTOP); /* it does not see the end, and so does not close either */
+    shut_writing(server.port);
+    CHECK_INT(send_once(2, "x"), OK);
+    CHECK_INT(ended(ERR_IO), 1);
+    CHECK_INT(run.ended[OK], 1);
+    server_signal(SIGCONT);
+    CHECK_INT(send_body(2, "x"), OK);
+    CHECK_INT(ended(OK), 2);
+    sink_run_close(&run);
+}
+
 TEST(a_server_that_hangs_is_given_up)
 {
     server_start("");
