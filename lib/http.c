@@ -18,7 +18,9 @@ const struct setting http_settings[] = {
     SETTING_STRING(http_conf, bearer, "", SETTING_SECRET, "bearer token, or file:PATH"),
     SETTING_GROUP(http_conf, tls, tls_settings, "TLS of https URLs"),
     SETTING_MAP(http_conf, headers, SETTING_SECRET, "headers added to each request"),
-    SETTING_STRING(http_conf, proxy, "", 0, "URL of a proxy; empty: none"),
+    SETTING_STRING(http_conf, proxy, "", 0, "URL of a proxy, without user; empty: none"),
+    SETTING_STRING(http_conf, proxy_user, "", 0, "user of basic authentication with the proxy"),
+    SETTING_STRING(http_conf, proxy_password, "", SETTING_SECRET, "its password, or file:PATH"),
     SETTING_BOOL(http_conf, gzip, "false", "whether compressed answers are asked for"),
     SETTING_END,
 };
@@ -55,6 +57,21 @@ static void check_login(const struct http_conf *c, const struct setting_report *
     check_secret("bearer", c->bearer, r);
 }
 
+static void check_proxy(const struct http_conf *c, const struct setting_report *r)
+{
+    if (strchr(c->proxy, '@')) /* not repeated: a password may be in there */
+        setting_tell(r, "proxy", SETTING_ALL,
+                     "proxy: a URL with '@' is not taken, user and password of the proxy have "
+                     "settings of their own: proxy_user, proxy_password");
+    if (c->proxy_user[0] && !c->proxy[0])
+        setting_tell(r, "proxy_user", SETTING_ALL, "proxy_user without a proxy");
+    if (c->proxy_password[0] && !c->proxy_user[0])
+        setting_tell(r, "proxy_password", SETTING_ALL, "a proxy_password without a proxy_user");
+    if (strchr(c->proxy_user, ':') || has_break(c->proxy_user))
+        setting_tell(r, "proxy_user", SETTING_ALL, "proxy_user has a ':' or a line break");
+    check_secret("proxy_password", c->proxy_password, r);
+}
+
 static void check_header(const struct http_conf *c, size_t i, const struct setting_report *r)
 {
     const struct text_pair *h = &c->headers.items[i];
@@ -74,6 +91,7 @@ static void check_header(const struct http_conf *c, size_t i, const struct setti
 void http_check(const struct http_conf *conf, const struct setting_report *report)
 {
     check_login(conf, report);
+    check_proxy(conf, report);
     if (!conf->tls.cert[0] != !conf->tls.key[0])
         setting_tell(report, conf->tls.cert[0] ? "tls.cert" : "tls.key", SETTING_ALL,
                      "tls: cert and key go together");

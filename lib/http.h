@@ -21,7 +21,8 @@ struct http_conf {
     char *bearer;          /* token; "": none */
     struct tls_conf tls;
     struct text_map headers;
-    char *proxy; /* URL; "": none, whatever the environment says */
+    char *proxy;                       /* URL; "": none, whatever the environment says */
+    char *proxy_user, *proxy_password; /* basic authentication with it; user "": none */
     bool gzip;
 };
 
@@ -38,6 +39,7 @@ void http_check(const struct http_conf *conf, const struct setting_report *repor
 
 /* A copy of conf; the caller holds the first reference.  ERR_INVALID: basic and bearer
  * both, a password without a user, a line break in one of them, file: without a path, a
+ * proxy whose URL has an '@' (*err does not repeat it), a proxy_user without a proxy, a
  * certificate without its key, a header that is no header, is there twice, or is made by us
  * (Authorization beside basic or bearer). */
 enum status http_new(struct http **ret, const struct http_conf *conf, struct err *err) NODISCARD;

@@ -68,7 +68,8 @@ struct payload {
     void (*end)(void *lane, struct payload *p, enum status how);
     void *lane;
 
-    /* The lane's own; nobody else touches them. */
+    /* The lane's own; nobody else touches them, but a sink that holds the payload may look
+     * at unknown: false says that no earlier send of this run may have arrived. */
     struct payload *next;
     int64_t first_sent_ns; /* 0: never accepted by the sink */
     enum status how;       /* the last end */

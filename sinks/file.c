@@ -2,8 +2,9 @@
 /* file.c - appends payloads to a file, which it renews by size.
  *
  * A payload is in the file as a whole or not at all: what a full disk lets in of one is cut
- * off again.  The file is this sink's alone (flock); a file that was moved or removed by
- * others is made anew.  A path that is no regular file (a FIFO, a device) can neither be cut
+ * off again.  The file is this sink's alone (flock); during a reload the old lane may hold it for
+ * as long as it drains, and the new one waits.  A file that was moved or removed by others is made
+ * anew.  A path that is no regular file (a FIFO, a device) can neither be cut
  * nor renewed: part of a payload may stay there before it comes again. */
 #include "mem.h"
 #include "sink.h"
@@ -135,7 +136,8 @@ static enum status ensure_open(struct file_sink *f, struct err *err)
     if (why != 0) {
         drop(f);
         if (why == EWOULDBLOCK)
-            return err_set(err, ERR_DENIED, "%s: another process or output writes to it", f->path);
+            return err_set(err, ERR_AGAIN, "another output (or process) still writes to %.180s",
+                           f->path);
         return fail(f, "use", why, err);
     }
     f->device = st.st_dev;

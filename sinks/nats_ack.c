@@ -4,7 +4,7 @@
  *     {"stream":"METRICS","seq":7,"duplicate":true}
  *     {"error":{"code":503,"err_code":10077,"description":"maximum bytes exceeded"},...}
  *
- * Nothing else is looked for, so this walks over the text once and keeps three values. */
+ * Nothing else is looked for, so this walks over the text once and keeps these values. */
 #include "nats_ack.h"
 
 #include <nats/nats.h>
@@ -17,6 +17,7 @@ struct ack {
     int depth;
     bool in_error;           /* inside the object behind "error" */
     bool has_error, has_seq; /* seen */
+    bool duplicate;          /* seen as true */
     long code, err_code;     /* 0: not seen */
     char description[sizeof((struct err *)0)->text];
 };
@@ -60,7 +61,7 @@ static bool read_string(struct ack *a, char *out, size_t room)
 }
 
 /* A number, true, false or null. */
-static bool read_word(struct ack *a, long *ret)
+static bool read_word(struct ack *a, long *ret, bool *ret_true)
 {
     char text[24];
     size_t n = 0;
@@ -70,6 +71,7 @@ static bool read_word(struct ack *a, long *ret)
     }
     text[n] = '\0';
     *ret = strtol(text, NULL, 10);
+    *ret_true = strcmp(text, "true") == 0;
     return n > 0;
 }
 
@@ -79,10 +81,11 @@ static bool read_array(struct ack *a)
 {
     char text[2];
     long number;
+    bool yes;
     if (next_is(a, ']'))
         return true;
     do { /* arrays of words and strings: no answer has others */
-        if (next_is(a, '"') ? !read_string(a, text, sizeof text) : !read_word(a, &number))
+        if (next_is(a, '"') ? !read_string(a, text, sizeof text) : !read_word(a, &number, &yes))
             return false;
     } while (next_is(a, ','));
     return next_is(a, ']');
@@ -92,6 +95,7 @@ static bool read_value(struct ack *a, const char *key)
 {
     char text[sizeof a->description];
     long number = 0;
+    bool yes = false;
     if (next_is(a, '{')) {
         bool error = a->depth == 1 && strcmp(key, "error") == 0;
         a->has_error |= error;
@@ -109,9 +113,10 @@ static bool read_value(struct ack *a, const char *key)
             memcpy(a->description, text, sizeof text);
         return true;
     }
-    if (!read_word(a, &number))
+    if (!read_word(a, &number, &yes))
         return false;
     a->has_seq |= a->depth == 1 && strcmp(key, "seq") == 0;
+    a->duplicate |= yes && a->depth == 1 && strcmp(key, "duplicate") == 0;
     if (a->in_error && a->depth == 2 && strcmp(key, "code") == 0)
         a->code = number;
     if (a->in_error && a->depth == 2 && strcmp(key, "err_code") == 0)
@@ -154,12 +159,14 @@ static enum status judge(const struct ack *a)
     }
 }
 
-enum status nats_ack_read(struct span json, struct err *err)
+enum status nats_ack_read(struct span json, bool *ret_duplicate, struct err *err)
 {
     struct ack a = {.left = json};
     if (!next_is(&a, '{') || !read_members(&a) || (!a.has_error && !a.has_seq))
         return err_set(err, ERR_AGAIN, "an answer that is no acknowledgement");
-    if (!a.has_error)
+    if (!a.has_error) {
+        *ret_duplicate = a.duplicate;
         return OK;
+    }
     return err_set(err, judge(&a), "%.180s (code %ld)", a.description, a.err_code);
 }

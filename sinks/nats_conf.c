@@ -44,9 +44,10 @@ const struct setting nats_settings[] = {
     SETTING_STRING(nats_conf, inbox_prefix, "_INBOX", 0,
                    "first tokens of the subjects that acknowledgements come back on"),
     SETTING_GROUP(nats_conf, jetstream, stream_settings, "delivery into a stream"),
-    SETTING_INT(nats_conf, in_flight, "256", 1, 65536, "messages sent and not yet confirmed"),
+    SETTING_INT(nats_conf, in_flight, "256", 1, 1024,
+                "messages sent and not yet confirmed; no output ever has more than 1024"),
     SETTING_DURATION(nats_conf, timeout, "5s", 100 * MS_NS, HOUR_NS,
-                     "for a confirmation, and for a write that does not move"),
+                     "for a confirmation, and, up to 5s, for a write that does not move"),
     SETTING_DURATION(nats_conf, connect_timeout, "5s", 100 * MS_NS, HOUR_NS,
                      "for a connection to one server, and for questions about the stream"),
     SETTING_DURATION(nats_conf, reconnect_max, "5s", 10 * MS_NS, HOUR_NS,
@@ -57,14 +58,14 @@ const struct setting nats_settings[] = {
 
 enum status nats_conf_host(const char *url, char ret[NATS_HOST_MAX], struct err *err)
 {
+    if (strchr(url, '@')) /* before any text that repeats it */
+        return err_set(err, ERR_INVALID,
+                       "servers: user, password and token have settings of "
+                       "their own, a URL with '@' is not taken");
     const char *host = strstr(url, "://");
     if (host && strncmp(url, "nats://", 7) != 0 && strncmp(url, "tls://", 6) != 0)
         return err_set(err, ERR_INVALID, "servers: '%s' is neither nats:// nor tls://", url);
     host = host ? host + 3 : url;
-    if (strchr(host, '@'))
-        return err_set(err, ERR_INVALID,
-                       "servers: user, password and token have settings of "
-                       "their own, a URL with '@' is not taken");
     bool bracket = host[0] == '[';
     host += bracket;
     size_t len = strcspn(host, bracket ? "]" : ":/?#");

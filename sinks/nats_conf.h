@@ -37,7 +37,8 @@ void nats_conf_report(const void *conf, const struct setting_report *report);
 
 #define NATS_HOST_MAX 256
 
-/* The host of a URL from servers, without brackets and port.  ERR_INVALID: it is none. */
+/* The host of a URL from servers, without brackets and port.  ERR_INVALID: it is none, or has
+ * an '@': then *err does not repeat it, for what stands before that is a secret. */
 enum status nats_conf_host(const char *url, char ret[NATS_HOST_MAX], struct err *err) NODISCARD;
 
 /* Its port; 4222 when it names none. */

@@ -4,6 +4,7 @@
 
 #include "buf.h"
 #include "clock.h"
+#include "sink.h"
 
 #include <pthread.h>
 
@@ -108,7 +109,8 @@ static natsStatus set_plain(natsOptions *o, const struct nats_login *l, const ch
     if (n == NATS_OK)
         n = natsOptions_SetTimeout(o, c->connect_timeout / MS_NS);
     if (n == NATS_OK)
-        n = natsOptions_SetWriteDeadline(o, c->timeout / MS_NS);
+        n = natsOptions_SetWriteDeadline(
+            o, (c->timeout < SINK_WRITE_NS ? c->timeout : SINK_WRITE_NS) / MS_NS);
     if (n == NATS_OK)
         n = natsOptions_SetPingInterval(o, c->ping / MS_NS);
     if (n == NATS_OK)

@@ -3,11 +3,14 @@
 #include "nats_cut.h"
 
 #include "clock.h"
+#include "sockets.h"
 
 #include <arpa/inet.h>
 #include <dirent.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 enum { SEEN_MAX = 256 };
 
@@ -74,18 +77,69 @@ static void forget(uint16_t peer)
     }
 }
 
+struct listeners {
+    uint16_t ports[NATS_CUT_LISTENERS];
+    size_t len;
+};
+
+static int option(int fd, int name)
+{
+    int value = 0;
+    socklen_t len = sizeof value;
+    return getsockopt(fd, SOL_SOCKET, name, &value, &len) == 0 ? value : 0;
+}
+
+/* -1: no more. */
+static int next_fd(DIR *fds)
+{
+    for (struct dirent *e; (e = readdir(fds));) {
+        char *end;
+        long fd = strtol(e->d_name, &end, 10);
+        if (end != e->d_name && !*end)
+            return (int)fd;
+    }
+    return -1;
+}
+
+static void find_listeners(DIR *fds, struct listeners *ret)
+{
+    for (int fd; (fd = next_fd(fds)) >= 0 && ret->len < NATS_CUT_LISTENERS;)
+        if (option(fd, SO_ACCEPTCONN))
+            ret->ports[ret->len++] = port_of(fd, ask_own);
+    rewinddir(fds);
+}
+
+static bool is_accepted(const struct listeners *l, uint16_t own)
+{
+    for (size_t i = 0; i < l->len; i++)
+        if (l->ports[i] == own)
+            return true;
+    return false;
+}
+
+static bool is_suspect(int fd, uint16_t port)
+{
+    return port_of(fd, ask_peer) == port && option(fd, SO_TYPE) == SOCK_STREAM;
+}
+
 static size_t scan(DIR *fds, uint16_t port, int64_t age_ns, bool (*keep)(uint16_t own_port))
 {
     size_t n = 0;
     int64_t now_ns = clock_mono_ns();
-    for (struct dirent *e; (e = readdir(fds));) {
-        char *end;
-        int fd = (int)strtol(e->d_name, &end, 10);
-        if (end == e->d_name || *end || port_of(fd, ask_peer) != port)
+    struct listeners listeners = {.len = 0};
+    find_listeners(fds, &listeners);
+    for (int fd; (fd = next_fd(fds)) >= 0;) {
+        if (net_socket_is_ours(fd) || !is_suspect(fd, port))
             continue;
-        uint16_t own = port_of(fd, ask_own);
-        if (!keep(own) && age(own, port, now_ns) >= age_ns)
-            n += shutdown(fd, SHUT_RDWR) == 0;
+        /* The number may become another socket's between any two calls; the copy stays what it
+         * is.  If that is lib/net's, it was noted, or its number is closed by now. */
+        int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+        uint16_t own = port_of(copy, ask_own);
+        if (copy >= 0 && !net_socket_is_ours(fd) && is_suspect(copy, port) && !keep(own) &&
+            !is_accepted(&listeners, own) && age(own, port, now_ns) >= age_ns)
+            n += shutdown(copy, SHUT_RDWR) == 0;
+        if (copy >= 0)
+            close(copy);
     }
     return n;
 }

@@ -5,11 +5,19 @@
  * round and round, and grows, when the answer to its CONNECT does not come in time.  It gives
  * nobody its socket before it is connected, so that one is looked for among the descriptors
  * of the process: by its peer's port, and by its age, for other lanes may be connecting to the
- * same server at this moment.  */
+ * same server at this moment.
+ *
+ * Left alone: connections of links (keep), sockets of lib/net (sockets.h), what is no TCP client:
+ * listening sockets, and accepted ones, whose own port is that of a listening one (of the first
+ * NATS_CUT_LISTENERS).  What remains: a library that opens client sockets by itself, towards that
+ * very port, beside this one and lib/net; there is none as yet, and who adds one notes its sockets
+ * with net_socket_opened.  */
 #ifndef NATS_CUT_H
 #define NATS_CUT_H
 
 #include "base.h"
+
+#define NATS_CUT_LISTENERS 64
 
 /* Looks at each socket whose other end is that port, but for those of which keep, called with
  * the port of the own end, says true; shuts down those that an earlier call saw at least

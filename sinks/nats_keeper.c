@@ -145,6 +145,23 @@ static void disconnect(struct nats_link *l)
     natsConnection_Destroy(nc);
 }
 
+/* A PING and its PONG.  When the PING cannot be written the library says OK, and leaves a trace
+ * only in the last error of this thread: so that is made a known one before.  What its flusher
+ * could not write, messages, it throws away, with a trace in the connection's last error. */
+static natsStatus round_trip(natsConnection *nc, int64_t timeout_ms)
+{
+    natsStatus last = NATS_OK;
+    const char *text;
+    (void)natsConnection_FlushTimeout(NULL, timeout_ms); /* NATS_INVALID_ARG */
+    natsStatus n = natsConnection_FlushTimeout(nc, timeout_ms);
+    (void)nats_GetLastError(&last);
+    if (n == NATS_OK && last != NATS_INVALID_ARG)
+        n = last == NATS_OK ? NATS_IO_ERROR : last;
+    natsStatus lasting = natsConnection_GetLastError(nc, &text);
+    enum status s = nats_status(lasting);
+    return n == NATS_OK && (s == ERR_IO || s == ERR_TIMEOUT) ? lasting : n;
+}
+
 /* Core NATS: sends a PING behind what was published, and waits for its PONG.  lock is held,
  * but for the waiting. */
 static void confirm(struct nats_link *l)
@@ -156,7 +173,7 @@ static void confirm(struct nats_link *l)
     pthread_mutex_lock(&l->lock);
     int64_t mark_ns = l->published_ns;
     pthread_mutex_unlock(&l->lock);
-    natsStatus n = natsConnection_FlushTimeout(nc, l->conf.timeout / MS_NS);
+    natsStatus n = round_trip(nc, l->conf.timeout / MS_NS);
     /* What was refused is told by another thread, before the PONG or a little later. */
     if (n == NATS_OK && natsConnection_GetLastError(nc, &text) == NATS_NOT_PERMITTED)
         nanosleep(&(struct timespec){.tv_nsec = SETTLE_NS}, NULL);

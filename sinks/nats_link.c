@@ -118,11 +118,12 @@ static enum status publish(struct nats_link *l, struct payload *p, uint64_t tick
 {
     char reply[NATS_INBOX_MAX + 20];
     natsMsg *msg = NULL;
-    snprintf(reply, sizeof reply, "%s.%" PRIx64, l->inbox, ticket);
     natsStatus n = NATS_CONNECTION_CLOSED;
-    if (l->nc)
+    if (l->nc) {
+        snprintf(reply, sizeof reply, "%s.%" PRIx64, l->inbox, ticket);
         n = nats_message_make(&msg, p, l->stream ? l->conf.jetstream.stream : NULL,
                               l->stream ? reply : NULL);
+    }
     pthread_mutex_lock(&l->lock);
     if (n != NATS_OK) {
         (void)nats_flights_take(&l->flights, ticket); /* without a payload as yet */

@@ -3,7 +3,7 @@
  *
  * A thread of its own, started by the first message, connects, waits, asks for the stream
  * and gives up what is overdue; nothing else ever waits for a server, but for a write into
- * a full socket (bounded by `timeout`).
+ * a full socket (sink.h: Time).
  *
  * nats.c's own reconnection is not used: it keeps messages in a buffer of its own while it is
  * away, takes a server out for ever after two refused logins, and reads no secret anew.

@@ -105,9 +105,9 @@ void nats_state_wait(struct nats_link *l, int64_t until_ns)
 }
 
 /* payload_end only puts p into a channel of its lane, so the lock may be held. */
-static void end(struct nats_link *l, uint64_t ticket, enum status how, const struct err *why)
+static void end_taken(struct nats_link *l, struct payload *p, enum status how,
+                      const struct err *why)
 {
-    struct payload *p = nats_flights_take(&l->flights, ticket);
     if (!p)
         return;
     if (how != OK && why)
@@ -115,6 +115,11 @@ static void end(struct nats_link *l, uint64_t ticket, enum status how, const str
     payload_end(p, how);
     if (l->flights.len == 0)
         pthread_cond_broadcast(&l->changed);
+}
+
+static void end(struct nats_link *l, uint64_t ticket, enum status how, const struct err *why)
+{
+    end_taken(l, nats_flights_take(&l->flights, ticket), how, why);
 }
 
 /* Ends those whose deadline is no later than that. */
@@ -174,14 +179,18 @@ void nats_state_on_ack(natsConnection *nc, natsSubscription *sub, natsMsg *msg, 
     if (l && dot) {
         struct err err = {.status = OK};
         struct span json = {natsMsg_GetData(msg), (size_t)natsMsg_GetDataLength(msg)};
-        bool nobody = natsMsg_IsNoResponders(msg);
+        bool nobody = natsMsg_IsNoResponders(msg), duplicate = false;
         enum status s =
             nobody ? err_set(&err, ERR_AGAIN,
                              "no stream takes the subject: stream %.60s lacks it, or is gone",
                              l->conf.jetstream.stream)
-                   : nats_ack_read(json, &err);
+                   : nats_ack_read(json, &duplicate, &err);
         pthread_mutex_lock(&l->lock);
-        end(l, strtoull(dot + 1, NULL, 16), s, &err);
+        struct payload *p = nats_flights_take(&l->flights, strtoull(dot + 1, NULL, 16));
+        /* A resend whose earlier outcome is unknown may well be known there; nothing else may. */
+        if (p && duplicate && !p->unknown && l->lane)
+            l->lane->duplicates++;
+        end_taken(l, p, s, &err);
         if (nobody)
             recheck_soon(l);
         pthread_mutex_unlock(&l->lock);

@@ -33,7 +33,7 @@ struct nats_link {
     pthread_mutex_t use;
     natsConnection *nc;
     natsSubscription *acks;
-    char inbox[NATS_INBOX_MAX];
+    char inbox[NATS_INBOX_MAX]; /* the keeper's own to change while nc is NULL */
 
     pthread_mutex_t lock;
     pthread_cond_t changed;

@@ -13,7 +13,10 @@
  * beside the others.  Client libraries call back on threads of theirs: such a
  * callback may only call payload_end.
  *
- * Time: no call may last longer than the deadline it is given.  Retrying,
+ * Time: no call waits beyond the deadline it is given, but for a write that has begun.  Into a
+ * socket that takes nothing one lasts SINK_WRITE_NS at most, and behind at most two others of the
+ * client library's threads: a call is late by three times that in the worst case.  Into a file or
+ * stdout it lasts as long as the kernel makes it, for which there is no bound.  Retrying,
  * backing off, cutting and dropping payloads is the lane's work, not the sink's:
  * a sink tries once and says how it went.  */
 #ifndef SINK_H
@@ -22,6 +25,8 @@
 #include "payload.h"
 #include "setting.h"
 #include "target.h"
+
+#define SINK_WRITE_NS ((int64_t)5000000000) /* whatever a setting of the sink says */
 
 /* What a sink and its lane share; outlives the sink. */
 struct sink_lane {
@@ -34,6 +39,8 @@ struct sink_lane {
                                    ERR_AGAIN */
     _Atomic int64_t duplicate_window_ns; /* how long the peer knows an id again; 0: not at all */
     _Atomic uint64_t connects;           /* how often a connection was made, for /metrics */
+    _Atomic uint64_t duplicates;         /* payloads that the peer knew at their first send, and so
+                                   did not store: two had one id, or an earlier run sent it */
     _Atomic bool connected;
 };
 

@@ -50,6 +50,7 @@ TEST(nothing_need_be_configured)
     CHECK_INT(MAKE(&h, NULL, NULL), OK);
     CHECK(h->conf.tls.verify && !h->conf.gzip);
     CHECK_STR(h->conf.proxy, "");
+    CHECK_STR(h->conf.proxy_user, "");
     http_unref(h);
 }
 
@@ -58,6 +59,8 @@ TEST(what_fits_together_is_taken)
     static const char *const cases[][7] = {
         {"user", "u", NULL},
         {"bearer", "file:/run/token", NULL},
+        {"proxy", "http://p:3128", NULL},
+        {"proxy", "p", "proxy_user", "u", "proxy_password", "file:/run/p", NULL},
         {"bearer", "t", "headers.Accept", "x", NULL},
         {"tls.cert", "/c", "tls.key", "/k", NULL},
         {"headers.Authorization", "Digest x", NULL},
@@ -117,6 +120,14 @@ TEST(what_does_not_fit_together_is_refused)
         {{"user", "u", "password", "p\n"}, "password has a line break"},
         {{"bearer", "t\rX: y"}, "bearer has a line break"},
         {{"bearer", "file:"}, "bearer: file: without a path"},
+        {{"proxy", "http://user:s3cret@p:3128"},
+         "proxy: a URL with '@' is not taken, user and password of the proxy have settings of "
+         "their own: proxy_user, proxy_password"},
+        {{"proxy_user", "u"}, "proxy_user without a proxy"},
+        {{"proxy", "p", "proxy_password", "x"}, "a proxy_password without a proxy_user"},
+        {{"proxy", "p", "proxy_user", "a:b"}, "proxy_user has a ':' or a line break"},
+        {{"proxy", "p", "proxy_user", "u", "proxy_password", "x\n"},
+         "proxy_password has a line break"},
         {{"tls.cert", "/c"}, "tls: cert and key go together"},
         {{"tls.key", "/k"}, "tls: cert and key go together"},
         {{"headers.a b", "x"}, "headers: 'a b' is no name of a header"},

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The file sink: whole payloads only, whatever the disk does; rotation; who may open. */
+#include "fake_sink.h"
 #include "sink_run.h"
 #include "test.h"
 
@@ -186,12 +187,54 @@ TEST(two_sinks_do_not_share_a_file)
     struct sink_run other;
     CHECK_INT(sink_run_open(&other, "file", SETTINGS()), OK);
     CHECK_INT(SEND("one\n"), OK);
-    CHECK_INT(sink_run_send(&other, "two\n", 4), ERR_DENIED);
-    CHECK(strstr(other.err.text, "another process or output"));
+    CHECK_INT(sink_run_send(&other, "two\n", 4), ERR_AGAIN); /* as during a reload */
+    char want[128];
+    snprintf(want, sizeof want, "another output (or process) still writes to %s", path);
+    CHECK_STR(other.err.text, want);
     sink_run_close(&run);
     CHECK_INT(sink_run_send(&other, "two\n", 4), OK);
     CHECK_STR(content(""), "one\ntwo\n");
     sink_run_close(&other);
+}
+
+static struct rig *rig_to_file(void *conf)
+{
+    struct rig *r = rig_new();
+    r->conf.sink = sink_find("file");
+    r->conf.sink_conf = conf;
+    rig_start(r);
+    return r;
+}
+
+static void rig_end(struct rig *r)
+{
+    lane_close(r->lane, clock_mono_ns() + 10 * SEC_NS);
+    WAIT(lane_is_done(r->lane));
+    check_balance(r);
+    CHECK_INT(r->books.delivered, 1);
+    rig_free(r);
+}
+
+TEST(a_lane_whose_file_another_holds_shows_why_and_goes_on_when_it_is_free)
+{
+    start(SETTINGS());
+    char want[128];
+    snprintf(want, sizeof want, "another output (or process) still writes to %s", path);
+    struct rig *old = rig_to_file(run.conf), *new = rig_to_file(run.conf);
+    rig_scrape(old, "x", 1, "a 1\n");
+    WAIT(old->books.delivered == 1);
+    rig_scrape(new, "x", 2, "b 2\n");
+    WAIT(lane_state(new->lane).failing);
+    struct lane_state state = lane_state(new->lane);
+    CHECK_INT(state.last_error.status, ERR_AGAIN);
+    CHECK_STR(state.last_error.text, want);
+    CHECK_INT(new->books.delivered, 0);
+    rig_end(old);
+    WAIT(new->books.delivered == 1);
+    CHECK(!lane_state(new->lane).failing);
+    rig_end(new);
+    CHECK_STR(content(""), "a:1|g\nb:2|g\n");
+    sink_run_close(&run);
 }
 
 TEST(faulty_settings_are_refused_at_open)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The parts of the nats sink that need no server: answers, tickets, subjects. */
+#include "lane.h"
 #include "mem.h"
 #include "nats_ack.h"
 #include "nats_conf.h"
@@ -7,9 +8,12 @@
 #include "sinks.h"
 #include "test.h"
 
+static bool duplicate; /* of the last ack */
+
 static enum status ack(const char *json, struct err *err)
 {
-    return nats_ack_read((struct span){json, strlen(json)}, err);
+    duplicate = false;
+    return nats_ack_read((struct span){json, strlen(json)}, &duplicate, err);
 }
 
 TEST(an_acknowledgement_is_ok)
@@ -19,6 +23,29 @@ TEST(an_acknowledgement_is_ok)
     CHECK_INT(ack(" { \"stream\" : \"a\\\"b\", \"seq\" : 7 , \"duplicate\":true } ", &err), OK);
     CHECK_INT(ack("{\"seq\":1,\"x\":[1,\"}\",null],\"domain\":{\"error\":{\"code\":400}}}", &err),
               OK);
+}
+
+TEST(an_acknowledgement_says_whether_the_id_was_known)
+{
+    static const struct {
+        const char *json;
+        bool want;
+    } cases[] = {
+        {"{\"stream\":\"S\",\"seq\":7,\"duplicate\":true}", true},
+        {"{\"duplicate\": true , \"seq\":7}", true},
+        {"{\"seq\":7,\"duplicate\":false}", false},
+        {"{\"seq\":7,\"duplicate\":1}", false},
+        {"{\"seq\":7,\"duplicate\":\"true\"}", false},
+        {"{\"seq\":7,\"other\":true}", false},
+        {"{\"seq\":7,\"x\":{\"duplicate\":true}}", false},
+        {"{\"seq\":7}", false},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        CHECK_INT(ack(cases[i].json, NULL), OK);
+        CHECK_INT(duplicate, cases[i].want);
+    }
+    CHECK_INT(ack("{\"duplicate\":true,\"error\":{\"code\":500}}", NULL), ERR_AGAIN);
+    CHECK(!duplicate);
 }
 
 TEST(each_error_of_a_stream_has_its_status)
@@ -157,6 +184,8 @@ TEST(the_host_of_a_url_is_found)
         {"nats://", NULL},
         {"ws://a", NULL},
         {"nats://u:p@a", NULL},
+        {"u:p@a", NULL},
+        {"foo://u:p@a", NULL},
         {"nats://a b", NULL},
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -166,6 +195,23 @@ TEST(the_host_of_a_url_is_found)
         if (cases[i].host)
             CHECK_STR(host, cases[i].host);
     }
+}
+
+TEST(a_url_with_a_password_is_refused_and_not_repeated)
+{
+    static const char *const urls[] = {"nats://user:s3cret@n:4222", "foo://user:s3cret@n:4222",
+                                       "user:s3cret@n", "nats://s3cret@[n", "nats:// s3cret@"};
+    for (size_t i = 0; i < ARRAY_LEN(urls); i++) {
+        char host[NATS_HOST_MAX];
+        struct err err = {.text = ""};
+        CHECK_INT(nats_conf_host(urls[i], host, &err), ERR_INVALID);
+        CHECK(strstr(err.text, "settings of their own") && !strstr(err.text, "s3cret"));
+    }
+}
+
+TEST(no_more_can_be_in_flight_than_a_lane_ever_has)
+{
+    CHECK_INT(setting_find(nats_settings, "in_flight")->max, LANE_WINDOW);
 }
 
 TEST(the_port_of_a_url_is_found)

@@ -3,6 +3,7 @@
 
 #include "clock.h"
 #include "mem.h"
+#include "sockets.h"
 
 #include <openssl/crypto.h>
 #include <assert.h>
@@ -94,6 +95,7 @@ static curl_socket_t open_socket(void *of, curlsocktype purpose, struct curl_soc
     curl_socket_t s = socket(a->family, a->socktype | SOCK_CLOEXEC, a->protocol);
     if (s != CURL_SOCKET_BAD)
         l->connections++;
+    net_socket_opened(s);
     return s;
 }
 
@@ -101,6 +103,7 @@ static int close_socket(void *of, curl_socket_t s)
 {
     struct curl_loop *l = of;
     l->connections--;
+    net_socket_closed(s);
     return close(s);
 }
 

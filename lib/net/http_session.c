@@ -10,7 +10,7 @@ enum {
     CA_SECONDS = 60, /* a file of authorities is read again; libcurl's own time is a day */
 };
 
-enum { SECRETS = 2 }; /* bearer and password; those of headers come behind */
+enum { SECRETS = 3 }; /* bearer, password, the proxy's password; those of headers come behind */
 
 static size_t headers_len(const struct http_session *s)
 {
@@ -23,6 +23,7 @@ void http_session_init(struct http_session *s, const struct http_conf *conf,
     *s = (struct http_session){.conf = conf, .headers = headers};
     secret_init(&s->bearer, conf ? conf->bearer : NULL);
     secret_init(&s->password, conf ? conf->password : NULL);
+    secret_init(&s->proxy_password, conf ? conf->proxy_password : NULL);
     s->header_secrets = mem_alloc(headers_len(s) * sizeof *s->header_secrets);
     for (size_t i = 0; i < headers_len(s); i++)
         secret_init(&s->header_secrets[i], conf->headers.items[i].value);
@@ -42,14 +43,20 @@ struct http_headers *http_session_headers(struct http_session *s)
     return s->list;
 }
 
+static void wipe(char **text)
+{
+    if (*text)
+        explicit_bzero(*text, strlen(*text));
+    mem_free(*text);
+    *text = NULL;
+}
+
 static void forget(struct http_session *s)
 {
     http_headers_release(s->list);
     s->list = NULL;
-    if (s->used_password)
-        explicit_bzero(s->used_password, strlen(s->used_password));
-    mem_free(s->used_password);
-    s->used_password = NULL;
+    wipe(&s->used_password);
+    wipe(&s->used_proxy_password);
 }
 
 void http_session_done(struct http_session *s)
@@ -57,6 +64,7 @@ void http_session_done(struct http_session *s)
     forget(s);
     secret_done(&s->bearer);
     secret_done(&s->password);
+    secret_done(&s->proxy_password);
     for (size_t i = 0; i < headers_len(s); i++)
         secret_done(&s->header_secrets[i]);
     mem_free(s->header_secrets);
@@ -78,7 +86,7 @@ static void list_add_pair(struct curl_slist **list, const char *name, const char
         list_add(list, line.data);
 }
 
-/* secrets: bearer, password, then one for each header of the configuration. */
+/* secrets: as SECRETS says, then one for each header of the configuration. */
 static struct curl_slist *make_list(const struct http_session *s, const struct span *secrets)
 {
     struct curl_slist *list = NULL;
@@ -108,6 +116,8 @@ enum status http_session_refresh(struct http_session *s, struct err *err)
     enum status r = get(&s->bearer, &secrets[0], err);
     if (r == OK)
         r = get(&s->password, &secrets[1], err);
+    if (r == OK)
+        r = get(&s->proxy_password, &secrets[2], err);
     for (size_t i = 0; i < headers_len(s) && r == OK; i++)
         r = get(&s->header_secrets[i], &secrets[SECRETS + i], err);
     uint64_t high, low;
@@ -118,6 +128,7 @@ enum status http_session_refresh(struct http_session *s, struct err *err)
         s->list = mem_alloc(sizeof *s->list);
         *s->list = (struct http_headers){.users = 1, .list = make_list(s, secrets)};
         s->used_password = mem_strdup(secrets[1].data);
+        s->used_proxy_password = mem_strdup(secrets[2].data);
         s->used_high = high;
         s->used_low = low;
         s->version++;
@@ -145,6 +156,16 @@ static void apply_tls(const struct tls_conf *t, CURL *easy)
     curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, t->verify ? 2L : 0L);
 }
 
+static void apply_proxy_login(const struct http_session *s, CURL *easy)
+{
+    if (!s->conf || !s->conf->proxy_user[0])
+        return;
+    const char *password = s->used_proxy_password;
+    curl_easy_setopt(easy, CURLOPT_PROXYAUTH, CURLAUTH_BASIC);
+    curl_easy_setopt(easy, CURLOPT_PROXYUSERNAME, s->conf->proxy_user);
+    curl_easy_setopt(easy, CURLOPT_PROXYPASSWORD, password ? password : "");
+}
+
 void http_session_apply(const struct http_session *s, CURL *easy)
 {
     const struct http_conf *c = s->conf;
@@ -156,6 +177,7 @@ void http_session_apply(const struct http_session *s, CURL *easy)
     curl_easy_setopt(easy, CURLOPT_NOPROXY, "");
     /* A name that resolves slowly must not hold up the thread when its transfer is given up. */
     curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
+    apply_proxy_login(s, easy);
     apply_tls(c ? &c->tls : NULL, easy);
     if (c && c->gzip)
         curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "gzip");

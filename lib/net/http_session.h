@@ -20,11 +20,12 @@ struct http_headers {
 
 struct http_session {
     const struct http_conf *conf; /* NULL: nothing special */
-    struct secret bearer, password;
+    struct secret bearer, password, proxy_password;
     struct secret *header_secrets; /* one for each of conf->headers */
     const char *const *headers;    /* of the user, ended by NULL */
     struct http_headers *list;     /* all headers, with the credentials of the moment */
     char *used_password;           /* of the moment, or NULL */
+    char *used_proxy_password;     /* likewise */
     uint64_t used_high, used_low;  /* hash of all secrets of the moment */
     uint64_t version;              /* grows when an easy handle is to be set up anew */
 };

@@ -182,6 +182,22 @@ class Http(harness.Case):
         self.stop(agent)
         self.assertEqual(pages.requests, [])
 
+    def test_a_proxy_gets_its_own_user_and_password_and_the_target_gets_none(self):
+        secret = os.path.join(self.folder, "proxy-password")
+        with open(secret, "w") as f:
+            f.write("s3cret\n")
+        proxy = self.pages({})
+        url = "http://127.0.0.1:9/metrics"
+        proxy.pages[url] = PAGE
+        agent = self.agent(harness.config([url], source={"http": {
+            "proxy": proxy.base, "proxy_user": "strata", "proxy_password": f"file:{secret}"}}))
+        self.wait_for(lambda: books.scraped(agent.metrics()) >= 1, what="a scrape")
+        self.stop(agent)
+        headers = proxy.requests[0].headers
+        self.assertEqual(base64.b64decode(headers["Proxy-Authorization"].split()[1]),
+                         b"strata:s3cret")
+        self.assertIsNone(headers["Authorization"])
+
     def test_redirects_are_not_followed(self):
         other = self.pages({"/metrics": PAGE})
         pages, agent = self.one({"bearer": "hidden"},

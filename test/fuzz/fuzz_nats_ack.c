@@ -20,6 +20,7 @@ const char *const fuzz_words[] = {
     "\"error\"",
     "\"code\"",
     "\"seq\"",
+    "\"duplicate\":true",
     "400",
     "503",
     "-1",
@@ -41,8 +42,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     char *copy = malloc(size ? size : 1); /* so that asan sees a byte too many */
     struct err err = {.status = OK};
     memcpy(copy, data, size);
-    enum status s = nats_ack_read((struct span){copy, size}, &err);
+    bool duplicate = false;
+    enum status s = nats_ack_read((struct span){copy, size}, &duplicate, &err);
     assert(s == err.status && s != ERR_CLOSED && s < STATUS_COUNT);
+    assert(s == OK || !duplicate);
     assert(s == OK || (err.text[0] && !strchr(err.text, '\n')));
     free(copy);
     return 0;

@@ -3,6 +3,7 @@
 #ifndef NATS_CHECK_H
 #define NATS_CHECK_H
 
+#include "curl_loop.h"
 #include "nats_server.h"
 #include "sink_run.h"
 #include "test.h"
@@ -10,6 +11,14 @@
 #include <nats/nats.h>
 
 static struct sink_run run;
+
+/* As in the agent, OpenSSL's exit handler is left out: threads that still end would use what it
+ * frees. */
+__attribute__((constructor)) static void leave_openssl(void)
+{
+    if (net_init(NULL) != OK)
+        abort();
+}
 
 static const struct label cart_labels[] = {{"namespace", "shop"}, {"pod", "cart.0"}};
 static const struct target cart = {.id = "shop/cart.0/app:8080/metrics",

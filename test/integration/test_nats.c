@@ -2,6 +2,8 @@
 /* The nats sink against a real server: what arrives, and what is said when it cannot. */
 #include "nats_check.h"
 
+#include <dirent.h>
+
 TEST(core_messages_arrive_with_their_bytes_and_headers)
 {
     server_start("");
@@ -94,6 +96,35 @@ TEST(what_a_dying_server_had_not_confirmed_ends_as_io)
     sink_run_close(&run);
 }
 
+/* So that nothing more can be written to that port, and reading goes on. */
+static void shut_writing(int port)
+{
+    struct sockaddr_in a;
+    for (int fd = 0; fd < 256; fd++) {
+        socklen_t len = sizeof a;
+        if (getpeername(fd, (struct sockaddr *)&a, &len) == 0 && a.sin_family == AF_INET &&
+            ntohs(a.sin_port) == port && shutdown(fd, SHUT_WR) != 0)
+            abort();
+    }
+}
+
+TEST(what_could_not_be_written_is_not_delivered)
+{
+    server_start("");
+    OPEN();
+    CHECK_INT(send_body(1, "x"), OK);
+    CHECK_INT(ended(OK), 1);
+    server_signal(SIGSTOP); /* it does not see the end, and so does not close either */
+    shut_writing(server.port);
+    CHECK_INT(send_once(2, "x"), OK);
+    CHECK_INT(ended(ERR_IO), 1);
+    CHECK_INT(run.ended[OK], 1);
+    server_signal(SIGCONT);
+    CHECK_INT(send_body(2, "x"), OK);
+    CHECK_INT(ended(OK), 2);
+    sink_run_close(&run);
+}
+
 TEST(a_server_that_hangs_is_given_up)
 {
     server_start("");
@@ -107,6 +138,30 @@ TEST(a_server_that_hangs_is_given_up)
     server_signal(SIGCONT);
     CHECK_INT(send_body(2, "x"), OK);
     CHECK_INT(ended(OK), 2);
+    sink_run_close(&run);
+}
+
+TEST(a_write_that_does_not_move_is_given_up_long_before_the_timeout)
+{
+    server_start("");
+    OPEN("timeout", "10m");
+    CHECK_INT(send_body(1, "x"), OK);
+    CHECK_INT(ended(OK), 1);
+    server_signal(SIGSTOP);
+    static char body[1000000];
+    memset(body, 'x', sizeof body);
+    enum status s = OK;
+    int64_t start_ns = 0;
+    for (uint64_t id = 2; id < 200 && s == OK; id++) {
+        struct payload *p = message(&cart, id, body, sizeof body);
+        start_ns = clock_mono_ns();
+        s = run.ops->send(run.self, p, start_ns + 10 * MS_NS, &run.err);
+        if (s != OK)
+            payload_free(p);
+    }
+    CHECK_INT(s, ERR_IO);
+    CHECK(clock_mono_ns() - start_ns < 3 * SINK_WRITE_NS + 5 * SEC_NS);
+    server_kill();
     sink_run_close(&run);
 }
 
@@ -265,11 +320,23 @@ static int mute_accept(int fd, const char *tls)
     return peer;
 }
 
+static size_t threads(void)
+{
+    size_t n = 0;
+    DIR *d = opendir("/proc/self/task");
+    while (d && readdir(d))
+        n++;
+    closedir(d);
+    return n;
+}
+
 /* A peer that hangs behind its INFO: in the TLS handshake, or instead of its PONG. */
 static void check_given_up(const char *scheme, const char *tls)
 {
     char url[40];
     int fd = mute_listen(url, scheme);
+    MUST(nats_Open(-1)); /* starts the threads that the library has anyway */
+    size_t before = threads();
     open_at(url);
     struct payload *p = message(&cart, 1, "x", 1);
     enum status at_first = run.ops->send(run.self, p, clock_mono_ns() + 50 * MS_NS, &run.err);
@@ -287,6 +354,9 @@ static void check_given_up(const char *scheme, const char *tls)
     CHECK(clock_mono_ns() - start_ns < 4 * SEC_NS);
     close(again);
     close(fd);
+    while (threads() > before && clock_mono_ns() < start_ns + 30 * SEC_NS)
+        server_pause();
+    CHECK(threads() <= before); /* an exit of the program would not wait for the attempt */
 }
 
 TEST(a_peer_that_hangs_in_the_tls_handshake_is_given_up)

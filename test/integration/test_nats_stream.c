@@ -46,6 +46,12 @@ TEST(an_id_sent_again_is_stored_once)
     CHECK_INT(send_body(2, "x"), OK);
     CHECK_INT(ended(OK), 6);
     CHECK_INT(peer_stored(&peer), 2);
+    CHECK_INT(run.lane.duplicates, 4); /* as if five messages had one id */
+    struct payload *p = message(&cart, 2, "x", 1);
+    p->unknown = true; /* a resend, as the lane marks it */
+    CHECK_INT(send_for(p, 10 * SEC_NS), OK);
+    CHECK_INT(ended(OK), 7);
+    CHECK_INT(run.lane.duplicates, 4);
     peer_close(&peer);
     sink_run_close(&run);
 }

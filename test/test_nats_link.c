@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the lane's thread may touch of a nats link while its keeper connects. */
+#include "clock.h"
+#include "nats_link.h"
+#include "nats_state.h"
+#include "sinks.h"
+#include "test.h"
+
+#include <sched.h>
+#include <stdatomic.h>
+
+static _Atomic bool wrote;
+
+/* As the keeper does between two connections: without a lock, while nc is NULL. */
+static void *write_inbox(void *arg)
+{
+    struct nats_link *l = arg;
+    snprintf(l->inbox, sizeof l->inbox, "_INBOX.another");
+    atomic_store_explicit(&wrote, true, memory_order_relaxed); /* orders nothing: tsan still sees */
+    return NULL;
+}
+
+TEST(a_send_without_a_connection_does_not_look_at_the_inbox)
+{
+    struct nats_conf c = {.in_flight = 0};
+    struct sink_lane lane = {.name = "main/test"};
+    setting_defaults(nats_settings, &c);
+    CHECK_INT(setting_set(nats_settings, &c, "nats://h", NULL), OK);
+    struct nats_link *l = nats_link_new(&c, &lane);
+    l->started = l->done = l->up = true; /* it was up when the lane looked */
+    struct payload *p = payload_new("t", 10);
+    CHECK_INT(buf_puts(&p->address, "subject"), OK);
+    pthread_t thread;
+    if (pthread_create(&thread, NULL, write_inbox, l) != 0)
+        abort();
+    while (!atomic_load_explicit(&wrote, memory_order_relaxed))
+        sched_yield();
+    struct err err;
+    CHECK_INT(nats_link_send(l, p, DEADLINE_NEVER, &err), ERR_IO);
+    CHECK_INT(l->flights.len, 0);
+    pthread_join(thread, NULL);
+    payload_free(p);
+    nats_link_free(l);
+    setting_done(nats_settings, &c);
+}
