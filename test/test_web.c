@@ -20,6 +20,7 @@ TEST(the_metrics_of_the_books_are_there)
         "\nstrata_build_info{version=\"0.1.0\"} 1\n",
         "\nstrata_ready 1\n",
         "\nstrata_config_reloads_failed_total 1\n",
+        "\nstrata_regex_limited_total 3\n",
         "\nstrata_jobs_due_total 128490\n",
         "\nstrata_jobs_dropped_total{reason=\"late\"} 10\n",
         "\nstrata_scrapes_total{pool=\"main\"} 128400\n",
