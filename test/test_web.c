@@ -292,7 +292,7 @@ TEST(the_page_says_what_is_wrong_and_when_all_is_well)
     made_init(&m, 12);
     CHECK_INT(web_page(&m.view, NULL, &b), OK);
     CHECK(has(&b, "Needs a look") && has(&b, "2 of 12 targets are down"));
-    CHECK(has(&b, "104,300,200") && has(&b, "256 MiB"));
+    CHECK(has(&b, "104,300,200") && has(&b, "256 MiB, not enforced"));
     CHECK(!has(&b, "All is well"));
 
     buf_truncate(&b, 0);

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """test_documents.py - what a newcomer reads and installs, and the scripts that judge the sources."""
-import glob, os, re, subprocess
+import glob, os, re, shutil, subprocess
 
 import harness
 from process import die_with_parent
@@ -148,6 +148,30 @@ class Scripts(harness.Case):
         self.assertEqual((done.returncode, done.stdout), (1, "a.c:1:1: error: bad\n"))
         done = self.tidy("echo 'clang-tidy-14 a.c'\n")
         self.assertEqual((done.returncode, done.stdout), (0, ""))
+
+    def test_fuzz_keeps_what_breaks_in_the_build_and_fails(self):
+        """On a tree of its own, with a target that leaves something and breaks at will."""
+        for folder in ("scripts", "test/fuzz/corpus/page", "build/fuzz/test"):
+            os.makedirs(os.path.join(self.folder, folder))
+        script = os.path.join(self.folder, "scripts", "fuzz.sh")
+        shutil.copy(os.path.join(ROOT, "scripts", "fuzz.sh"), script)
+        self.fake("test/fuzz/fuzz_page.c", "")
+        self.fake("test/fuzz/fuzz_main.c", "")
+        self.fake("build/fuzz/test/fuzz_page", """: >crash-da39
+            for last; do :; done
+            test -d "$last" && case $last in */test/fuzz/corpus/page) ;; *) exit 1 ;; esac
+            echo 'stat::number_of_executed_units: 7'
+            exit ${BREAKS:-0}\n""")
+        before = sorted(os.listdir(self.folder))
+        done = subprocess.run([script, "1"], capture_output=True, text=True)
+        self.assertEqual((done.returncode, done.stdout),
+                         (0, "page: nothing found in 7 runs, 1 s\n"), done.stderr)
+        done = subprocess.run([script, "1"], capture_output=True, text=True,
+                              env={**os.environ, "BREAKS": "1"})
+        self.assertNotEqual(done.returncode, 0)
+        self.assertIn("FAILED; the log is build/fuzz/page.log\n", done.stdout)
+        self.assertEqual(sorted(os.listdir(self.folder)), before)
+        self.assertTrue(os.path.exists(os.path.join(self.folder, "build/fuzz/crash-da39")))
 
     def test_the_whole_test_skips_nothing(self):
         """./dev test skips nothing: what it installs must be there."""
