@@ -13,12 +13,16 @@ enum target_change {
     TARGET_SYNCED,  /* the first full list is complete; target is NULL.  What this
                        source did not ADD since its last TARGET_RESYNC is gone */
     TARGET_RESYNC,  /* the view was lost, a full list follows; target is NULL */
+    TARGET_RANK,    /* the source has another place in the file now, and so have its targets;
+                       target is NULL.  Discovery says it, no source does */
 };
 
 struct target_event {
     enum target_change change;
     uint32_t source;       /* whose change it is: the number given to open.  Two
                               sources may have targets of the same id */
+    uint32_t rank;         /* the source's place in the file, the first 0; discovery fills it
+                              in.  Counts with ADDED and RANK */
     struct target *target; /* a reference, which moves to the receiver */
 };
 

@@ -13,10 +13,11 @@
 #include <time.h>
 
 /* A receiver in the place of the registry: what it has, and all it was told, as
- * "SOURCE+id", "SOURCE-id", "SOURCE!synced" and "SOURCE!resync".  SOURCE is the number of the
+ * "SOURCE+id", "SOURCE-id", "SOURCE!synced", "SOURCE!resync" and "SOURCE!rank".  SOURCE is the number of the
  * source, counted from the first one that says anything. */
 struct held {
     uint32_t source;
+    uint32_t rank;
     char id[64];
 };
 struct receiver {
@@ -50,13 +51,17 @@ static inline void keep(struct receiver *r, const struct target_event *e)
         if (r->len == ARRAY_LEN(r->held))
             abort();
         r->held[r->len].source = e->source;
+        r->held[r->len].rank = e->rank;
         snprintf(r->held[r->len++].id, sizeof r->held[0].id, "%s", e->target->id);
     }
+    for (i = 0; e->change == TARGET_RANK && i < r->len; i++)
+        if (r->held[i].source == e->source)
+            r->held[i].rank = e->rank;
 }
 
 static inline enum status receive(void *to, const struct target_event *e)
 {
-    static const char *const words[] = {"+", "-", "!synced", "!resync"};
+    static const char *const words[] = {"+", "-", "!synced", "!resync", "!rank"};
     struct receiver *r = to;
     pthread_mutex_lock(&r->lock);
     enum status s = r->closed ? ERR_CLOSED : r->room > 0 ? OK : ERR_AGAIN;

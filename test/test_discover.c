@@ -155,9 +155,49 @@ TEST(a_source_without_change_goes_on_untouched)
     go_round(&f, 2);
     CHECK_STR(state(&f, 1).name, "a");
     CHECK_INT(state(&f, 1).number, number);
-    check_log(&f.r, "");
+    check_log(&f.r, "0!rank");
     script(0, "+y");
     check_log(&f.r, "0+y");
+    end(&f);
+}
+
+static void check_ranks(struct receiver *r, const char *want)
+{
+    AUTO(buf) struct buf got = BUF_INIT(1000);
+    pthread_mutex_lock(&r->lock);
+    for (size_t i = 0; i < r->len; i++)
+        (void)!buf_printf(&got, "%s%s=%u", i ? " " : "", r->held[i].id, r->held[i].rank);
+    pthread_mutex_unlock(&r->lock);
+    CHECK_STR(got.data, want);
+}
+
+TEST(a_source_tells_its_place_in_the_file_with_its_targets_and_anew_after_a_reload)
+{
+    struct fixture f;
+    begin(&f);
+    FAKE(&f, 0, "a", "1", "0");
+    FAKE(&f, 1, "b", "1", "1");
+    set(&f, 2);
+    script(0, "+x +y !synced");
+    check_log(&f.r, "0+x 0+y 0!synced");
+    script(1, "+z !synced");
+    check_log(&f.r, "1+z 1!synced");
+    check_ranks(&f.r, "x=0 y=0 z=1");
+    give_room(&f.r, 0);
+    FAKE(&f, 0, "b", "1", "1");
+    FAKE(&f, 1, "c", "1", "2");
+    FAKE(&f, 2, "a", "1", "0");
+    set(&f, 3);
+    check_refused_soon(&f.r);
+    check_ranks(&f.r, "x=0 y=0 z=1");
+    give_room(&f.r, SIZE_MAX);
+    check_log(&f.r, "1!rank 0!rank");
+    check_ranks(&f.r, "x=2 y=2 z=0");
+    go_round(&f, 3);
+    check_log(&f.r, ""); /* once */
+    script(0, "+w");
+    check_log(&f.r, "0+w");
+    check_ranks(&f.r, "x=2 y=2 z=0 w=2");
     end(&f);
 }
 

@@ -1,134 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The registry on a clock that stands still until a test moves it. */
-#include "clock.h"
-#include "mem.h"
-#include "registry.h"
-#include "test.h"
+/* When targets are due, and what becomes of their jobs. */
+#include "hash.h"
+#include "registry_test.h"
 
 #include <unistd.h>
-
-enum { ROOM = 4 };
-
-#define START_MS INT64_C(1795271160000)
-
-static int64_t mono_ns, wall_ms;
-
-static void at(int64_t ns)
-{
-    wall_ms += (ns - mono_ns) / MS_NS;
-    mono_ns = ns;
-    clock_hold(mono_ns, wall_ms);
-}
-
-static void later(int64_t ns)
-{
-    at(mono_ns + ns);
-}
-
-static void step_wall(int64_t ms)
-{
-    wall_ms += ms;
-    clock_hold(mono_ns, wall_ms);
-}
-
-static void free_job(void *j)
-{
-    job_end(j);
-}
-
-static struct pool_inlet *make_inlet(size_t workers, size_t room)
-{
-    struct pool_inlet *in = mem_alloc(sizeof *in + workers * sizeof(struct channel *));
-    in->len = workers;
-    for (size_t i = 0; i < workers; i++)
-        in->channels[i] = channel_new(room, SIZE_MAX, free_job);
-    return in;
-}
-
-static void free_inlet(struct pool_inlet *in)
-{
-    for (size_t i = 0; i < in->len; i++)
-        channel_free(in->channels[i]);
-    mem_free(in);
-}
-
-/* The next job of a pool with one worker, or NULL. */
-static struct job *next_job(struct pool_inlet *in)
-{
-    void *j = NULL;
-    return channel_recv(in->channels[0], &j, NULL, DEADLINE_NOW) == OK ? j : NULL;
-}
-
-/* Lets time pass until there is a job. */
-static struct job *wait_job(struct registry *r, struct pool_inlet *in)
-{
-    for (int steps = 0; steps < 100; steps++) {
-        int64_t next_ns = registry_step(r);
-        struct job *j = next_job(in);
-        if (j)
-            return j;
-        at(next_ns);
-    }
-    test_fail(__FILE__, __LINE__, "no job in 100 rounds");
-}
-
-static struct registry *open_registry(bool now)
-{
-    struct registry_conf conf = {.max_targets = 100, .first_scrape_now = now};
-    mono_ns = 1000 * SEC_NS;
-    wall_ms = START_MS;
-    clock_hold(mono_ns, wall_ms);
-    return registry_new(&conf);
-}
-
-static void close_registry(struct registry *r, struct pool_inlet *in)
-{
-    registry_free(r);
-    if (in)
-        free_inlet(in);
-    clock_release();
-}
-
-static void tell(struct registry *r, enum target_change change, uint32_t source,
-                 const struct target *like)
-{
-    struct target_emit e = registry_emit(r);
-    struct target_event event = {
-        .change = change, .source = source, .target = like ? target_new(like) : NULL};
-    CHECK_INT(e.call(e.to, &event), OK);
-}
-
-static struct target like(const char *id, const char *pool)
-{
-    return (struct target){.id = id,
-                           .source = "s",
-                           .pool = pool,
-                           .url = id,
-                           .interval_ns = 10 * SEC_NS,
-                           .timeout_ns = 5 * SEC_NS};
-}
-
-static void add(struct registry *r, uint32_t source, const char *id, const char *pool)
-{
-    struct target t = like(id, pool);
-    tell(r, TARGET_ADDED, source, &t);
-}
-
-static void drop(struct registry *r, uint32_t source, const char *id)
-{
-    struct target t = {.id = id};
-    tell(r, TARGET_REMOVED, source, &t);
-}
-
-/* Due = dropped + queued + handed, at every moment. */
-static void check_books(struct registry *r)
-{
-    struct registry_books b = registry_books(r);
-    uint64_t dropped = 0;
-    for (size_t i = 0; i < REGISTRY_DROPS; i++)
-        dropped += b.dropped[i];
-    CHECK_INT(b.due, dropped + b.queued + b.handed);
-}
 
 TEST(a_target_is_due_once_an_interval_at_its_own_offset)
 {
@@ -310,54 +185,6 @@ TEST(a_target_that_comes_back_before_its_end_was_said_goes_on)
     close_registry(r, in);
 }
 
-TEST(what_two_sources_found_is_scraped_once_and_the_second_takes_over)
-{
-    struct registry *r = open_registry(true);
-    struct pool_inlet *in = make_inlet(1, ROOM);
-    registry_put_pool(r, "main", in);
-    struct target first = like("first", "main"), second = like("second", "main");
-    first.url = second.url = "http://127.0.0.1:1/metrics";
-    tell(r, TARGET_ADDED, 2, &second);
-    tell(r, TARGET_ADDED, 1, &first);
-    registry_step(r);
-    struct job *j = next_job(in);
-    CHECK(j != NULL);
-    struct target_state *state = j->state;
-    CHECK_STR(j->target->id, "first");
-    CHECK(next_job(in) == NULL);
-    job_end(j);
-    drop(r, 1, "first");
-    j = wait_job(r, in);
-    CHECK_INT(j->kind, JOB_SCRAPE);
-    CHECK_STR(j->target->id, "second");
-    CHECK(j->state == state); /* with the page: nothing ends */
-    job_end(j);
-    close_registry(r, in);
-}
-
-TEST(what_a_source_did_not_add_again_since_a_resync_is_gone)
-{
-    struct registry *r = open_registry(false);
-    add(r, 1, "a", "main");
-    add(r, 1, "b", "main");
-    add(r, 2, "c", "main");
-    tell(r, TARGET_SYNCED, 1, NULL);
-    registry_step(r);
-    CHECK_INT(registry_books(r).targets, 3);
-    tell(r, TARGET_RESYNC, 1, NULL);
-    add(r, 1, "b", "main");
-    tell(r, TARGET_SYNCED, 1, NULL);
-    registry_step(r);
-    CHECK_INT(registry_books(r).targets, 2);
-    struct registry_entry *entries;
-    size_t n = registry_entries(r, &entries);
-    CHECK_INT(n, 2);
-    CHECK_STR(entries[0].target->id, "b");
-    CHECK_STR(entries[1].target->id, "c");
-    registry_entries_free(entries, n);
-    close_registry(r, NULL);
-}
-
 TEST(a_step_of_the_wall_clock_makes_neither_a_burst_nor_a_repeated_due_time)
 {
     struct registry *r = open_registry(true);
@@ -448,20 +275,6 @@ TEST(a_full_channel_of_changes_says_again_and_tells_when_there_is_room)
     close_registry(r, NULL);
 }
 
-TEST(targets_above_the_bound_are_refused_and_counted)
-{
-    struct registry *r = open_registry(false);
-    for (int i = 0; i < 105; i++) {
-        char id[16];
-        snprintf(id, sizeof id, "t%d", i);
-        add(r, 1, id, "main");
-    }
-    registry_step(r);
-    CHECK_INT(registry_books(r).targets, 100);
-    CHECK_INT(registry_books(r).targets_refused, 5);
-    close_registry(r, NULL);
-}
-
 TEST(a_pool_taken_away_gets_no_more_jobs_and_those_queued_are_dropped_at_stop)
 {
     struct registry *r = open_registry(true);
@@ -474,5 +287,118 @@ TEST(a_pool_taken_away_gets_no_more_jobs_and_those_queued_are_dropped_at_stop)
     registry_stop(r);
     CHECK_INT(registry_books(r).dropped[DROP_REMOVED], 1);
     check_books(r);
+    close_registry(r, in);
+}
+
+TEST(places_are_counted_until_their_last_job_is_handed_on)
+{
+    struct registry *r = open_registry(true);
+    struct pool_inlet *in = make_inlet(1, ROOM);
+    registry_put_pool(r, "main", in);
+    CHECK_INT(registry_pool_places(r, "main"), 0);
+    CHECK_INT(registry_pool_places(r, "none"), 0);
+    add(r, 1, "a", "main");
+    add(r, 1, "b", "main");
+    add(r, 2, "a", "main"); /* the same place */
+    add(r, 1, "c", "other");
+    registry_step(r);
+    CHECK_INT(registry_pool_places(r, "main"), 2);
+    CHECK_INT(registry_pool_places(r, "other"), 1);
+    struct job *first = next_job(in), *second = next_job(in);
+    drop(r, 1, "a");
+    drop(r, 1, "b");
+    drop(r, 1, "c"); /* never handed on: nothing ends */
+    registry_step(r);
+    CHECK_INT(registry_pool_places(r, "other"), 0);
+    CHECK_INT(registry_pool_places(r, "main"), 2); /* b's scrape still runs */
+    drop(r, 2, "a");
+    registry_step(r);
+    CHECK_INT(registry_pool_places(r, "main"), 2);
+    job_end(first);
+    job_end(second);
+    registry_step(r);
+    CHECK_INT(registry_pool_places(r, "main"), 0);
+    for (int i = 0; i < 2; i++) {
+        struct job *j = next_job(in);
+        CHECK_INT(j->kind, JOB_END);
+        job_end(j);
+    }
+    check_books(r);
+    close_registry(r, in);
+}
+
+TEST(places_of_a_pool_without_room_are_counted_for_a_bounded_time)
+{
+    struct registry *r = open_registry(true);
+    struct pool_inlet *in = make_inlet(1, 1);
+    registry_put_pool(r, "main", in);
+    add(r, 1, "a", "main");
+    registry_step(r);
+    drop(r, 1, "a");
+    registry_step(r); /* the scrape's job lies in the channel yet */
+    later(14 * SEC_NS);
+    registry_step(r);
+    CHECK_INT(registry_pool_places(r, "main"), 1);
+    later(1 * SEC_NS);
+    registry_step(r);
+    CHECK_INT(registry_pool_places(r, "main"), 0);
+    CHECK_INT(registry_books(r).dropped[DROP_REMOVED], 1);
+    check_books(r);
+    close_registry(r, in);
+}
+
+/* An id whose regular times are from ms to ms + 100 behind START_MS. */
+static const char *id_due_at(int64_t ms, char id[static 16])
+{
+    int64_t after;
+    unsigned n = 0;
+    do {
+        snprintf(id, 16, "t%u", n++);
+        after = (int64_t)(hash_bytes(id, strlen(id)) % 10000) - START_MS % 10000 - ms;
+    } while (after < 0 || after > 100);
+    return id;
+}
+
+TEST(a_first_scrape_that_waits_for_its_pool_is_not_dropped_at_a_regular_time_that_is_near)
+{
+    char id[16];
+    struct registry *r = open_registry(true);
+    struct pool_inlet *in = make_inlet(1, ROOM);
+    add(r, 1, id_due_at(5, id), "main");
+    registry_step(r);
+    for (int i = 0; i < 49; i++) {
+        later(100 * MS_NS);
+        registry_step(r);
+    }
+    CHECK_INT(registry_books(r).due, 1);
+    registry_put_pool(r, "main", in);
+    registry_step(r);
+    struct job *j = next_job(in);
+    CHECK(j != NULL);
+    CHECK_INT(j->due_ms, START_MS);
+    job_end(j);
+    int64_t regular_ms = (int64_t)(hash_bytes(id, strlen(id)) % 10000);
+    for (int64_t k = 1; k <= 3; k++) { /* one regular time is left out, and no other */
+        j = wait_job(r, in);
+        CHECK_INT(j->due_ms, START_MS + k * 10000 + regular_ms);
+        job_end(j);
+    }
+    CHECK_INT(registry_books(r).dropped[DROP_LATE], 0);
+    check_books(r);
+    close_registry(r, in);
+}
+
+TEST(a_regular_time_half_an_interval_after_the_first_scrape_is_kept)
+{
+    char id[16];
+    struct registry *r = open_registry(true);
+    struct pool_inlet *in = make_inlet(1, ROOM);
+    registry_put_pool(r, "main", in);
+    add(r, 1, id_due_at(5000, id), "main");
+    registry_step(r);
+    job_end(next_job(in));
+    struct job *j = wait_job(r, in);
+    CHECK_INT(j->due_ms, START_MS + (int64_t)(hash_bytes(id, strlen(id)) % 10000));
+    job_end(j);
     close_registry(r, in);
 }

@@ -77,7 +77,7 @@ static enum status start_web(struct agent *a, const struct config *c, struct err
     return web_new(&a->web, &conf, err);
 }
 
-static bool never(void *of)
+static bool at_once(void *of)
 {
     (void)of;
     return true;
@@ -110,10 +110,12 @@ enum status agent_new(struct agent **ret, const struct agent_options *options,
     if (s == OK)
         s = agent_apply(a, c, err);
     if (s != OK) {
+        web_free(a->web); /* nobody looks any more */
+        a->web = NULL;
         if (!a->config)
             a->config = c;
-        agent_stop(a, never, NULL);
-        agent_free(a);
+        if (agent_stop(a, at_once, NULL))
+            agent_free(a);
         return s;
     }
     *ret = a;
@@ -227,7 +229,6 @@ static void free_ledgers(struct agent *a)
     for (struct pool_ledger *l = a->pool_ledgers, *next; l; l = next) {
         next = l->next;
         mem_free(l->pool);
-        mem_free(l->filters);
         mem_free(l);
     }
     for (struct lane_ledger *l = a->lane_ledgers, *next; l; l = next) {

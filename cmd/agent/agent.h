@@ -56,8 +56,9 @@ bool agent_is_crowded(const struct agent *a);
 
 /* No new scrape begins; what is under way is finished and delivered within agent.grace.
  * pause(of) is called again and again: it waits a moment, and returns true when the rest is to be
- * cut short. */
-void agent_stop(struct agent *a, bool (*pause)(void *of), void *of);
+ * cut short.  False: cut short, and something could not be closed even so (a disk or a server that
+ * hangs); the process had better end without agent_free. */
+bool agent_stop(struct agent *a, bool (*pause)(void *of), void *of);
 
 struct agent_account agent_account(struct agent *a);
 void agent_free(struct agent *a); /* after agent_stop; NULL is fine */

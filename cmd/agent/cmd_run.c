@@ -189,9 +189,11 @@ int cmd_run(int argc, char **argv)
         log_info("listening", LOG_S("url", agent_url(a)));
     loop_run(a, &l);
     log_info("stopping");
-    agent_stop(a, pause_stop, &l);
+    bool closed = agent_stop(a, pause_stop, &l);
     struct agent_account t = agent_account(a);
     print_account(&t);
+    if (!closed)
+        _exit(EXIT_FAILED); /* some thread still hangs in a call */
     agent_free(a);
     return EXIT_FINE;
 }

@@ -9,7 +9,7 @@
 struct pool_ledger {
     char *pool;
     struct pool_books books;
-    const char **filters; /* names of the steps, as of the pool made last */
+    const char *filters[FILTER_STEPS]; /* what each of books.filtered counts; never changes */
     size_t filters_len;
     struct pool_ledger *next;
 };
@@ -25,9 +25,12 @@ struct lane_ledger {
 struct live_lane {
     char *identity;
     struct lane *lane;
-    struct lane_ledger *ledger; /* has its names */
-    unsigned users;             /* pools, retired ones too */
-    bool wanted;                /* the present configuration has it */
+    struct lane_ledger *ledger;      /* has its names */
+    const char *encoder, *sink_kind; /* static */
+    char *sink;
+    bool held;      /* until those before it of the same ledger are gone */
+    unsigned users; /* pools, retired ones too */
+    bool wanted;    /* the present configuration has it */
     bool closing;
     struct live_lane *next;
 };

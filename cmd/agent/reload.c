@@ -11,6 +11,7 @@
 
 #include <sys/resource.h>
 
+#define CUT_NS (2 * SEC_NS) /* what is cut short may take so long to close */
 enum { OTHER_DESCRIPTORS = 256, MAX_DRAINING = 16 }; /* logs, sinks, web, watches */
 
 /* Ledgers. */
@@ -51,6 +52,15 @@ static struct live_lane *find_lane(struct agent *a, const char *pool, const stru
     return NULL;
 }
 
+/* Whether one of the lanes from `from` on, the newest of them first, has that ledger. */
+static bool has_older(const struct lane_ledger *ledger, const struct live_lane *from)
+{
+    for (; from; from = from->next)
+        if (from->ledger == ledger)
+            return true;
+    return false;
+}
+
 static enum status make_lane(struct agent *a, const struct config *c, const char *pool,
                              const struct output_conf *o, struct live_lane **ret, struct err *err)
 {
@@ -71,16 +81,19 @@ static enum status make_lane(struct agent *a, const struct config *c, const char
                              .instance = c->agent.instance};
     struct lane *lane;
     struct lane_ledger *ledger = lane_ledger_of(a, pool, o->name);
+    conf.hold = has_older(ledger, a->lanes);
     enum status s = lane_new(&lane, &conf, &ledger->books, err);
     if (s != OK)
         return s;
     struct live_lane *l = mem_alloc(sizeof *l);
-    *l = (struct live_lane){
-        .identity = mem_strdup(o->identity), .lane = lane, .ledger = ledger, .next = a->lanes};
-    ledger->encoder = o->encoder->name;
-    ledger->sink_kind = sink->ops->name;
-    mem_free(ledger->sink);
-    ledger->sink = mem_strdup(sink->name);
+    *l = (struct live_lane){.identity = mem_strdup(o->identity),
+                            .lane = lane,
+                            .ledger = ledger,
+                            .encoder = o->encoder->name,
+                            .sink_kind = sink->ops->name,
+                            .sink = mem_strdup(sink->name),
+                            .held = conf.hold,
+                            .next = a->lanes};
     a->lanes = l;
     *ret = l;
     return OK;
@@ -90,19 +103,36 @@ static void free_lane(struct live_lane *l)
 {
     lane_free(l->lane);
     mem_free(l->identity);
+    mem_free(l->sink);
     mem_free(l);
 }
 
 /* Pools. */
 
-static long pool_connections(const struct config *c)
+/* How many descriptors a pool may have for connections: half of them open for scrapes that run, the
+ * other half kept alive between scrapes. */
+static int64_t pool_connections(const struct config *c)
 {
     struct rlimit limit;
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur > 1 << 20)
         limit.rlim_cur = 1 << 20;
-    long left = (long)limit.rlim_cur - OTHER_DESCRIPTORS;
-    long each = left / (long)(c->pools_len ? c->pools_len : 1);
-    return each > 64 ? each : 64;
+    int64_t all = (int64_t)limit.rlim_cur;
+    int64_t others = all / 4 < OTHER_DESCRIPTORS ? all / 4 : OTHER_DESCRIPTORS;
+    return (all - others) / (int64_t)(c->pools_len ? c->pools_len : 1);
+}
+
+static void bound_connections(const struct config *c, struct pool_conf *conf)
+{
+    int64_t most = pool_connections(c) / 2 / conf->workers;
+    if (most < 1)
+        most = 1;
+    if (conf->in_flight > most) {
+        log_warn("too few descriptors for in_flight, raise the limit of open files",
+                 LOG_S("pool", conf->name), LOG_I("in_flight", conf->in_flight),
+                 LOG_I("taken", most));
+        conf->in_flight = most;
+    }
+    conf->max_connections = (size_t)(most * conf->workers);
 }
 
 static bool same_lanes(const struct live_pool *p, struct live_lane *const *lanes, size_t n)
@@ -132,13 +162,25 @@ static enum status open_pipeline(const struct pool_entry *e, struct lane *const 
     return pipeline_init(ret, ops, confs, e->filters_len, lanes, e->outputs_len, books, err);
 }
 
-static void name_filters(struct pool_ledger *ledger, const struct pool_entry *e)
+/* A filter goes on counting where one of its name counted before, so that no counter changes its
+ * name; a new one takes a new place while there is one. */
+static void place_filters(struct pool_ledger *ledger, const struct pool_entry *e,
+                          struct pipeline *p)
 {
-    mem_free(ledger->filters);
-    ledger->filters = mem_alloc(e->filters_len * sizeof *ledger->filters);
-    ledger->filters_len = e->filters_len;
-    for (size_t i = 0; i < e->filters_len; i++)
-        ledger->filters[i] = e->filters[i].ops->name;
+    uint32_t taken = 0;
+    for (size_t i = 0; i < e->filters_len; i++) {
+        const char *name = e->filters[i].ops->name;
+        size_t at = 0;
+        while (at < ledger->filters_len &&
+               (taken >> at & 1 || strcmp(ledger->filters[at], name) != 0))
+            at++;
+        if (at == FILTER_STEPS)
+            at = i;
+        if (at == ledger->filters_len)
+            ledger->filters[ledger->filters_len++] = name;
+        taken |= UINT32_C(1) << at;
+        p->slots[i] = (uint8_t)at;
+    }
 }
 
 static enum status make_pool(struct agent *a, const struct config *c, const struct pool_entry *e,
@@ -149,11 +191,12 @@ static enum status make_pool(struct agent *a, const struct config *c, const stru
         plain[i] = lanes[i]->lane;
     struct pool_ledger *ledger = pool_ledger_of(a, e->conf.name);
     struct pool_conf conf = e->conf;
-    conf.max_connections = (size_t)pool_connections(c);
+    bound_connections(c, &conf);
     struct pipeline pipeline;
     enum status s = open_pipeline(e, plain, &ledger->books, &pipeline, err);
     if (s != OK)
         return s;
+    place_filters(ledger, e, &pipeline);
     struct pool *pool;
     s = pool_new(&pool, &conf, &pipeline, err);
     if (s != OK) {
@@ -167,7 +210,6 @@ static enum status make_pool(struct agent *a, const struct config *c, const stru
                             .lanes = lanes,
                             .lanes_len = e->outputs_len,
                             .next = a->pools};
-    name_filters(ledger, e);
     for (size_t i = 0; i < p->lanes_len; i++)
         lanes[i]->users++;
     a->pools = p;
@@ -238,6 +280,15 @@ static bool is_planned(const struct plan *plan, const struct live_pool *p)
     return false;
 }
 
+static void show_lane(const struct live_lane *l)
+{
+    struct lane_ledger *ledger = l->ledger;
+    ledger->encoder = l->encoder;
+    ledger->sink_kind = l->sink_kind;
+    mem_free(ledger->sink);
+    ledger->sink = mem_strdup(l->sink);
+}
+
 static void want_lanes(struct agent *a, const struct plan *plan)
 {
     for (struct live_lane *l = a->lanes; l; l = l->next)
@@ -245,6 +296,9 @@ static void want_lanes(struct agent *a, const struct plan *plan)
     for (size_t i = 0; i < plan->len; i++)
         for (size_t k = 0; k < plan->pools[i]->lanes_len; k++)
             plan->pools[i]->lanes[k]->wanted = true;
+    for (struct live_lane *l = a->lanes; l; l = l->next)
+        if (l->wanted)
+            show_lane(l);
 }
 
 /* Pools change places, and the old ones drain. */
@@ -282,10 +336,10 @@ enum status agent_apply(struct agent *a, struct config *c, struct err *err)
     pthread_mutex_lock(&a->lock);
     for (; plan.len < c->pools_len && s == OK; plan.len += s == OK)
         s = plan_pool(a, c, &c->pools[plan.len], &plan.pools[plan.len], err);
-    registry_set_first_scrape(a->registry, c->agent.first_scrape == FIRST_NOW);
     if (s == OK)
         s = set_sources(a, c, err);
     if (s == OK) {
+        registry_set_first_scrape(a->registry, c->agent.first_scrape == FIRST_NOW);
         commit(a, &plan);
         log_configure(c->agent.log.level, c->agent.log.format);
         config_free(a->config);
@@ -314,6 +368,17 @@ static void let_pools_go(struct agent *a)
     }
 }
 
+/* The lists have the newest lane first. */
+static void release_lanes(struct agent *a)
+{
+    for (struct live_lane *l = a->lanes; l; l = l->next) {
+        if (l->held && !has_older(l->ledger, l->next)) {
+            lane_release(l->lane);
+            l->held = false;
+        }
+    }
+}
+
 static void let_lanes_go(struct agent *a)
 {
     int64_t deadline_ns = clock_mono_ns() + a->config->agent.grace;
@@ -330,6 +395,7 @@ static void let_lanes_go(struct agent *a)
             at = &l->next;
         }
     }
+    release_lanes(a);
 }
 
 void agent_tick(struct agent *a)
@@ -385,22 +451,26 @@ static void close_lanes(struct agent *a, int64_t deadline_ns)
     }
 }
 
-void agent_stop(struct agent *a, bool (*pause)(void *of), void *of)
+bool agent_stop(struct agent *a, bool (*pause)(void *of), void *of)
 {
-    int64_t start_ns = clock_mono_ns(), grace_ns = a->config->agent.grace;
-    bool cut = false;
+    int64_t start_ns = clock_mono_ns(), grace_ns = a->config->agent.grace, cut_ns = 0;
     web_free(a->web);
     a->web = NULL;
     discover_free(a->discover);
     a->discover = NULL;
-    registry_stop(a->registry);
+    if (a->registry)
+        registry_stop(a->registry);
     close_pools(a);
     while (a->pools || a->lanes) {
-        cut |= pause(of);
-        if (cut || clock_mono_ns() >= start_ns + grace_ns / 2) /* the sinks have the rest */
+        if (pause(of) && cut_ns == 0)
+            cut_ns = clock_mono_ns();
+        if (cut_ns != 0 && clock_mono_ns() - cut_ns > CUT_NS)
+            return false;
+        if (cut_ns != 0 || clock_mono_ns() >= start_ns + grace_ns / 2) /* the sinks have the rest */
             abort_pools(a);
         let_pools_go(a);
-        close_lanes(a, cut ? DEADLINE_NOW : start_ns + grace_ns);
+        close_lanes(a, cut_ns != 0 ? DEADLINE_NOW : start_ns + grace_ns);
         let_lanes_go(a);
     }
+    return true;
 }

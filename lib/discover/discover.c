@@ -135,6 +135,8 @@ static void take_set(struct discover *d, struct command *c)
     d->len = c->n;
     d->first = 0;
     pthread_mutex_unlock(&d->home.lock);
+    for (size_t i = 0; i < c->n; i++)
+        slot_set_rank(slots[i], (uint32_t)i);
     for (size_t i = 0; i < old_len; i++)
         if (!is_slot(slots, c->n, old[i]))
             close_slot(d, old[i]);
@@ -201,6 +203,14 @@ static void leave_all(struct discover *d)
     }
 }
 
+static void tell_ranks(struct discover *d)
+{
+    enum status r = d->closed ? ERR_CLOSED : OK;
+    for (size_t i = 0; i < d->len && r == OK; i++)
+        r = slot_tell_rank(d->slots[i]);
+    d->closed = r == ERR_CLOSED;
+}
+
 /* Running. */
 
 static bool is_due(const struct slot *s, bool room, int64_t now_ns)
@@ -220,6 +230,7 @@ static void run_slots(struct discover *d, bool room)
     room = room || now_ns - d->tried_ns >= BEAT_NS;
     if (room)
         d->tried_ns = now_ns;
+    tell_ranks(d);
     size_t next = d->first;
     for (size_t i = 0; i < d->len; i++) {
         size_t at = (d->first + i) % d->len;

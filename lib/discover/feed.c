@@ -141,7 +141,8 @@ static void note(struct feed *f, const struct feed_change *c)
         target_unref(c->target);
         break;
     case TARGET_SYNCED: f->synced = true; break;
-    case TARGET_RESYNC: break;
+    case TARGET_RESYNC:
+    case TARGET_RANK: break;
     }
 }
 

@@ -16,9 +16,30 @@ static _Atomic uint32_t last_number;
 
 static enum status hand_on(struct slot *s, const struct target_event *e)
 {
-    enum status r = s->home->emit.call(s->home->emit.to, e);
+    struct target_event ranked = *e;
+    ranked.rank = s->rank;
+    enum status r = s->home->emit.call(s->home->emit.to, &ranked);
     s->told += r == OK;
     return r;
+}
+
+void slot_set_rank(struct slot *s, uint32_t rank)
+{
+    s->rank_new = s->rank_new || s->rank != rank;
+    s->rank = rank;
+}
+
+/* A receiver that has nothing of it learns the rank with what is ADDED. */
+enum status slot_tell_rank(struct slot *s)
+{
+    if (s->rank_new && s->known.len > 0) {
+        enum status r =
+            hand_on(s, &(struct target_event){.change = TARGET_RANK, .source = s->env.number});
+        if (r != OK)
+            return r;
+    }
+    s->rank_new = false;
+    return OK;
 }
 
 static enum status added(struct slot *s, const struct target_event *e)

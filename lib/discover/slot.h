@@ -29,6 +29,9 @@ struct slot {
     struct text_map labels;
     struct source_env env; /* points at those above */
 
+    uint32_t rank; /* its place in the file */
+    bool rank_new; /* the receiver is still to be told so */
+
     struct target_set known; /* what the receiver has; mark: the round it was ADDED in */
     uint32_t round;          /* grows with each RESYNC */
     size_t fresh;            /* of known: of this round */
@@ -45,6 +48,12 @@ struct slot {
  * key.  As discover_set says it; *err begins with the source's name. */
 enum status slot_open(struct slot **ret, struct slot_home *home, const struct source_conf *conf,
                       const struct source_agent *agent, struct err *err) NODISCARD;
+
+/* Its place in the file from now on. */
+void slot_set_rank(struct slot *s, uint32_t rank);
+/* Tells of a new rank, if there is one, and may be called again until it is told.  OK: it is;
+ * ERR_AGAIN, ERR_CLOSED: emit said so. */
+enum status slot_tell_rank(struct slot *s) NODISCARD;
 
 /* Calls ready and notes what came of it. */
 void slot_ready(struct slot *s);

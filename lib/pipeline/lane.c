@@ -63,6 +63,7 @@ static struct lane *make(const struct lane_conf *c, struct lane_books *books)
     l->max_message = c->max_message ? c->max_message : smaller(LANE_MESSAGE, c->sink->max_payload);
     l->max_samples = c->max_samples;
     l->replicas = c->replicas;
+    l->hold = c->hold;
     l->retry =
         (struct lane_retry){.min_ns = or_default(c->retry.min_ns, RETRY_MIN_NS),
                             .max_ns = or_default(c->retry.max_ns, RETRY_MAX_NS),
@@ -102,6 +103,20 @@ static void destroy(struct lane *l)
     mem_free(l->instance);
     mem_free(l->encoder_text);
     mem_free(l);
+}
+
+static void wake(struct lane *l)
+{
+    l->woken = true;
+    eventfd_write(l->wake_fd, 1);
+}
+
+void lane_release(struct lane *l)
+{
+    if (!l->hold)
+        return;
+    l->hold = false;
+    wake(l);
 }
 
 static bool watch(const struct lane *l, int fd)
@@ -185,7 +200,7 @@ void lane_close(struct lane *l, int64_t deadline_ns)
         continue;
     channel_close(l->input);
     l->closing = true;
-    eventfd_write(l->wake_fd, 1);
+    wake(l);
 }
 
 bool lane_is_done(const struct lane *l)

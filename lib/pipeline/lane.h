@@ -58,6 +58,8 @@ struct lane_conf {
     size_t buffer_bytes;            /* above max_message */
     struct lane_retry retry;        /* zeroed: the defaults */
     bool replicas;                  /* ids without the instance: other agents make the same */
+    bool hold;                      /* send nothing until lane_release: the lane that this one
+                                           replaces still drains, and order is kept (law 6) */
     const char *cluster, *instance; /* of ids and keys */
 };
 
@@ -97,6 +99,9 @@ struct lane_scrape {
  * above PAYLOAD_TEXT_MAX is skipped as too large. */
 void lane_encode(struct lane *l, unsigned slot, struct lane_scratch *scratch, const struct batch *b,
                  const struct lane_scrape *scrape);
+
+/* Ends a hold.  Any thread; may be called twice. */
+void lane_release(struct lane *l);
 
 /* No lane_encode will come: the thread delivers what there is until deadline_ns, ends the
  * rest as closed, and stops.  Returns at once.  Called again with an earlier deadline: that

@@ -31,6 +31,8 @@ struct lane {
     struct sink_lane shared;
     struct payload_pool pool;
     _Atomic bool closing, done; /* closing: input is closed */
+    _Atomic bool hold;          /* nothing is sent */
+    _Atomic bool woken;         /* wake_fd has been written to */
     _Atomic uint32_t rendering; /* workers inside of the sink's render */
     _Atomic int64_t close_ns, beat_ns;
     _Atomic size_t held, in_flight, held_bytes;

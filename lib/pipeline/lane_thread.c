@@ -85,6 +85,8 @@ static void send_one(struct lane *l, struct payload *p)
 /* Whether the sink, and our channel for ends, take one more. */
 static bool has_flight(const struct lane *l)
 {
+    if (l->hold)
+        return false;
     size_t max = l->shared.window;
     return l->window.in_flight < (max > 0 && max < LANE_WINDOW ? max : LANE_WINDOW);
 }
@@ -169,12 +171,14 @@ static void flush(struct lane *l)
 static void heed_close(struct lane *l)
 {
     eventfd_t count;
-    if (!l->closing)
-        return;
-    if (!l->knows_closing)
+    if (l->woken) {
+        l->woken = false;
+        (void)eventfd_read(l->wake_fd, &count);
+    }
+    if (l->closing && !l->knows_closing) {
+        l->knows_closing = true;
         l->resume_ns = 0;
-    l->knows_closing = true;
-    (void)eventfd_read(l->wake_fd, &count);
+    }
 }
 
 static bool is_finished(const struct lane *l)

@@ -12,6 +12,8 @@ enum status pipeline_init(struct pipeline *p, const struct filter_ops *const *op
 {
     assert(n <= FILTER_STEPS);
     *p = (struct pipeline){.books = books};
+    for (uint8_t i = 0; i < FILTER_STEPS; i++)
+        p->slots[i] = i;
     for (; p->steps_len < n; p->steps_len++) {
         struct filter_step *step = &p->steps[p->steps_len];
         step->ops = ops[p->steps_len];
@@ -44,7 +46,7 @@ size_t pipeline_filter(const struct pipeline *p, struct batch *b)
     filter_run(p->steps, p->steps_len, b, dropped);
     for (size_t i = 0; i < p->steps_len; i++)
         if (dropped[i] > 0)
-            p->books->filtered[i] += dropped[i];
+            p->books->filtered[p->slots[i]] += dropped[i];
     p->books->passed += b->len;
     return b->len;
 }

@@ -14,6 +14,7 @@
 struct pipeline {
     struct filter_step steps[FILTER_STEPS];
     size_t steps_len;
+    uint8_t slots[FILTER_STEPS]; /* where in books->filtered step i counts; i, until changed */
     struct lane **lanes;
     size_t lanes_len;
     struct pool_books *books;

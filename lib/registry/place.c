@@ -35,18 +35,40 @@ void places_init(struct places *ps)
     *ps = (struct places){.heap = NULL};
     idmap_init(&ps->candidates);
     idmap_init(&ps->places);
+    idmap_init(&ps->origins);
+}
+
+struct slot *slot_find(struct places *ps, const char *name)
+{
+    struct slot *s = ps->slots;
+    while (s && strcmp(s->name, name) != 0)
+        s = s->next;
+    return s;
 }
 
 struct slot *slot_get(struct places *ps, const char *name)
 {
-    struct slot **at = &ps->slots;
-    while (*at && strcmp((*at)->name, name) != 0)
-        at = &(*at)->next;
-    if (!*at) {
-        *at = mem_alloc(sizeof **at);
-        (*at)->name = mem_strdup(name);
+    struct slot *s = slot_find(ps, name);
+    if (!s) {
+        s = mem_alloc(sizeof *s);
+        s->name = mem_strdup(name);
+        s->next = ps->slots;
+        ps->slots = s;
     }
-    return *at;
+    return s;
+}
+
+void slots_trim(struct places *ps)
+{
+    for (struct slot **at = &ps->slots, *s; (s = *at);) {
+        if (s->inlet || s->places > 0) {
+            at = &s->next;
+            continue;
+        }
+        *at = s->next;
+        mem_free(s->name);
+        mem_free(s);
+    }
 }
 
 /* The heap: a place knows where it is, so that it can be moved and taken out. */
@@ -131,6 +153,43 @@ void place_clear_due(struct place *p)
     p->due = false;
 }
 
+/* The line of those without room. */
+
+static void line_add(struct places *ps, struct candidate *c)
+{
+    c->line_before = ps->line_last;
+    c->line_after = NULL;
+    *(ps->line_last ? &ps->line_last->line_after : &ps->line_first) = c;
+    ps->line_last = c;
+    ps->line_len++;
+}
+
+static void line_remove(struct places *ps, struct candidate *c)
+{
+    *(c->line_before ? &c->line_before->line_after : &ps->line_first) = c->line_after;
+    *(c->line_after ? &c->line_after->line_before : &ps->line_last) = c->line_before;
+    ps->line_len--;
+}
+
+/* Candidates. */
+
+struct origin *origin_find(struct places *ps, uint32_t source)
+{
+    return idmap_get(&ps->origins, source);
+}
+
+static struct origin *origin_get(struct places *ps, uint32_t source, uint32_t rank)
+{
+    struct origin *o = origin_find(ps, source);
+    if (!o) {
+        o = mem_alloc(sizeof *o);
+        o->source = source;
+        o->rank = rank;
+        idmap_put(&ps->origins, source, o);
+    }
+    return o;
+}
+
 struct candidate *candidate_find(struct places *ps, uint32_t source, const char *id)
 {
     return idmap_get(&ps->candidates, candidate_hash(source, id));
@@ -145,42 +204,90 @@ static struct place *place_get(struct places *ps, const struct target *t)
         p->hash = hash;
         p->state = target_state_new(t->id);
         p->slot = slot_get(ps, t->pool);
+        p->slot->places++;
         idmap_put(&ps->places, hash, p);
     }
     return p;
 }
 
-struct candidate *candidate_add(struct places *ps, uint32_t source, struct target *t, bool *ret_new)
+struct candidate *candidate_add(struct places *ps, uint32_t source, uint32_t rank, struct target *t)
 {
-    struct place *p = place_get(ps, t);
     struct candidate *c = mem_alloc(sizeof *c);
     *c = (struct candidate){
-        .hash = candidate_hash(source, t->id), .source = source, .target = t, .place = p};
-    *ret_new = !p->first;
+        .hash = candidate_hash(source, t->id), .origin = origin_get(ps, source, rank), .target = t};
+    c->epoch = c->origin->epoch;
+    c->origin->candidates++;
+    idmap_put(&ps->candidates, c->hash, c);
+    line_add(ps, c);
+    return c;
+}
+
+/* True: a is to be scraped rather than b, or they are of the same source. */
+static bool goes_before(const struct candidate *a, const struct candidate *b)
+{
+    const struct origin *x = a->origin, *y = b->origin;
+    return x->rank != y->rank ? x->rank < y->rank : x->source <= y->source;
+}
+
+static void place_insert(struct place *p, struct candidate *c)
+{
     struct candidate **at = &p->first;
-    while (*at && (*at)->source <= source)
+    while (*at && goes_before(*at, c))
         at = &(*at)->next;
     c->next = *at;
     *at = c;
-    idmap_put(&ps->candidates, c->hash, c);
-    return c;
+}
+
+bool candidate_enter(struct places *ps, struct candidate *c)
+{
+    assert(!c->place);
+    line_remove(ps, c);
+    c->place = place_get(ps, c->target);
+    bool is_new = !c->place->first;
+    place_insert(c->place, c);
+    return is_new;
 }
 
 void candidate_remove(struct places *ps, struct candidate *c)
 {
-    struct candidate **at = &c->place->first;
-    while (*at != c)
-        at = &(*at)->next;
-    *at = c->next;
+    if (c->place) {
+        struct candidate **at = &c->place->first;
+        while (*at != c)
+            at = &(*at)->next;
+        *at = c->next;
+    } else {
+        line_remove(ps, c);
+    }
+    if (--c->origin->candidates == 0) {
+        idmap_remove(&ps->origins, c->origin->source);
+        mem_free(c->origin);
+    }
     idmap_remove(&ps->candidates, c->hash);
     target_unref(c->target);
     mem_free(c);
+}
+
+/* Most often there is nothing to do: no place is sorted twice for two candidates of one source. */
+bool place_sort(struct place *p)
+{
+    struct candidate *first = p->first, *rest = first;
+    while (rest && rest->next && goes_before(rest, rest->next))
+        rest = rest->next;
+    if (!rest || !rest->next)
+        return false;
+    p->first = NULL;
+    for (struct candidate *c = first, *next; c; c = next) {
+        next = c->next;
+        place_insert(p, c);
+    }
+    return p->first != first;
 }
 
 void place_drop(struct places *ps, struct place *p)
 {
     assert(!p->first && !p->due);
     place_unschedule(ps, p);
+    p->slot->places--;
     idmap_remove(&ps->places, p->hash);
     target_state_unref(p->state);
     target_unref(p->last_target);
@@ -199,6 +306,8 @@ void places_done(struct places *ps)
         target_unref(p->last_target);
         mem_free(p);
     }
+    while (ps->line_first)
+        candidate_remove(ps, ps->line_first);
     for (struct slot *s = ps->slots, *next; s; s = next) {
         next = s->next;
         mem_free(s->name);
@@ -207,4 +316,5 @@ void places_done(struct places *ps)
     mem_free(ps->heap);
     idmap_done(&ps->candidates);
     idmap_done(&ps->places);
+    idmap_done(&ps->origins);
 }

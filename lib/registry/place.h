@@ -2,8 +2,9 @@
 /* place.h - what the registry keeps: places, who may be scraped there, and when.
  *
  * A place is one URL within one pool.  Several sources may have found it: its candidates, of
- * which the first (by number of the source) is scraped, so that nothing is scraped twice;
- * when that one goes, the next takes over with the same state and page.
+ * which the first (by its source's place in the file, then by number of the source) is scraped,
+ * so that nothing is scraped twice; when that one goes, the next takes over with the same state
+ * and page.  A candidate above the bound of targets is in no place but in line for one.
  *
  * Not thread-safe: the registry's lock guards all of it.  */
 #ifndef PLACE_H
@@ -14,18 +15,30 @@
 
 struct place;
 
-struct candidate {
-    uint64_t hash; /* of source and id: its key in places.candidates */
+/* A source, as long as it has candidates. */
+struct origin {
     uint32_t source;
-    uint32_t epoch; /* of its source, when it was last ADDED */
-    struct target *target;
-    struct place *place;
-    struct candidate *next; /* of the same place, by source */
+    uint32_t rank;  /* its place in the file */
+    uint32_t epoch; /* grows with each RESYNC; what was not ADDED in the epoch that SYNCED ends
+                       is gone */
+    size_t candidates;
 };
 
-/* A pool's name: its inlet, and who is due and waits for it. */
+struct candidate {
+    uint64_t hash; /* of source and id: its key in places.candidates */
+    struct origin *origin;
+    uint32_t epoch; /* of its origin, when it was last ADDED */
+    struct target *target;
+    struct place *place;    /* NULL: it is in line */
+    struct candidate *next; /* of the same place, by rank and source */
+    struct candidate *line_before, *line_after;
+};
+
+/* A pool's name: its inlet, and who is due and waits for it.  Goes when it has neither inlet nor
+ * places. */
 struct slot {
     char *name;
+    size_t places;              /* that have this pool */
     struct pool_inlet *inlet;   /* NULL: the pool is not there */
     struct place *first, *last; /* the due list, the eldest first */
     struct slot *next;
@@ -37,6 +50,7 @@ struct place {
     struct target_state *state;
     struct slot *slot;
     int64_t next_ms, next_ns; /* when it is due next: wall clock, monotonic */
+    int64_t last_ms;          /* when it was due last, for a scrape; 0: never */
     size_t heap_at;           /* index in the heap plus one; 0: not in it */
 
     /* in the due list of slot, while due */
@@ -49,7 +63,9 @@ struct place {
 };
 
 struct places {
-    struct idmap candidates, places;
+    struct idmap candidates, places, origins;
+    struct candidate *line_first, *line_last; /* those without room, in the order they came */
+    size_t line_len;
     struct slot *slots;
     struct place **heap; /* by next_ns, the soonest at [0] */
     size_t heap_len, heap_cap;
@@ -58,16 +74,25 @@ struct places {
 void places_init(struct places *ps);
 void places_done(struct places *ps); /* frees everything */
 
-struct slot *slot_get(struct places *ps, const char *name); /* makes it if need be */
+struct slot *slot_find(struct places *ps, const char *name); /* or NULL */
+struct slot *slot_get(struct places *ps, const char *name);  /* makes it if need be */
+void slots_trim(struct places *ps); /* frees those with neither inlet nor places */
+
+struct origin *origin_find(struct places *ps, uint32_t source); /* NULL: it has no candidates */
 
 struct candidate *candidate_find(struct places *ps, uint32_t source, const char *id);
-/* Puts a new candidate into its place, made if need be; *ret_new: the place was made, or was gone
- * and is back.  Takes t's reference. */
-struct candidate *candidate_add(struct places *ps, uint32_t source, struct target *t,
-                                bool *ret_new);
-/* Takes it out of its place, which stays even when empty, and frees it. */
+/* A new candidate at the end of the line; its origin is made if need be.  Takes t's reference. */
+struct candidate *candidate_add(struct places *ps, uint32_t source, uint32_t rank,
+                                struct target *t);
+/* Moves it from the line into its place, made if need be; true: the place was made, or was gone
+ * and is back. */
+bool candidate_enter(struct places *ps, struct candidate *c);
+/* Takes it out of the line or of its place, which stays even when empty, and frees it; with its
+ * last candidate an origin goes too. */
 void candidate_remove(struct places *ps, struct candidate *c);
 
+/* Puts the candidates in order after a rank has changed; true: the first is another one. */
+bool place_sort(struct place *p);
 /* Frees a place without candidates that is in no due list. */
 void place_drop(struct places *ps, struct place *p);
 

@@ -22,11 +22,6 @@ enum {
 #define RETRY_NS (20 * MS_NS) /* between two tries of a job that found no room */
 #define IDLE_NS  (1 * SEC_NS) /* the thread beats at least so often */
 
-/* A source's lists: what was not ADDED in the epoch that SYNCED ends is gone. */
-struct source_epoch {
-    uint32_t source, epoch;
-};
-
 struct registry {
     struct registry_conf conf;
     struct channel *changes;
@@ -38,8 +33,6 @@ struct registry {
 
     pthread_mutex_t lock; /* guards all below */
     struct places places;
-    struct source_epoch *epochs;
-    size_t epochs_len;
     struct registry_books books;
     int64_t offset_ms; /* wall clock minus monotonic */
     bool first_scrape_now;
@@ -121,6 +114,22 @@ static void schedule(struct registry *r, struct place *p, int64_t next_ms)
     place_schedule(&r->places, p, next_ms, to_mono_ns(r, next_ms));
 }
 
+/* The next regular time after wall_ms.  One that is nearer to the last than half an interval (it
+ * was a first scrape, or that of another candidate) is left out: the last one's job may wait yet. */
+static void schedule_after(struct registry *r, struct place *p, int64_t wall_ms)
+{
+    int64_t next_ms = due_after(p->first->target, wall_ms), since_ms = next_ms - p->last_ms;
+    int64_t interval = interval_ms(p->first->target);
+    schedule(r, p, since_ms > 0 && since_ms < interval / 2 ? next_ms + interval : next_ms);
+}
+
+/* Its first candidate is another one now. */
+static void take_over(struct registry *r, struct place *p, int64_t now_ns, int64_t wall_ms)
+{
+    if (p->heap_at == 0 || p->next_ns > now_ns) /* else it is due in this round */
+        schedule_after(r, p, wall_ms);
+}
+
 static void reschedule_all(struct registry *r, int64_t wall_ms)
 {
     struct idmap *m = &r->places.places;
@@ -177,7 +186,8 @@ static void fire(struct registry *r, struct place *p, int64_t now_ns)
                       .due_ns = p->next_ns + missed * t->interval_ns,
                       .clock_steps = r->books.clock_steps};
     make_due(r, p, &job);
-    schedule(r, p, due_after(t, due_ms));
+    p->last_ms = due_ms;
+    schedule_after(r, p, due_ms);
 }
 
 /* The place has lost its last candidate: its series end, if there are any. */
@@ -199,19 +209,13 @@ static void end_place(struct registry *r, struct place *p, int64_t now_ns)
 
 /* Changes of targets. */
 
-static uint32_t *epoch_of(struct registry *r, uint32_t source)
-{
-    for (size_t i = 0; i < r->epochs_len; i++)
-        if (r->epochs[i].source == source)
-            return &r->epochs[i].epoch;
-    r->epochs = mem_realloc(r->epochs, (r->epochs_len + 1) * sizeof *r->epochs);
-    r->epochs[r->epochs_len] = (struct source_epoch){source, 0};
-    return &r->epochs[r->epochs_len++].epoch;
-}
-
 static void remove_candidate(struct registry *r, struct candidate *c, int64_t now_ns)
 {
     struct place *p = c->place;
+    if (!p) {
+        candidate_remove(&r->places, c);
+        return;
+    }
     bool was_first = p->first == c;
     if (was_first) {
         target_unref(p->last_target);
@@ -222,28 +226,53 @@ static void remove_candidate(struct registry *r, struct candidate *c, int64_t no
     if (!p->first)
         end_place(r, p, now_ns);
     else if (was_first)
-        schedule(r, p, due_after(p->first->target, clock_wall_ms()));
+        take_over(r, p, now_ns, clock_wall_ms());
+}
+
+/* There is room for c. */
+static void let_in(struct registry *r, struct candidate *c, int64_t now_ns, int64_t wall_ms)
+{
+    bool new_place = candidate_enter(&r->places, c);
+    struct place *p = c->place;
+    r->books.targets++;
+    if (new_place && p->due) /* it was gone and is back before its end was said */
+        drop_due(r, p, DROP_REMOVED);
+    if (new_place && r->first_scrape_now && !p->handed)
+        place_schedule(&r->places, p, wall_ms, now_ns);
+    else if (p->first == c)
+        take_over(r, p, now_ns, wall_ms);
+}
+
+static bool has_room(const struct registry *r)
+{
+    return r->books.targets < r->conf.max_targets;
 }
 
 static void add_new(struct registry *r, const struct target_event *e, int64_t now_ns,
                     int64_t wall_ms)
 {
-    if (r->books.targets >= r->conf.max_targets) {
-        r->books.targets_refused++;
+    bool room = has_room(r);
+    r->books.targets_refused += !room;
+    if (!room && r->places.line_len >= r->conf.max_targets)
         return;
+    struct candidate *c = candidate_add(&r->places, e->source, e->rank, target_ref(e->target));
+    if (room)
+        let_in(r, c, now_ns, wall_ms);
+}
+
+static void rank_source(struct registry *r, uint32_t source, uint32_t rank, int64_t now_ns,
+                        int64_t wall_ms)
+{
+    struct origin *o = origin_find(&r->places, source);
+    if (!o || o->rank == rank)
+        return;
+    o->rank = rank;
+    struct idmap *m = &r->places.candidates;
+    for (size_t i = 0; m->bits && i < (size_t)1 << m->bits; i++) {
+        const struct candidate *c = m->slots[i].item;
+        if (c && c->origin == o && c->place && place_sort(c->place))
+            take_over(r, c->place, now_ns, wall_ms);
     }
-    bool new_place;
-    struct candidate *c = candidate_add(&r->places, e->source, target_ref(e->target), &new_place);
-    struct place *p = c->place;
-    c->epoch = *epoch_of(r, e->source);
-    r->books.targets++;
-    if (new_place && p->due) /* it was gone and is back before its end was said */
-        drop_due(r, p, DROP_REMOVED);
-    bool due_now = p->heap_at != 0 && p->next_ns <= now_ns;
-    if (new_place && r->first_scrape_now && !p->handed)
-        place_schedule(&r->places, p, wall_ms, now_ns);
-    else if (p->first == c && !due_now)
-        schedule(r, p, due_after(c->target, wall_ms));
 }
 
 static bool same_place(const struct target *a, const struct target *b)
@@ -253,8 +282,9 @@ static bool same_place(const struct target *a, const struct target *b)
 
 static void add(struct registry *r, const struct target_event *e, int64_t now_ns, int64_t wall_ms)
 {
+    rank_source(r, e->source, e->rank, now_ns, wall_ms);
     struct candidate *c = candidate_find(&r->places, e->source, e->target->id);
-    if (c && !same_place(c->target, e->target)) {
+    if (c && c->place && !same_place(c->target, e->target)) {
         remove_candidate(r, c, now_ns);
         c = NULL;
     }
@@ -265,21 +295,21 @@ static void add(struct registry *r, const struct target_event *e, int64_t now_ns
     bool other_times = c->target->interval_ns != e->target->interval_ns;
     target_unref(c->target);
     c->target = target_ref(e->target);
-    c->epoch = *epoch_of(r, e->source);
-    if (other_times && c->place->first == c)
+    c->epoch = c->origin->epoch;
+    if (other_times && c->place && c->place->first == c)
         schedule(r, c->place, due_after(c->target, wall_ms));
 }
 
 /* Removes what the source did not ADD since its last RESYNC. */
 static void sync_source(struct registry *r, uint32_t source, int64_t now_ns)
 {
-    uint32_t epoch = *epoch_of(r, source);
+    const struct origin *o = origin_find(&r->places, source);
     struct idmap *m = &r->places.candidates;
     size_t n = 0;
     struct candidate **gone = mem_alloc(m->len * sizeof(struct candidate *));
     for (size_t i = 0; m->bits && i < (size_t)1 << m->bits; i++) {
         struct candidate *c = m->slots[i].item;
-        if (c && c->source == source && c->epoch != epoch)
+        if (c && c->origin == o && c->epoch != o->epoch)
             gone[n++] = c;
     }
     for (size_t i = 0; i < n; i++)
@@ -290,6 +320,7 @@ static void sync_source(struct registry *r, uint32_t source, int64_t now_ns)
 static void apply(struct registry *r, const struct target_event *e, int64_t now_ns, int64_t wall_ms)
 {
     struct candidate *c;
+    struct origin *o;
     r->books.changes++;
     switch (e->change) {
     case TARGET_ADDED: add(r, e, now_ns, wall_ms); break;
@@ -298,9 +329,16 @@ static void apply(struct registry *r, const struct target_event *e, int64_t now_
         if (c)
             remove_candidate(r, c, now_ns);
         break;
-    case TARGET_RESYNC: (*epoch_of(r, e->source))++; break;
+    case TARGET_RESYNC:
+        o = origin_find(&r->places, e->source);
+        if (o)
+            o->epoch++;
+        break;
     case TARGET_SYNCED: sync_source(r, e->source, now_ns); break;
+    case TARGET_RANK: rank_source(r, e->source, e->rank, now_ns, wall_ms); break;
     }
+    while (r->places.line_first && has_room(r))
+        let_in(r, r->places.line_first, now_ns, wall_ms);
 }
 
 /* True: there is more. */
@@ -368,6 +406,7 @@ static int64_t step(struct registry *r)
         fire(r, ps->heap[0], now_ns);
     for (struct slot *s = ps->slots; s; s = s->next)
         hand_all(r, s, now_ns);
+    slots_trim(ps);
     int64_t next = now_ns + IDLE_NS;
     if (ps->heap_len > 0 && ps->heap[0]->next_ns < next)
         next = ps->heap[0]->next_ns;
@@ -450,10 +489,20 @@ void registry_remove_pool(struct registry *r, const char *name)
     registry_put_pool(r, name, NULL);
 }
 
+size_t registry_pool_places(struct registry *r, const char *name)
+{
+    pthread_mutex_lock(&r->lock);
+    const struct slot *s = slot_find(&r->places, name);
+    size_t places = s ? s->places : 0;
+    pthread_mutex_unlock(&r->lock);
+    return places;
+}
+
 struct registry_books registry_books(struct registry *r)
 {
     pthread_mutex_lock(&r->lock);
     struct registry_books b = r->books;
+    b.targets_waiting = r->places.line_len;
     pthread_mutex_unlock(&r->lock);
     return b;
 }
@@ -480,7 +529,7 @@ size_t registry_entries(struct registry *r, struct registry_entry **ret)
         if (p && p->first)
             entries[n++] =
                 (struct registry_entry){target_ref(p->first->target), target_state_ref(p->state),
-                                        p->first->source, p->next_ms};
+                                        p->first->origin->source, p->next_ms};
     }
     pthread_mutex_unlock(&r->lock);
     qsort(entries, n, sizeof *entries, compare_entries);
@@ -527,6 +576,5 @@ void registry_free(struct registry *r)
     if (r->wake_fd >= 0)
         close(r->wake_fd);
     pthread_mutex_destroy(&r->lock);
-    mem_free(r->epochs);
     mem_free(r);
 }

@@ -8,9 +8,14 @@
  * then it is dropped as late, or as busy when the target's last scrape was still running.
  *
  * A target is due at k * interval + offset on the wall clock, offset = hash(id) mod interval;
- * with first_scrape `now` also when it appears.  After a step of the wall clock all due times
- * are worked out anew: no burst, no hole.  What passed while the process stood still is dropped
- * as late, and counted.
+ * with first_scrape `now` also when it appears, and then a due time nearer than half an interval
+ * is left out, so that a job that waits for its pool is not dropped at once.  After a step of the
+ * wall clock all due times are worked out anew: no burst, no hole.  What passed while the process
+ * stood still is dropped as late, and counted.
+ *
+ * clock_steps counts from the start of the process: after a backward step and then a restart, due
+ * times that come a second time make the ids of the first time again, and a receiver that still
+ * knows those (a stream within its duplicate_window) takes such messages for repeats.
  *
  * Law 1:  due = dropped + queued + handed; what pools do with `handed` is in their books.  */
 #ifndef REGISTRY_H
@@ -31,13 +36,16 @@ struct registry_books {
     uint64_t due, handed, dropped[REGISTRY_DROPS];
     uint64_t queued;          /* now: due and not yet handed on */
     uint64_t targets;         /* now */
-    uint64_t targets_refused; /* above max_targets */
+    uint64_t targets_waiting; /* now: above max_targets */
+    uint64_t targets_refused; /* times that a target found no room: it waits, or was dropped */
     uint64_t changes;         /* taken from sources */
     uint32_t clock_steps;     /* backward, of the wall clock */
 };
 
 struct registry_conf {
-    size_t max_targets; /* of all sources; further ones are refused and counted */
+    size_t max_targets; /* of all sources.  As many again wait for room, unscheduled, and get it in
+                           the order they came; further ones are dropped, and counted, until their
+                           source ADDs them again */
     bool first_scrape_now;
 };
 
@@ -58,6 +66,13 @@ int registry_room_fd(const struct registry *r);
  * more: its channels may be closed.  Never waits for a peer.  Any thread. */
 void registry_put_pool(struct registry *r, const char *name, struct pool_inlet *inlet);
 void registry_remove_pool(struct registry *r, const char *name);
+
+/* How many places (a URL to scrape, once for all sources that found it) have that pool, those
+ * included that are gone and whose last job, JOB_END, is not handed on yet.  So a pool that no
+ * target will name any more, as after a reload, may be removed once this is 0: then all of its
+ * series have ended.  At most an interval and a timeout after its last target has gone.  Any
+ * thread. */
+size_t registry_pool_places(struct registry *r, const char *name);
 
 /* What the thread does: one round at the present time of clock.h; returns when it is to be done
  * again at the latest (monotonic).  For tests on a held clock, without registry_start. */

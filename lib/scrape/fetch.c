@@ -305,14 +305,16 @@ static void set_up(struct fetch *x)
     x->version = x->client->session.version;
 }
 
-static enum status begin(struct fetch *x, struct err *err)
+static enum status begin(struct fetch *x, struct fetch_result *ret)
 {
     struct http_session *s = &x->client->session;
+    struct err *err = &ret->err;
     enum status r = http_session_refresh(s, err);
     if (r != OK)
         return r;
     if (x->version != s->version)
         set_up(x);
+    ret->why = SCRAPE_CONNECT;
     x->shared = http_session_headers(s);
     r = http_session_url(s, x->easy, x->target->url, x->shared, &x->to, &x->headers, err);
     return r == OK ? curl_loop_add(x->fetcher->loop, x->shard, x->easy, err) : r;
@@ -331,7 +333,7 @@ void fetch_start(struct fetcher *f, const struct fetch_request *q)
     x->body = take_body(f, q->expect_body, q->max_body);
     x->start_ns = clock_mono_ns();
     struct fetch_result r = {.why = SCRAPE_CREDENTIALS};
-    if (begin(x, &r.err) != OK)
+    if (begin(x, &r) != OK)
         finish(x, &r);
 }
 
@@ -350,9 +352,10 @@ enum status fetcher_new(struct fetcher **ret, const struct fetcher_conf *conf, s
 {
     struct fetcher *f = mem_alloc(sizeof *f);
     f->conf = *conf;
-    long each = (conf->max_connections + SHARDS - 1) / SHARDS;
+    long most = conf->max_connections > 1 ? conf->max_connections : 1;
+    unsigned shards = most < SHARDS ? (unsigned)most : SHARDS;
     struct curl_loop_conf loop = {
-        .shards = SHARDS, .max_connections = each > 0 ? each : 1, .done = transfer_done, .of = f};
+        .shards = shards, .max_connections = most / (long)shards, .done = transfer_done, .of = f};
     enum status s = curl_loop_new(&f->loop, &loop, err);
     if (s != OK) {
         mem_free(f);

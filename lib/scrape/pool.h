@@ -27,8 +27,8 @@ struct pool_conf {
     int64_t workers, in_flight;
     struct queue_conf queue;
     struct limits_conf limits;
-    size_t max_connections; /* kept alive by all workers; no setting: worked out from the
-                               process's limit of descriptors */
+    size_t max_connections; /* kept alive by all workers between scrapes; no setting: worked out
+                               from the process's limit of descriptors */
 };
 extern const struct setting pool_settings[]; /* of struct pool_conf */
 
