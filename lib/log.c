@@ -35,6 +35,11 @@ void log_configure(enum log_level level, enum log_format format)
     format_now = format;
 }
 
+bool log_format_is(enum log_format format)
+{
+    return format_now == (unsigned)format;
+}
+
 uint64_t log_count(enum log_level level)
 {
     return (unsigned)level < LEVELS ? written[level] : 0;

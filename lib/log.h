@@ -44,6 +44,7 @@ extern const char *const log_formats[];
 
 /* info and logfmt until called.  Any time, any thread. */
 void log_configure(enum log_level level, enum log_format format);
+bool log_format_is(enum log_format format); /* whether lines are written so; any thread */
 
 void log_write(enum log_level level, const char *msg, const struct log_field *fields, size_t n);
 

@@ -6,5 +6,7 @@ cd "$(dirname "$0")/.."
 . scripts/tool.sh
 require_tool run-clang-tidy
 require_tool clang-tidy 14
-run-clang-tidy -p "$1" -quiet 2>&1 | grep -vE '^clang-tidy|warnings generated|^$' || true
-[ "${PIPESTATUS[0]}" = 0 ]
+status=0
+said=$(run-clang-tidy -p "$1" -quiet 2>&1) || status=$?
+grep -vE '^clang-tidy|warnings generated|^$' <<<"$said" || true # it names every file it reads
+exit "$status"

@@ -193,7 +193,8 @@ static inline void made_init(struct made *m, size_t targets)
                             .memory = memory,
                             .memory_len = ARRAY_LEN(memory),
                             .memory_bound = (uint64_t)256 << 20,
-                            .allocations = 918273};
+                            .allocations = 918273,
+                            .regex_limited = 3};
     m->view.registry = (struct registry_books){.due = 128490,
                                                .handed = 128473,
                                                .dropped = {10, 2, 1},

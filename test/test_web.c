@@ -20,6 +20,7 @@ TEST(the_metrics_of_the_books_are_there)
         "\nstrata_build_info{version=\"0.1.0\"} 1\n",
         "\nstrata_ready 1\n",
         "\nstrata_config_reloads_failed_total 1\n",
+        "\nstrata_regex_limited_total 3\n",
         "\nstrata_jobs_due_total 128490\n",
         "\nstrata_jobs_dropped_total{reason=\"late\"} 10\n",
         "\nstrata_scrapes_total{pool=\"main\"} 128400\n",
@@ -291,7 +292,7 @@ TEST(the_page_says_what_is_wrong_and_when_all_is_well)
     made_init(&m, 12);
     CHECK_INT(web_page(&m.view, NULL, &b), OK);
     CHECK(has(&b, "Needs a look") && has(&b, "2 of 12 targets are down"));
-    CHECK(has(&b, "104,300,200") && has(&b, "256 MiB"));
+    CHECK(has(&b, "104,300,200") && has(&b, "256 MiB, not enforced"));
     CHECK(!has(&b, "All is well"));
 
     buf_truncate(&b, 0);

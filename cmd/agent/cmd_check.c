@@ -24,7 +24,7 @@ static int usage(int code)
           "Prints each fault of a configuration as FILE:LINE:COLUMN: TEXT, all in one go, or that\n"
           "there is none.  Nothing is connected.\n"
           "\n"
-          "Exit codes: 0 good, 2 usage, 78 faults.\n",
+          "Exit codes: 0 good, 1 it could not be printed, 2 usage, 78 faults.\n",
           code == EXIT_FINE ? stdout : stderr);
     return code;
 }

@@ -119,6 +119,8 @@ static void print_account(const struct agent_account *t)
              LOG_I("skipped", t->skipped), LOG_I("lost", t->lost),
              LOG_I("unaccounted",
                    llabs(t->jobs_balance) + llabs(t->samples_balance) + llabs(t->records_balance)));
+    if (!log_format_is(LOG_LOGFMT))
+        return; /* who reads JSON wants nothing but JSON */
     fprintf(stderr,
             "scraped %" PRIu64 " samples in %" PRIu64 " scrapes (%" PRIu64
             " failed), delivered %" PRIu64 " records, lost %" PRIu64 "\n",
@@ -150,7 +152,9 @@ static int usage(int code)
           "  --log-level LEVEL    error, warn, info or debug, in place of agent.log.level\n"
           "\n"
           "SIGHUP, or a change of the file, loads it anew; SIGTERM and SIGINT drain and stop,\n"
-          "a second one stops at once.\n",
+          "a second one stops at once.\n"
+          "\n"
+          "Exit codes: 0 stopped, 1 could not start, 2 usage, 78 the configuration has faults.\n",
           code == EXIT_FINE ? stdout : stderr);
     return code;
 }

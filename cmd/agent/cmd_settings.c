@@ -8,7 +8,9 @@ static int usage(int code)
     fputs("usage: strata-agent settings [--markdown]\n"
           "\n"
           "Lists every setting with type, bounds, default and what it says; --markdown as\n"
-          "docs/SETTINGS.md.\n",
+          "docs/SETTINGS.md.\n"
+          "\n"
+          "Exit codes: 0 fine, 1 failed, 2 usage.\n",
           code == EXIT_FINE ? stdout : stderr);
     return code;
 }

@@ -6,6 +6,7 @@
 #include "clock.h"
 #include "mem.h"
 #include "parts.h"
+#include "regex.h"
 
 enum { MAX_SOURCES = 256, DEAD_NS = 30 }; /* seconds without a beat */
 
@@ -142,7 +143,8 @@ void agent_view_take(void *of, struct view *v)
                        .reloads = a->reloads,
                        .reloads_failed = a->reloads_failed,
                        .reload_error = a->reload_error,
-                       .allocations = mem_count()};
+                       .allocations = mem_count(),
+                       .regex_limited = regex_limited()};
     v->instance = a->config ? a->config->agent.instance : "";
     v->cluster = a->config ? a->config->agent.cluster : "";
     v->memory_bound = a->config ? (uint64_t)a->config->agent.memory : 0;

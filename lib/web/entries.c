@@ -52,9 +52,11 @@ const struct entry agent_entries[] = {
     ENTRY("reloads_failed", "config_reloads_failed_total", U64, view, reloads_failed, 1,
           "Reloads that refused a configuration; the old one stays in force."),
     ENTRY(NULL, "memory_bound_bytes", U64, view, memory_bound, 1,
-          "Bytes that agent.memory allows in all."),
+          "What agent.memory says, to compare strata_memory_bytes with; not enforced yet."),
     ENTRY("allocations", "allocations_total", U64, view, allocations, 1,
           "Allocations of the agent's own code; a steady scrape makes none."),
+    ENTRY("regex_limited", "regex_limited_total", U64, view, regex_limited, 1,
+          "Matches of regular expressions given up at the limit of steps; such a text does not match."),
     END};
 
 const struct entry jobs_entries[] = {

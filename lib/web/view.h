@@ -67,7 +67,8 @@ struct view {
     const struct view_part *memory;
     size_t memory_len;
     uint64_t memory_bound;
-    uint64_t allocations; /* mem_count */
+    uint64_t allocations;   /* mem_count */
+    uint64_t regex_limited; /* regex_limited */
     struct view_web web;
 };
 

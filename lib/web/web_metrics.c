@@ -54,7 +54,7 @@ static void write_agent(struct metrics_out *m, const struct view *v)
             samples(m, e, v, NULL);
         }
     metrics_out_family(m, "strata_memory_bytes", "gauge",
-                       "Bytes of the memory that agent.memory bounds, by part.");
+                       "Bytes of the memory that is accounted, by part.");
     for (size_t i = 0; i < v->memory_len; i++)
         metrics_out_uint(m, "", (struct label[]){{"part", v->memory[i].name}, {NULL, NULL}},
                          v->memory[i].bytes);

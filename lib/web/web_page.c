@@ -208,7 +208,7 @@ static void write_cards(struct html_out *h, const struct view *v)
     html_out_bytes(h, used);
     html_out_raw(h, "</b><small>of ");
     html_out_bytes(h, v->memory_bound);
-    html_out_raw(h, "</small></div>");
+    html_out_raw(h, ", not enforced</small></div>");
     card(h, "Books are off by", laws_off(v));
     html_out_raw(h, "0 is <a href=\"#books\">balanced</a></small></div></div>\n");
 }

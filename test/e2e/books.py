@@ -155,7 +155,7 @@ def account(text):
     """What the agent says at its end: {"scraped": samples, "delivered": records, "lost": records,
     "unaccounted": records}; 0 of the last when the books balance."""
     for line in reversed(text.splitlines()):
-        found = {word: re.search(rf"\b{word}[ =](\d+)", line)
+        found = {word: re.search(rf'\b{word}"?[ =:](\d+)', line)
                  for word in ("scraped", "delivered", "lost")}
         if all(found.values()):
             account = {word: int(m[1]) for word, m in found.items()}

@@ -147,10 +147,18 @@ class Quickstart(harness.Case):
         agent = self.agent(conf, listens=False)
         self.wait_for(lambda: '"listening"' in agent.err(), what="it listens")
         self.stop(agent)
-        for line in agent.err().splitlines():
-            if line.startswith("{"):
-                self.assertIn("msg", json.loads(line))
-        self.assertTrue(re.search(r'^\{', agent.err(), re.M))
+        lines = [json.loads(line) for line in agent.err().splitlines()]
+        self.assertEqual([line["msg"] for line in lines][-1], "stopped")
+        for line in lines:
+            self.assertLessEqual({"time", "level", "msg"}, set(line))
+        _, conf = self.one_target(agent={"log": {"level": "debug"}})
+        agent = self.agent(conf, name="logfmt")
+        self.stop(agent)
+        lines = agent.err().splitlines()
+        for line in lines[:-1]:
+            self.assertRegex(line, r'^time=\S+Z level=\w+ msg=("[^"]*"|\S+)( \w+=("(\\.|[^"\\])*"|\S+))*$')
+        self.assertRegex(lines[-2], " msg=stopped ")
+        self.assertRegex(lines[-1], r"^scraped \d+ samples in \d+ scrapes ")
 
 
 if __name__ == "__main__":
