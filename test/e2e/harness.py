@@ -52,12 +52,13 @@ class TargetServer(Process):
 class Agent(Process):
     """strata-agent run, on a configuration given as a dictionary (JSON is YAML) or a text."""
 
-    def __init__(self, config, folder, env=None, name=None, path=None, listens=True):
+    def __init__(self, config, folder, env=None, name=None, path=None, listens=True,
+                 limits=()):
         self.config_path = path or os.path.join(folder, (name or "agent") + ".yaml")
         if config is not None:
             self.write(config)
         super().__init__([AGENT, "run", "-c", self.config_path], folder, name or "agent",
-                         env={**os.environ, **(env or {})})
+                         env={**os.environ, **(env or {})}, limits=limits)
         self.url = None
         if listens:
             self.url = wait_for(self.listening, what="the agent listens\n" + self.err())

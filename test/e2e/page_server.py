@@ -6,6 +6,8 @@
     server.requests[-1].headers["Authorization"]
 
 A page is a text, or a function of the request that returns a text or (status, headers, body).
+before(), if given, is called in each connection's thread before anything is read: before the
+handshake of TLS.
 """
 import http.server, ssl, threading
 
@@ -13,8 +15,8 @@ import http.server, ssl, threading
 class PageServer:
     name = "pages"
 
-    def __init__(self, pages, tls=None):
-        self.pages, self.requests = dict(pages), []
+    def __init__(self, pages, tls=None, before=None):
+        self.pages, self.requests, self.before = dict(pages), [], before
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.server.daemon_threads, self.server.owner = True, self
         if tls:
@@ -56,6 +58,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def handle(self):
         try:
+            if self.server.owner.before:
+                self.server.owner.before()
             super().handle()
         except (OSError, ssl.SSLError):
             pass    # the peer went, or its handshake failed: that is what is being tested
