@@ -95,6 +95,11 @@ def stale(m):
     return m.sum("strata_jobs_stale_total")
 
 
+def queued(m):
+    """In the queues of pools."""
+    return m.sum("strata_pool_jobs_queued")
+
+
 def running(m):
     return m.sum("strata_jobs_running")
 

@@ -4,6 +4,7 @@ import re, time
 
 import books
 import harness
+import long_doc
 from process import SLOW
 
 SEQUENCE = re.compile(rb'"name":"bench_page_sequence_total"[^\n]*?"target":"(\d+)"[^\n]*?"value":(\d+)')
@@ -64,7 +65,9 @@ class Chaos(harness.Case):
             server.start()
         time.sleep(max(0, started + self.SECONDS - time.monotonic()))
         self.balanced(agent, 30)
+        peak = agent.peak_memory()
         account = self.stop(agent, timeout=40)
+        lasted = time.monotonic() - started
         stats = targets.stats()
         found = read_all(self, self.client(server))
         found.check_sequences(self, stats["served"])
@@ -73,8 +76,15 @@ class Chaos(harness.Case):
         self.assertGreaterEqual(min(stats["served"]), self.SECONDS / SLOW - 2)
         meta = 6 * sum(stats["served"])
         self.assertEqual(found.samples, stats["samples"] + meta)
-        print(f"{stats['samples']} samples of {self.TARGETS} targets, {len(found.ids)} messages, "
-              f"{found.bytes / found.samples:.1f} B/sample, lost 0")
+        long_doc.write({
+            "targets": self.TARGETS, "samples of each target": self.SAMPLES,
+            "deaths of the server": self.KILLS, "duration": f"{lasted:.0f} s",
+            "scrapes": sum(stats["served"]), "samples scraped": stats["samples"],
+            "samples of meta series": meta, "delivered, as the agent says": account["delivered"],
+            "in the stream": found.samples, "in the stream twice": len(found.twice),
+            "lost": account["lost"], "messages": len(found.ids),
+            "bytes of a sample in the stream": f"{found.bytes / found.samples:.1f}",
+            "peak resident memory of the agent": f"{peak / 2 ** 20:.1f} MiB"})
 
     def lose_by_name(self):
         server, targets, agent = self.begin(buffer="1MiB")

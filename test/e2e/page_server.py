@@ -9,7 +9,10 @@ A page is a text, or a function of the request that returns a text or (status, h
 before(), if given, is called in each connection's thread before anything is read: before the
 handshake of TLS.
 """
-import http.server, ssl, threading
+import collections, http.server, ssl, threading
+
+# A handler serves all requests of its connection: what one of them was has to be kept apart.
+Request = collections.namedtuple("Request", "path headers client_address")
 
 
 class PageServer:
@@ -42,7 +45,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self):
         owner = self.server.owner
-        owner.requests.append(self)
+        owner.requests.append(Request(self.path, self.headers, self.client_address))
         page = owner.pages.get(self.path, (404, {}, b"no such page\n"))
         if callable(page):
             page = page(self)
