@@ -48,22 +48,23 @@ class Chaos(harness.Case):
         server = self.nats()
         self.client(server).make_stream("METRICS", ["metrics.>"])
         targets = self.targets(self.TARGETS, self.SAMPLES)
-        conf = harness.config(targets.targets, agent={"grace": "20s"}, sinks=[
+        conf = harness.config(targets.targets, agent={"grace": "20s"}, source={
+            "interval": f"{self.INTERVAL * SLOW:.0f}s"}, sinks=[
             harness.nats_sink(server.url, "metrics.{instance}", "METRICS", **sink)])
         return server, targets, self.agent(conf)
 
     def survive(self):
         server, targets, agent = self.begin(buffer="256MiB")
-        started = time.monotonic()
+        started, seconds = time.monotonic(), self.SECONDS * SLOW
         for kill in range(1, self.KILLS + 1):
             # The time is the load, not the wait for a condition.
-            time.sleep(max(0, started + self.SECONDS * kill / (self.KILLS + 1) - time.monotonic()))
+            time.sleep(max(0, started + seconds * kill / (self.KILLS + 1) - time.monotonic()))
             before = targets.stats()["samples"]
             server.kill()
             self.wait_for(lambda: targets.stats()["samples"] >= before + 2 * self.SAMPLES,
                           what="scraping goes on while the server is dead")
             server.start()
-        time.sleep(max(0, started + self.SECONDS - time.monotonic()))
+        time.sleep(max(0, started + seconds - time.monotonic()))
         self.balanced(agent, 30)
         peak = agent.peak_memory()
         account = self.stop(agent, timeout=40)
@@ -73,7 +74,7 @@ class Chaos(harness.Case):
         found.check_sequences(self, stats["served"])
         self.assertEqual(account["lost"], 0)
         self.assertEqual(found.samples, account["delivered"])
-        self.assertGreaterEqual(min(stats["served"]), self.SECONDS / SLOW - 2)
+        self.assertGreaterEqual(min(stats["served"]), self.SECONDS / self.INTERVAL - 2)
         meta = 6 * sum(stats["served"])
         self.assertEqual(found.samples, stats["samples"] + meta)
         long_doc.write({

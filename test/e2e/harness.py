@@ -46,6 +46,8 @@ class TargetServer(Process):
         return f"{self.base}/t/{path}" if isinstance(path, int) else self.base + path
 
     def stats(self):
+        if not self.running():
+            raise AssertionError(f"target_server ended with {self.popen.returncode}: {self.err()}")
         return json.loads(http_get(self.base + "/stats")[2])
 
 

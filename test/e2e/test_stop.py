@@ -7,6 +7,7 @@ import harness
 from chaos import read_all
 from process import LIBC, SLOW
 
+SOURCE = {"interval": f"{1 + SLOW:.0f}s"}    # each scrape has time to end on a busy machine
 PTRACE_SEIZE, PTRACE_INTERRUPT, WALL = 0x4206, 0x4207, 0x40000000
 
 
@@ -40,7 +41,7 @@ class Stop(harness.Case):
         client = self.client(server)
         client.make_stream("METRICS", ["metrics.>"])
         targets = self.targets(10, 100)
-        conf = harness.config(targets.targets, agent=agent, sinks=[
+        conf = harness.config(targets.targets, agent=agent, source=SOURCE, sinks=[
             harness.nats_sink(server.url, "metrics.{instance}", "METRICS")])
         return client, targets, self.agent(conf)
 
@@ -49,7 +50,7 @@ class Stop(harness.Case):
         server = self.nats()
         server.kill()
         targets = self.targets(3, 100)
-        running = self.agent(harness.config(targets.targets, agent=agent, sinks=[
+        running = self.agent(harness.config(targets.targets, agent=agent, source=SOURCE, sinks=[
             harness.nats_sink(server.url, "metrics.{instance}", "METRICS")]))
         self.wait_for(lambda: books.in_memory(running.metrics()) > 300, what="samples wait")
         return server, targets, running

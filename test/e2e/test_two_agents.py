@@ -18,6 +18,7 @@ class TwoAgents(harness.Case):
         for number in ("a", "b"):
             conf = harness.config(
                 targets.targets, agent={"instance": f"node-{number}", "first_scrape": "spread"},
+                source={"interval": "2s"},
                 outputs=[{"name": "main", "json": {}, "sink": "queue", "replicas": replicas}],
                 sinks=[harness.nats_sink(server.url, "metrics.all", "METRICS")])
             agents.append(self.agent(conf, name=f"agent-{number}"))
