@@ -173,8 +173,8 @@ class Case(unittest.TestCase):
         self.addCleanup(self.end_all)
 
     def end_all(self):
-        failed = any(error for _, error in getattr(self._outcome, "errors", []) if error) or \
-            not self._outcome.success
+        result = self._outcome.result
+        failed = any(test is self for test, _ in result.failures + result.errors)
         for p in reversed(self.started):
             p.end()
             if failed and isinstance(p, Agent):

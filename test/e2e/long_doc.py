@@ -21,7 +21,8 @@ def machine():
             return next((line.split(":", 1)[1].strip() for line in f if line.startswith(name)), "")
     memory = int(field("/proc/meminfo", "MemTotal").split()[0]) / 2 ** 20
     processor = field("/proc/cpuinfo", "model name") or platform.machine()
-    return f"{processor}, {os.cpu_count()} cores, {memory:.1f} GiB, Linux {platform.release()}"
+    kernel = ".".join(platform.release().split(".")[:2])
+    return f"{processor}, {os.cpu_count()} cores, {memory:.1f} GiB, Linux {kernel}"
 
 
 def write(figures):

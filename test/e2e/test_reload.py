@@ -109,7 +109,7 @@ class UnderLoad(harness.Case):
 
     def shape(self, targets, url, choice):
         """One of many configurations: one or two pools, small and large, outputs renamed."""
-        conf = harness.config([], agent={"grace": "20s", "first_scrape": "now"}, sinks=[
+        conf = harness.config([], agent={"grace": "60s", "first_scrape": "now"}, sinks=[
             harness.nats_sink(url, "metrics.{instance}", "METRICS", buffer="64MiB")])
         cut = len(targets) // 2
         pools = ["main", choice.choice(["second", "third", "main"])]
@@ -142,7 +142,7 @@ class UnderLoad(harness.Case):
         metrics = self.balanced(agent, 20)
         failed = books.failed(metrics)
         self.assertEqual(books.lost(metrics), {})
-        account = self.stop(agent, timeout=40)
+        account = self.stop(agent, timeout=70)
         found = read_all(self, client)
         self.assertEqual(account["lost"], 0)
         self.assertEqual(found.samples, account["delivered"])
