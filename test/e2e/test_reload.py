@@ -105,7 +105,7 @@ class Reload(harness.Case):
 
 
 class UnderLoad(harness.Case):
-    RELOADS, INTERVAL = 100, f"{2 * SLOW:.0f}s"
+    RELOADS, INTERVAL = 100 if SLOW == 1 else 50, f"{2 * SLOW:.0f}s"
 
     def shape(self, targets, url, choice):
         """One of many configurations: one or two pools, small and large, outputs renamed."""
