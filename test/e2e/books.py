@@ -83,6 +83,27 @@ def in_memory(m):
     return m.sum("strata_lane_records_in_memory")
 
 
+def retries(m):
+    return m.sum("strata_lane_retries_total")
+
+
+def connects(m):
+    return m.sum("strata_lane_connects_total")
+
+
+def stale(m):
+    return m.sum("strata_jobs_stale_total")
+
+
+def queued(m):
+    """In the queues of pools."""
+    return m.sum("strata_pool_jobs_queued")
+
+
+def running(m):
+    return m.sum("strata_jobs_running")
+
+
 def reloads(m):
     """Taken and refused."""
     return m.sum("strata_config_reloads_total") + m.sum("strata_config_reloads_failed_total")
@@ -144,6 +165,11 @@ def target_health(entry):
 def target_error(entry):
     """What the last failure of a target was, as text."""
     return str(entry.get("last_error") or "")
+
+
+def target_failure(entry):
+    """The name of the last failure of a target, or None."""
+    return entry["last_failure"]
 
 
 def targets_by_url(answer):

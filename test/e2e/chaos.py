@@ -4,6 +4,7 @@ import re, time
 
 import books
 import harness
+import long_doc
 from process import SLOW
 
 SEQUENCE = re.compile(rb'"name":"bench_page_sequence_total"[^\n]*?"target":"(\d+)"[^\n]*?"value":(\d+)')
@@ -47,34 +48,44 @@ class Chaos(harness.Case):
         server = self.nats()
         self.client(server).make_stream("METRICS", ["metrics.>"])
         targets = self.targets(self.TARGETS, self.SAMPLES)
-        conf = harness.config(targets.targets, agent={"grace": "20s"}, sinks=[
+        conf = harness.config(targets.targets, agent={"grace": "20s"}, source={
+            "interval": f"{self.INTERVAL * SLOW:.0f}s"}, sinks=[
             harness.nats_sink(server.url, "metrics.{instance}", "METRICS", **sink)])
         return server, targets, self.agent(conf)
 
     def survive(self):
         server, targets, agent = self.begin(buffer="256MiB")
-        started = time.monotonic()
+        started, seconds = time.monotonic(), self.SECONDS * SLOW
         for kill in range(1, self.KILLS + 1):
             # The time is the load, not the wait for a condition.
-            time.sleep(max(0, started + self.SECONDS * kill / (self.KILLS + 1) - time.monotonic()))
+            time.sleep(max(0, started + seconds * kill / (self.KILLS + 1) - time.monotonic()))
             before = targets.stats()["samples"]
             server.kill()
             self.wait_for(lambda: targets.stats()["samples"] >= before + 2 * self.SAMPLES,
                           what="scraping goes on while the server is dead")
             server.start()
-        time.sleep(max(0, started + self.SECONDS - time.monotonic()))
+        time.sleep(max(0, started + seconds - time.monotonic()))
         self.balanced(agent, 30)
+        peak = agent.peak_memory()
         account = self.stop(agent, timeout=40)
+        lasted = time.monotonic() - started
         stats = targets.stats()
         found = read_all(self, self.client(server))
         found.check_sequences(self, stats["served"])
         self.assertEqual(account["lost"], 0)
         self.assertEqual(found.samples, account["delivered"])
-        self.assertGreaterEqual(min(stats["served"]), self.SECONDS / SLOW - 2)
+        self.assertGreaterEqual(min(stats["served"]), self.SECONDS / self.INTERVAL - 2)
         meta = 6 * sum(stats["served"])
         self.assertEqual(found.samples, stats["samples"] + meta)
-        print(f"{stats['samples']} samples of {self.TARGETS} targets, {len(found.ids)} messages, "
-              f"{found.bytes / found.samples:.1f} B/sample, lost 0")
+        long_doc.write({
+            "targets": self.TARGETS, "samples of each target": self.SAMPLES,
+            "deaths of the server": self.KILLS, "duration": f"{lasted:.0f} s",
+            "scrapes": sum(stats["served"]), "samples scraped": stats["samples"],
+            "samples of meta series": meta, "delivered, as the agent says": account["delivered"],
+            "in the stream": found.samples, "in the stream twice": len(found.twice),
+            "lost": account["lost"], "messages": len(found.ids),
+            "bytes of a sample in the stream": f"{found.bytes / found.samples:.1f}",
+            "peak resident memory of the agent": f"{peak / 2 ** 20:.1f} MiB"})
 
     def lose_by_name(self):
         server, targets, agent = self.begin(buffer="1MiB")

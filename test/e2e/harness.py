@@ -46,18 +46,21 @@ class TargetServer(Process):
         return f"{self.base}/t/{path}" if isinstance(path, int) else self.base + path
 
     def stats(self):
+        if not self.running():
+            raise AssertionError(f"target_server ended with {self.popen.returncode}: {self.err()}")
         return json.loads(http_get(self.base + "/stats")[2])
 
 
 class Agent(Process):
     """strata-agent run, on a configuration given as a dictionary (JSON is YAML) or a text."""
 
-    def __init__(self, config, folder, env=None, name=None, path=None, listens=True):
+    def __init__(self, config, folder, env=None, name=None, path=None, listens=True,
+                 limits=()):
         self.config_path = path or os.path.join(folder, (name or "agent") + ".yaml")
         if config is not None:
             self.write(config)
         super().__init__([AGENT, "run", "-c", self.config_path], folder, name or "agent",
-                         env={**os.environ, **(env or {})})
+                         env={**os.environ, **(env or {})}, limits=limits)
         self.url = None
         if listens:
             self.url = wait_for(self.listening, what="the agent listens\n" + self.err())
@@ -170,8 +173,8 @@ class Case(unittest.TestCase):
         self.addCleanup(self.end_all)
 
     def end_all(self):
-        failed = any(error for _, error in getattr(self._outcome, "errors", []) if error) or \
-            not self._outcome.success
+        result = self._outcome.result
+        failed = any(test is self for test, _ in result.failures + result.errors)
         for p in reversed(self.started):
             p.end()
             if failed and isinstance(p, Agent):

@@ -6,15 +6,20 @@
     server.requests[-1].headers["Authorization"]
 
 A page is a text, or a function of the request that returns a text or (status, headers, body).
+before(), if given, is called in each connection's thread before anything is read: before the
+handshake of TLS.
 """
-import http.server, ssl, threading
+import collections, http.server, ssl, threading
+
+# A handler serves all requests of its connection: what one of them was has to be kept apart.
+Request = collections.namedtuple("Request", "path headers client_address")
 
 
 class PageServer:
     name = "pages"
 
-    def __init__(self, pages, tls=None):
-        self.pages, self.requests = dict(pages), []
+    def __init__(self, pages, tls=None, before=None):
+        self.pages, self.requests, self.before = dict(pages), [], before
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.server.daemon_threads, self.server.owner = True, self
         if tls:
@@ -40,7 +45,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self):
         owner = self.server.owner
-        owner.requests.append(self)
+        owner.requests.append(Request(self.path, self.headers, self.client_address))
         page = owner.pages.get(self.path, (404, {}, b"no such page\n"))
         if callable(page):
             page = page(self)
@@ -56,6 +61,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def handle(self):
         try:
+            if self.server.owner.before:
+                self.server.owner.before()
             super().handle()
         except (OSError, ssl.SSLError):
             pass    # the peer went, or its handshake failed: that is what is being tested

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """process.py - children that end with us, and waiting without sleeping for luck."""
-import ctypes, os, signal, subprocess, time
+import ctypes, os, resource, signal, subprocess, time
 import urllib.error, urllib.request
 
 SLOW = float(os.environ.get("STRATA_SLOW", "1"))    # stretches all time limits (sanitizers)
@@ -13,8 +13,13 @@ def die_with_parent():
     LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def spawn(args, **kwargs):
-    return subprocess.Popen(args, preexec_fn=die_with_parent, stdin=subprocess.DEVNULL, **kwargs)
+def spawn(args, limits=(), **kwargs):
+    """limits: (RLIMIT_..., soft, hard)."""
+    def prepare():
+        die_with_parent()
+        for limit in limits:
+            resource.setrlimit(limit[0], limit[1:])
+    return subprocess.Popen(args, preexec_fn=prepare, stdin=subprocess.DEVNULL, **kwargs)
 
 
 def wait_for(predicate, timeout=10, what="", step=0.02):
@@ -42,12 +47,12 @@ def http_get(url, timeout=10):
 class Process:
     """A child whose output goes to files in its folder."""
 
-    def __init__(self, args, folder, name, env=None):
+    def __init__(self, args, folder, name, env=None, limits=()):
         self.name = name
         self.out_path = os.path.join(folder, name + ".out")
         self.err_path = os.path.join(folder, name + ".err")
         with open(self.out_path, "ab") as out, open(self.err_path, "ab") as err:
-            self.popen = spawn(args, stdout=out, stderr=err, env=env)
+            self.popen = spawn(args, limits, stdout=out, stderr=err, env=env)
         self.pid = self.popen.pid
 
     def out(self):
@@ -63,6 +68,25 @@ class Process:
 
     def send_signal(self, number):
         self.popen.send_signal(number)
+
+    def freeze(self):
+        """SIGSTOP, until each of its threads stands still; its peers' connections stay open."""
+        self.send_signal(signal.SIGSTOP)
+        wait_for(lambda: set(self.states()) == {"T"}, what=f"{self.name} stands still")
+
+    def thaw(self):
+        self.send_signal(signal.SIGCONT)
+
+    def states(self):
+        """Of its threads: R, S, T, ..."""
+        for thread in os.listdir(f"/proc/{self.pid}/task"):
+            with open(f"/proc/{self.pid}/task/{thread}/stat") as f:
+                yield f.read().rpartition(") ")[2][0]
+
+    def peak_memory(self):
+        """Bytes resident at most so far."""
+        with open(f"/proc/{self.pid}/status") as f:
+            return 1024 * next(int(line.split()[1]) for line in f if line.startswith("VmHWM:"))
 
     def wait(self, timeout=30):
         return self.popen.wait(timeout * SLOW)

@@ -99,7 +99,8 @@ class JetStream(harness.Case):
         client = self.client(server)
         targets = self.targets()
         agent = self.agent(harness.config(
-            [targets.url(0)], sinks=[harness.nats_sink(server.url, "metrics.x", "METRICS")]))
+            [targets.url(0)], source={"interval": "2s"},
+            sinks=[harness.nats_sink(server.url, "metrics.x", "METRICS")]))
         self.wait_for(lambda: targets.stats()["served"][0] >= 2)
         self.assertEqual(books.delivered(agent.metrics()), 0)
         client.make_stream("METRICS", ["metrics.>"])
@@ -113,7 +114,7 @@ class JetStream(harness.Case):
 
 
 class Short(Chaos):
-    TARGETS, SAMPLES, SECONDS, KILLS = 5, 300, 10, 2
+    TARGETS, SAMPLES, INTERVAL, SECONDS, KILLS = 5, 300, 2, 10, 2
 
     def test_two_deaths_of_the_server_cost_nothing(self):
         self.survive()

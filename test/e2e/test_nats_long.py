@@ -5,7 +5,7 @@ from chaos import Chaos
 
 
 class Long(Chaos):
-    TARGETS, SAMPLES, SECONDS, KILLS = 20, 1000, 60, 2
+    TARGETS, SAMPLES, INTERVAL, SECONDS, KILLS = 20, 1000, 1, 60, 2
 
     def test_two_deaths_of_the_server_in_a_minute_cost_nothing(self):
         self.survive()

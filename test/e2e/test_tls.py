@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """test_tls.py - TLS, credentials and headers of scrapes, and what must not happen with them."""
-import base64, os, subprocess
+import base64, os, subprocess, threading, time
 
 import books
 import harness
 import page_server
+from process import SLOW
 
 PAGE = "up_total 1\n"
+# The first scrape comes at once, and has time to fail for its own reason on a busy machine.
+PATIENT = {"interval": "20s", "timeout": "20s"}
 
 
 class Tls(harness.Case):
@@ -41,25 +44,26 @@ class Tls(harness.Case):
         tls = page_server.tls_server(self.cert(f"{name}.pem"), self.cert(f"{name}.key"), client_ca)
         return self.pages({"/metrics": page}, tls=tls)
 
-    def scrape(self, pages, http, env=None):
-        conf = harness.config([pages.url()], source={"http": http})
-        return self.agent(conf, env=env)
+    def scrape(self, pages, http, **source):
+        return self.agent(harness.config([pages.url()],
+                                         source={"http": http, **(source or PATIENT)}))
 
     def good(self, agent, count=1):
-        self.wait_for(lambda: books.scraped(agent.metrics()) >= count, what="good scrapes")
+        self.wait_for(lambda: books.scraped(agent.metrics()) >= count, 20, "good scrapes")
         self.assertEqual(books.failed(agent.metrics()), {})
         self.stop(agent)
 
     def fails(self, agent, *reasons):
         metrics = self.wait_for(lambda: (m := agent.metrics()) and books.failed(m) and m,
-                                what="a failed scrape")
+                                20, "a failed scrape")
         self.assertLessEqual(set(books.failed(metrics)), set(reasons),
                              [books.target_error(t) for t in agent.targets().values()])
         self.assertEqual(books.scraped(metrics), 0)
         self.stop(agent)
 
     def test_a_known_authority(self):
-        self.good(self.scrape(self.server(), {"tls": {"ca": self.cert("ca.pem")}}), 2)
+        self.good(self.scrape(self.server(), {"tls": {"ca": self.cert("ca.pem")}},
+                              interval="4s", timeout="4s"), 2)
 
     def test_an_unknown_authority(self):
         pages = self.server()
@@ -78,9 +82,43 @@ class Tls(harness.Case):
 
     def test_verification_off_is_explicit_and_shown(self):
         agent = self.scrape(self.server(), {"tls": {"verify": False}})
-        self.wait_for(lambda: books.scraped(agent.metrics()) >= 1, what="a scrape")
-        self.assertIn("verif", agent.get("/status")[2] + agent.get("/targets")[2])
+        self.wait_for(lambda: books.scraped(agent.metrics()) >= 1, 20, "a scrape")
+        self.assertEqual(agent.status()["targets_without_tls_verification"], 1)
+        entry, = agent.targets().values()
+        self.assertIs(entry["tls_verified"], False)
         self.stop(agent)
+
+    def test_verification_on_is_shown_too_and_says_nothing_of_plain_http(self):
+        secure, plain = self.server(), self.pages({"/metrics": PAGE})
+        agent = self.agent(harness.config([secure.url(), plain.url()], source={
+            "http": {"tls": {"ca": self.cert("ca.pem")}}, **PATIENT}))
+        self.wait_for(lambda: books.scraped(agent.metrics()) >= 2, 20, "scrapes")
+        self.assertEqual(agent.status()["targets_without_tls_verification"], 0)
+        shown = agent.targets()
+        self.assertIs(shown[secure.url()]["tls_verified"], True)
+        self.assertNotIn("tls_verified", shown[plain.url()])
+        self.stop(agent)
+
+    def test_a_configured_name_with_and_without_tls_in_one_source(self):
+        # One worker, one scrape at a time: the handles of one kind are used again for the other.
+        paths = [f"/{i}" for i in range(4)]
+        secure, plain = self.server("named"), self.pages({})
+        for pages in (secure, plain):
+            pages.pages = {path: PAGE for path in paths}
+        urls = [pages.url(path) for path in paths for pages in (secure, plain)]
+        agent = self.agent(harness.config(urls, pool={"workers": 1, "in_flight": 1}, source={
+            "http": {"tls": {"ca": self.cert("ca.pem"), "server_name": "metrics.example"}},
+            "interval": "4s", "timeout": "4s"}))
+        self.wait_for(lambda: all(t["scrapes"] >= 2 for t in agent.targets().values()), 20,
+                      "each is scraped twice")
+        self.assertEqual({t["health"] for t in agent.targets().values()}, {"up"})
+        self.assertEqual(books.failed(agent.metrics()), {})
+        self.balanced(agent)
+        self.stop(agent)
+        for pages in (secure, plain):
+            self.assertEqual({r.path for r in pages.requests}, set(paths))
+            for r in pages.requests:    # the name is that of the certificate alone
+                self.assertEqual(r.headers["Host"], f"127.0.0.1:{pages.port}")
 
     def test_a_client_certificate(self):
         ca = self.cert("ca.pem")
@@ -92,9 +130,9 @@ class Tls(harness.Case):
         # like a broken transfer.
         ca = self.cert("ca.pem")
         self.fails(self.scrape(self.server(client_ca=ca), {"tls": {"ca": ca}}), "tls", "broken")
-        agent = self.agent(harness.config([self.server(client_ca=ca).url()], source={"http": {"tls": {
-            "ca": ca, "cert": self.cert("stranger.pem"), "key": self.cert("stranger.key")}}}),
-            name="stranger")
+        agent = self.agent(harness.config([self.server(client_ca=ca).url()], source={**PATIENT, "http": {
+            "tls": {"ca": ca, "cert": self.cert("stranger.pem"),
+                    "key": self.cert("stranger.key")}}}), name="stranger")
         self.fails(agent, "tls", "broken")
 
     def test_a_bearer_file_is_read_again_when_it_changes(self):
@@ -107,7 +145,7 @@ class Tls(harness.Case):
         with open(token, "w") as f:
             f.write("first\n")
         agent = self.scrape(self.server(page=page), {
-            "bearer": f"file:{token}", "tls": {"ca": self.cert("ca.pem")}})
+            "bearer": f"file:{token}", "tls": {"ca": self.cert("ca.pem")}}, interval="1s")
         self.wait_for(lambda: books.scraped(agent.metrics()) >= 1, what="a scrape")
         with open(token + ".new", "w") as f:
             f.write("second\n")
@@ -125,13 +163,62 @@ class Tls(harness.Case):
     def test_a_bearer_file_that_is_not_there_is_named(self):
         pages = self.server()
         token = os.path.join(self.folder, "token")
-        agent = self.scrape(pages, {"bearer": f"file:{token}", "tls": {"ca": self.cert("ca.pem")}})
+        agent = self.scrape(pages, {"bearer": f"file:{token}", "tls": {"ca": self.cert("ca.pem")}},
+                            interval="1s")
         self.wait_for(lambda: books.failed(agent.metrics()).get("credentials"), what="a failure")
         self.assertEqual(pages.requests, [])
         with open(token, "w") as f:
             f.write("first\n")
         self.wait_for(lambda: books.scraped(agent.metrics()) >= 1, 15, "it is there now")
         self.stop(agent)
+
+    def test_tokens_change_while_handshakes_are_under_way(self):
+        token = os.path.join(self.folder, "token")
+        valid, lock, shaking = [], threading.Lock(), [0]
+
+        def write(word):
+            valid.append(f"Bearer {word}")
+            with open(token + ".new", "w") as f:
+                f.write(word + "\n")
+            os.rename(token + ".new", token)
+
+        def slow_handshake():
+            with lock:
+                shaking[0] += 1
+            time.sleep(1)    # this is what the target does
+            with lock:
+                shaking[0] -= 1
+
+        def page(request):
+            good = request.headers["Authorization"] in valid
+            return (200 if good else 401, {"Connection": "close"}, PAGE)
+        write("token-0")
+        context = page_server.tls_server(self.cert("server.pem"), self.cert("server.key"))
+        slow = self.pages({f"/{i}": page for i in range(6)}, tls=context, before=slow_handshake)
+        fast = self.pages({f"/{i}": page for i in range(12)}, tls=context)
+        urls = [pages.url(path) for pages in (slow, fast) for path in pages.pages]
+        interval = f"{6 * SLOW:.0f}s"
+        agent = self.agent(harness.config(
+            urls, agent={"first_scrape": "spread"}, pool={"workers": 1}, source={
+                "interval": interval, "timeout": interval,
+                "http": {"bearer": f"file:{token}", "tls": {"ca": self.cert("ca.pem")}}}))
+        during = 0
+        for number in range(1, 9):
+            self.wait_for(lambda: shaking[0] > 0, what="a handshake is under way")
+            write(f"token-{number}")
+            self.wait_for(lambda: fast.requests and
+                          fast.requests[-1].headers["Authorization"] == valid[-1],
+                          what="a scrape with the new token")
+            during += shaking[0] > 0
+        self.assertGreater(during, 0)    # the new token came while a handshake went on
+        self.wait_for(lambda: {r.path for r in slow.requests} == set(slow.pages) and
+                      {r.path for r in fast.requests} == set(fast.pages), what="all are scraped")
+        self.wait_for(lambda: slow.requests[-1].headers["Authorization"] == valid[-1],
+                      what="the last token is used by slow ones too")
+        self.assertEqual(books.failed(agent.metrics()), {})
+        self.balanced(agent)
+        self.stop(agent)
+        self.assertNotIn("token-", agent.err().replace(token, ""))
 
 
 class Http(harness.Case):
