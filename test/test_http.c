@@ -94,7 +94,9 @@ TEST(all_that_is_wrong_is_told_with_its_setting)
                           .bearer = file,
                           .tls = {.ca = none, .cert = a, .key = none, .server_name = none},
                           .headers = {headers, ARRAY_LEN(headers)},
-                          .proxy = none};
+                          .proxy = none,
+                          .proxy_user = none,
+                          .proxy_password = none};
     AUTO(buf) struct buf said = BUF_INIT(4096);
     http_check(&c, &(struct setting_report){add_line, &said});
     CHECK_STR(said.data, "bearer: user and bearer exclude each other\n"

@@ -320,6 +320,7 @@ TEST(places_are_counted_until_their_last_job_is_handed_on)
     CHECK_INT(registry_pool_places(r, "main"), 0);
     for (int i = 0; i < 2; i++) {
         struct job *j = next_job(in);
+        CHECK(j != NULL);
         CHECK_INT(j->kind, JOB_END);
         job_end(j);
     }

@@ -18,6 +18,7 @@ struct lane_ledger {
     struct lane_books books;
     const char *encoder, *sink_kind; /* static; as of the lane made last */
     char *sink;
+    uint64_t connects, duplicates; /* of lanes that are gone */
     struct lane_ledger *next;
 };
 
@@ -42,6 +43,9 @@ struct live_pool {
     struct pool_ledger *ledger; /* has its name */
     struct live_lane **lanes;
     size_t lanes_len;
+    bool leaving; /* no pool of the configuration in force has its name; it stays in the
+                                   registry until its targets' series have ended, or leave_ns */
+    int64_t leave_ns;
     bool retired;
     struct live_pool *next;
 };

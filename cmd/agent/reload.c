@@ -101,6 +101,9 @@ static enum status make_lane(struct agent *a, const struct config *c, const char
 
 static void free_lane(struct live_lane *l)
 {
+    const struct sink_lane *sink = lane_sink(l->lane);
+    l->ledger->connects += sink->connects;
+    l->ledger->duplicates += sink->duplicates;
     lane_free(l->lane);
     mem_free(l->identity);
     mem_free(l->sink);
@@ -301,22 +304,48 @@ static void want_lanes(struct agent *a, const struct plan *plan)
             show_lane(l);
 }
 
+static void retire(struct agent *a, struct live_pool *p)
+{
+    if (p->leaving)
+        registry_remove_pool(a->registry, p->ledger->pool);
+    p->leaving = false;
+    p->retired = true;
+    pool_close(p->pool);
+}
+
+/* A pool that has no successor first says the end of its targets' series. */
+static void leave(struct agent *a, struct live_pool *p)
+{
+    if (!p->leaving)
+        p->leave_ns = clock_mono_ns() + a->config->agent.grace;
+    p->leaving = true;
+}
+
+static bool is_replaced(const struct plan *plan, const struct live_pool *p)
+{
+    for (size_t i = 0; i < plan->len; i++)
+        if (plan->pools[i]->ledger == p->ledger)
+            return true;
+    return false;
+}
+
 /* Pools change places, and the old ones drain. */
 static void commit(struct agent *a, const struct plan *plan)
 {
-    for (size_t i = 0; i < plan->len; i++)
+    for (size_t i = 0; i < plan->len; i++) {
+        plan->pools[i]->leaving = false; /* it may be back */
         registry_put_pool(a->registry, plan->pools[i]->ledger->pool,
                           pool_inlet(plan->pools[i]->pool));
+    }
     for (struct live_pool *p = a->pools; p; p = p->next) {
         if (p->retired || is_planned(plan, p))
             continue;
-        bool replaced = false;
-        for (size_t i = 0; i < plan->len; i++)
-            replaced |= plan->pools[i]->ledger == p->ledger;
-        if (!replaced)
-            registry_remove_pool(a->registry, p->ledger->pool);
-        p->retired = true;
-        pool_close(p->pool);
+        if (is_replaced(plan, p)) {
+            p->leaving = false; /* its inlet is out of the registry already */
+            retire(a, p);
+        } else {
+            leave(a, p);
+        }
     }
     want_lanes(a, plan);
 }
@@ -359,6 +388,9 @@ static void let_pools_go(struct agent *a)
 {
     for (struct live_pool **at = &a->pools; *at;) {
         struct live_pool *p = *at;
+        if (p->leaving && (registry_pool_places(a->registry, p->ledger->pool) == 0 ||
+                           clock_mono_ns() >= p->leave_ns))
+            retire(a, p);
         if (p->retired && pool_is_done(p->pool)) {
             *at = p->next;
             free_pool(p);
@@ -384,7 +416,7 @@ static void let_lanes_go(struct agent *a)
     int64_t deadline_ns = clock_mono_ns() + a->config->agent.grace;
     for (struct live_lane **at = &a->lanes; *at;) {
         struct live_lane *l = *at;
-        if (l->users == 0 && !l->wanted && !l->closing) {
+        if (l->users == 0 && !l->wanted && !l->closing && !l->held) {
             lane_close(l->lane, deadline_ns);
             l->closing = true;
         }
@@ -409,7 +441,7 @@ void agent_tick(struct agent *a)
 bool agent_is_changing(const struct agent *a)
 {
     for (const struct live_pool *p = a->pools; p; p = p->next)
-        if (p->retired)
+        if (p->retired || p->leaving)
             return true;
     for (const struct live_lane *l = a->lanes; l; l = l->next)
         if (!l->wanted)
@@ -428,6 +460,7 @@ bool agent_is_crowded(const struct agent *a)
 static void close_pools(struct agent *a)
 {
     for (struct live_pool *p = a->pools; p; p = p->next) {
+        p->leaving = false;
         p->retired = true;
         pool_close(p->pool);
     }

@@ -30,7 +30,7 @@ static void view_pool(struct agent *a, const struct pool_ledger *ledger, struct 
         e->state.body_bytes += s.body_bytes;
         e->state.workers += s.workers;
         if (!p->retired) {
-            e->gone = false;
+            e->gone = p->leaving;
             e->state.beat_ns = s.beat_ns;
             e->beat_age_ns = now_ns - s.beat_ns;
         }
@@ -57,13 +57,18 @@ static void view_lane(struct agent *a, const struct lane_ledger *ledger, struct 
                             .sink_kind = ledger->sink_kind ? ledger->sink_kind : "",
                             .sink = ledger->sink ? ledger->sink : "",
                             .books = &ledger->books,
+                            .connects = ledger->connects,
+                            .duplicates = ledger->duplicates,
                             .gone = true};
     for (struct live_lane *l = a->lanes; l; l = l->next) {
-        if (l->ledger != ledger || (!l->wanted && !e->gone))
+        if (l->ledger != ledger)
             continue;
         const struct sink_lane *sink = lane_sink(l->lane);
+        e->connects += sink->connects;
+        e->duplicates += sink->duplicates;
+        if (!l->wanted && !e->gone)
+            continue;
         e->state = lane_state(l->lane);
-        e->connects = sink->connects;
         e->connected = sink->connected;
         e->gone = !l->wanted;
         e->beat_age_ns = l->wanted ? now_ns - lane_beat_ns(l->lane) : 0;

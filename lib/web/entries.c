@@ -187,6 +187,8 @@ const struct entry lane_entries[] = {
           "Bytes of a payload that the peer takes."),
     ENTRY("connected", "lane_connected", BOOL, view_lane, connected, 1,
           "1 while there is a connection to the peer."),
+    ENTRY("duplicates", "lane_duplicates_total", U64, view_lane, duplicates, 1,
+          "Messages that the peer had already when they were first sent."),
     ENTRY("connects", "lane_connects_total", U64, view_lane, connects, 1,
           "Connections made to the peer."),
     ENTRY("failing", "lane_failing", BOOL, view_lane, state.failing, 1,

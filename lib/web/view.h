@@ -17,6 +17,7 @@ struct view_lane {
     const struct lane_books *books;
     struct lane_state state;
     uint64_t connects;
+    uint64_t duplicates; /* messages that the peer knew at their first sending */
     bool connected;
     bool gone; /* no output of the configuration in force */
     int64_t beat_age_ns;

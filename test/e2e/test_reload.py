@@ -104,6 +104,27 @@ class Reload(harness.Case):
         self.assertEqual(sum(added), 20)
 
 
+    def test_a_pool_that_goes_says_the_end_of_its_series(self):
+        server = self.targets(2, 20)
+        one = harness.config([server.url(0)], source={"interval": "2s"})
+        both = copy.deepcopy(one)
+        both["sources"].append({"name": "more", "static": {"targets": [server.url(1)]},
+                                "interval": "2s", "pool": "extra"})
+        both["pools"].append({**copy.deepcopy(one["pools"][0]), "name": "extra"})
+        agent = self.agent(both)
+        self.scrapes(server, 0)
+        self.scrapes(server, 1)
+        agent.reload(one)
+        self.wait_for(lambda: agent.metrics().sum("strata_series", pool="extra") == 0, 15,
+                      "the pool has no series")
+        self.balanced(agent)
+        self.assertEqual(agent.metrics().sum("strata_series_bytes", pool="extra"), 0)
+        self.assertEqual(books.dropped(agent.metrics()).get("removed", 0), 0)
+        self.stop(agent)
+        ended = [line for line in agent.out().splitlines() if '"ended":true' in line]
+        self.assertEqual(len(ended), 20 + 6)
+
+
 class UnderLoad(harness.Case):
     RELOADS, INTERVAL = 100 if SLOW == 1 else 50, f"{2 * SLOW:.0f}s"
 
