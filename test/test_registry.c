@@ -403,3 +403,77 @@ TEST(a_regular_time_half_an_interval_after_the_first_scrape_is_kept)
     job_end(j);
     close_registry(r, in);
 }
+
+TEST(a_replaced_pool_keeps_the_jobs_it_has_and_its_successor_gets_the_next)
+{
+    struct registry *r = open_registry(true);
+    struct pool_inlet *old = make_inlet(1, ROOM), *new = make_inlet(1, ROOM);
+    registry_put_pool(r, "main", old);
+    add(r, 1, "a", "main");
+    add(r, 1, "b", "main");
+    registry_step(r);
+    registry_put_pool(r, "main", new);
+    channel_close(old->channels[0]);
+    later(10 * SEC_NS);
+    registry_step(r);
+    CHECK(next_job(new) == NULL); /* both are still busy with the jobs of the old one */
+    for (int i = 0; i < 2; i++) {
+        struct job *j = next_job(old);
+        CHECK(j != NULL);
+        job_end(j);
+    }
+    void *none = NULL;
+    CHECK_INT(channel_recv(old->channels[0], &none, NULL, DEADLINE_NOW), ERR_CLOSED);
+    job_end(wait_job(r, new));
+    job_end(wait_job(r, new));
+    CHECK_INT(registry_books(r).handed, 4);
+    check_books(r);
+    close_registry(r, new);
+    free_inlet(old);
+}
+
+TEST(a_pool_with_fewer_workers_gets_all_targets)
+{
+    struct registry *r = open_registry(true);
+    struct pool_inlet *three = make_inlet(3, ROOM), *one = make_inlet(1, 2 * ROOM);
+    registry_put_pool(r, "main", three);
+    static const char *const ids[] = {"a", "b", "c", "d"};
+    for (size_t i = 0; i < ARRAY_LEN(ids); i++)
+        add(r, 1, ids[i], "main");
+    registry_step(r);
+    registry_put_pool(r, "main", one);
+    for (size_t w = 0; w < 3; w++) {
+        void *j = NULL;
+        channel_close(three->channels[w]);
+        while (channel_recv(three->channels[w], &j, NULL, DEADLINE_NOW) == OK)
+            job_end(j);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(ids); i++)
+        job_end(wait_job(r, one));
+    CHECK_INT(registry_books(r).handed, 2 * ARRAY_LEN(ids));
+    check_books(r);
+    close_registry(r, one);
+    free_inlet(three);
+}
+
+TEST(a_pool_removed_with_jobs_inside_drains_them_and_gets_no_more)
+{
+    struct registry *r = open_registry(true);
+    struct pool_inlet *in = make_inlet(1, ROOM);
+    registry_put_pool(r, "main", in);
+    add(r, 1, "a", "main");
+    registry_step(r);
+    registry_remove_pool(r, "main");
+    channel_close(in->channels[0]);
+    struct job *j = next_job(in);
+    CHECK(j != NULL);
+    job_end(j);
+    later(30 * SEC_NS);
+    registry_step(r);
+    void *none = NULL;
+    CHECK_INT(channel_recv(in->channels[0], &none, NULL, DEADLINE_NOW), ERR_CLOSED);
+    CHECK_INT(registry_books(r).handed, 1);
+    CHECK(registry_books(r).dropped[DROP_LATE] >= 1);
+    check_books(r);
+    close_registry(r, in);
+}
