@@ -28,7 +28,7 @@ struct payload_origin {
     const char *target;   /* its id */
     int64_t due_ms;
     uint32_t part;
-    uint32_t outcome;     /* of a scrape, for a part of meta series only; else 0 */
+    uint32_t outcome;     /* of the scrape: 0 good; else why it failed, or that all has ended */
     uint32_t clock_steps; /* how often the wall clock was seen to go backward */
 };
 

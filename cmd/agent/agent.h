@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* agent.h - the running agent: everything a configuration asks for, and its replacement.
  *
- *     agent_new(&a, path, &faults, &err)      start
+ *     agent_new(&a, &options, &faults, &err)  start
  *     agent_reload(a)                         SIGHUP, changed file
  *     agent_tick(a)                           lets go what a reload has replaced
  *     agent_stop(a, ...)                      drains and stops, then agent_free

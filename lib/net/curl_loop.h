@@ -40,7 +40,8 @@ void curl_loop_free(struct curl_loop *l);
  * not have it. */
 enum status curl_loop_add(struct curl_loop *l, uint64_t shard, CURL *easy,
                           struct err *err) NODISCARD;
-/* Takes a running transfer out; done is not called. */
+/* Takes a running transfer out; done is not called.  Waits for a resolver that is at work, unless the
+ * easy handle has CURLOPT_QUICK_EXIT. */
 void curl_loop_remove(struct curl_loop *l, uint64_t shard, CURL *easy);
 
 /* Whether curl_loop_wait also returns as soon as fd is readable.  fd stays the same for ever. */

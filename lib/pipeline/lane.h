@@ -30,7 +30,7 @@
 #include "sinks.h"
 
 #define LANE_WINDOW     1024 /* payloads out of the channel */
-#define LANE_POOL_BYTES ((size_t)16 << 20)
+#define LANE_POOL_BYTES ((size_t)8 << 20)
 #define LANE_MESSAGE    ((size_t)512 << 10) /* the default of max_message, unless the sink has less */
 #define LANE_SEND_NS    (5 * SEC_NS)        /* for one send */
 
@@ -90,7 +90,8 @@ void lane_scratch_done(struct lane_scratch *s);
 struct lane_scrape {
     const struct target *target;
     int64_t due_ms;
-    uint32_t outcome; /* 0: good; else why it failed, plus one: then it is in all its ids */
+    uint32_t outcome; /* 0: good; else why it failed, plus one, or UINT32_MAX: all series of the
+                         target have ended.  It is in all ids of the scrape */
     uint32_t clock_steps;
 };
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* pool.h - the threads that scrape.
  *
- *     pool_new(&p, &conf, pipeline, books, &err)
+ *     pool_new(&p, &conf, &pipeline, &err)
  *     registry_put_pool(registry, name, pool_inlet(p))
  *     ...
  *     registry_remove_pool(registry, name)        first: nobody sends to it any more
