@@ -7,10 +7,13 @@ nats-server, at two loads, each over a steady window.  CPU is user and system ti
 the agent's process, whatever library spends it, per million samples delivered.  Prints a
 table, writes DIR/../bench/results.json (one flat object) and docs/BENCHMARKS.md.
 
+With VMAGENT=BINARY in the environment vmagent is measured in the same run, at the same two loads:
+the baseline to compare CPU with, for CPU-seconds differ from machine to machine.
+
 --quick measures for a shorter time and leaves the document alone; --check fails when a goal is
 missed.  CPU-seconds depend on the machine and on what else runs on it: compare within one run.
 """
-import argparse, datetime, json, os, platform, re, subprocess, sys, tempfile, time
+import argparse, datetime, json, mmap, os, platform, re, subprocess, sys, tempfile, time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, os.path.join(ROOT, "test", "e2e"))
@@ -102,6 +105,23 @@ class Load:
         }
 
 
+def run_vmagent(load, folder, window):
+    """CPU-seconds per million samples scraped, and RSS, of vmagent under that load."""
+    targets = harness.TargetServer(folder, load.targets, load.samples)
+    agent = vmagent.VmAgent(os.environ["VMAGENT"], folder, targets, load.interval)
+    try:
+        harness.wait_for(lambda: agent.samples() >= 2 * load.targets * load.samples,
+                         10 + 4 * load.interval, "vmagent has scraped twice", step=0.5)
+        before, cpu = agent.samples(), cpu_seconds(agent.pid)
+        time.sleep(window)
+        cpu, samples = cpu_seconds(agent.pid) - cpu, agent.samples() - before
+        return {"load": load.name, "cpu_s_per_million": cpu / (samples / 1e6),
+                "rss_bytes": rss_bytes(agent.pid)}
+    finally:
+        agent.end()
+        targets.end()
+
+
 def idle_rss(folder):
     conf = harness.config([], sources=[])
     agent = harness.Agent(conf, folder, name="agent-idle")
@@ -131,6 +151,9 @@ def measure_all(build, window, quick):
         for load in loads:
             print(f"{load.name}: every {load.interval} s, for {window} s ...", file=sys.stderr)
             runs[load.name] = load.run(folder, window)
+            if os.environ.get("VMAGENT") and not load.jetstream:
+                print(f"{load.name}: vmagent ...", file=sys.stderr)
+                runs[load.name]["vmagent"] = run_vmagent(load, folder, window)
     a, b = runs[small.name], runs[large.name]
     results = {
         "repeat_ns_per_sample": hot["repeat_ns_per_sample"],
@@ -146,6 +169,23 @@ def measure_all(build, window, quick):
     return {k: round(v, 4) for k, v in results.items()}, list(runs.values())
 
 
+def rested_page_us():
+    """What the first touch of a page of memory costs when it was used just now, and after ten seconds
+    of rest: some machines take back memory that rests, and then every paced load pays for it."""
+    pages, size = 4096, os.sysconf("SC_PAGE_SIZE")
+    memory = mmap.mmap(-1, pages * size)
+
+    def touch():
+        start = time.thread_time_ns()
+        for at in range(0, pages * size, size):
+            memory[at] = 1
+        return (time.thread_time_ns() - start) / 1e3 / pages
+    touch()
+    at_once = touch()
+    time.sleep(10)
+    return at_once, touch()
+
+
 def table(results, runs):
     """As Markdown, which reads well on a terminal too."""
     lines = ["| figure | value | goal |", "|---|---|---|"]
@@ -159,6 +199,14 @@ def table(results, runs):
                      f"{r['cpu_s_per_million']:.3f} | {r['rss_bytes'] / MIB:.1f} | "
                      f"{r['json_bytes_per_sample']:.1f} | {r['scrapes']:.0f} | {r['missed']:.0f} | "
                      f"{r['lost']:.0f} |")
+    compared = [r for r in runs if "vmagent" in r]
+    if compared:
+        lines += ["", "| load | vmagent: CPU-s per million | RSS MiB | this agent's CPU is |",
+                  "|---|---|---|---|"]
+    for r in compared:
+        v = r["vmagent"]
+        lines.append(f"| {r['load']} | {v['cpu_s_per_million']:.3f} | {v['rss_bytes'] / MIB:.1f} | "
+                     f"{r['cpu_s_per_million'] / v['cpu_s_per_million']:.2f} of it |")
     return "\n".join(lines)
 
 
@@ -176,6 +224,7 @@ def machine():
 
 
 def document(results, runs, window):
+    at_once, rested = rested_page_us()
     return f"""# Benchmarks
 
 Written by `./dev bench`; not to be edited. What is measured and how stands at the top of `bench/run.py`
@@ -189,6 +238,7 @@ run, for example the repeat scrape with the naive way.
 | server | {first_line("nats-server", "--version")} |
 | machine | {machine()} |
 | window | {window} s, after each target was scraped twice |
+| a page of memory | {at_once:.2f} µs to touch, {rested:.2f} µs after ten seconds of rest |
 
 {table(results, runs)}
 
@@ -197,6 +247,8 @@ run, for example the repeat scrape with the naive way.
 - *cpu_s_per_million_nats_TARGETSxSAMPLES*: user and system time of the whole agent per million samples
   delivered, scrape to core NATS; 100 × 1,000 every 10 s, 200 × 5,000 every 5 s. The pages are as long as those of
   node exporter and kube-state-metrics, and about 7 % of their values change.
+  Memory that rests between two scrapes is taken back on some machines: where the second figure of *a page of
+  memory* is far above the first, most of the time of a paced load goes there.
 - *rss_idle_mib*: an agent without targets. *rss_bytes_per_series*: the slope between the two loads.
 - *allocations_per_steady_scrape*: allocations of the agent's own code, without those of `/metrics`.
 """
@@ -212,8 +264,8 @@ def main():
     build = os.path.abspath(args.build)
     os.environ.setdefault("STRATA_AGENT", os.path.join(build, "cmd", "agent", "strata-agent"))
     os.environ.setdefault("STRATA_TARGETS", os.path.join(build, "bench", "target_server"))
-    global books, harness, nats
-    import books, harness, nats
+    global books, harness, nats, vmagent
+    import books, harness, nats, vmagent
     window = args.window or (10 if args.quick else 60)
     results, runs = measure_all(build, window, args.quick)
     folder = os.path.join(os.path.dirname(build), "bench")

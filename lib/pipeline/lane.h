@@ -30,7 +30,7 @@
 #include "sinks.h"
 
 #define LANE_WINDOW     1024 /* payloads out of the channel */
-#define LANE_POOL_BYTES ((size_t)8 << 20)
+#define LANE_POOL_BYTES ((size_t)6 << 20)
 #define LANE_MESSAGE    ((size_t)512 << 10) /* the default of max_message, unless the sink has less */
 #define LANE_SEND_NS    (5 * SEC_NS)        /* for one send */
 

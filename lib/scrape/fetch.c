@@ -9,7 +9,7 @@
 
 enum {
     SHARDS = 32,            /* multis of one worker */
-    KEPT_BYTES = 4 << 20,   /* of empty bodies */
+    KEPT_BYTES = 2 << 20,   /* of empty bodies */
     KEPT = 16,              /* empty bodies */
     READ_BYTES = 128 << 10, /* libcurl's buffer: large ones save calls on large pages */
 };
