@@ -14,17 +14,18 @@ static const char *const kind_names[SERIES_KINDS] = {
 };
 
 _Static_assert(sizeof(void *) != 8 || offsetof(struct series, id) <= 64, "hot fields grew");
-_Static_assert(sizeof(void *) != 8 || sizeof(struct series) == 72, "a million series grew");
+_Static_assert(sizeof(void *) != 8 || sizeof(struct series) == 64, "a million series grew");
 
 const char *series_kind_name(enum series_kind kind)
 {
     return kind_names[kind];
 }
 
-struct family *family_new(struct span name)
+struct family *family_new(struct span name, size_t *bytes)
 {
     struct family *f = mem_alloc(sizeof *f);
     f->name = mem_strndup(name.data, name.len);
+    f->bytes = bytes;
     return f;
 }
 
@@ -43,17 +44,16 @@ size_t series_bytes(size_t key_len, uint8_t lanes)
     return sizeof(struct series) + lanes * sizeof(struct part) + key_len;
 }
 
-struct series *series_new(struct span key, struct family *family, uint8_t lanes, size_t *bytes)
+struct series *series_new(struct span key, struct family *family, uint8_t lanes)
 {
     assert(key.len > 0 && key.data[key.len - 1] == '\0');
     struct series *s = mem_alloc(series_bytes(key.len, lanes));
     s->id = hash_bytes(key.data, key.len);
     s->family = family;
     s->lanes = lanes;
-    s->bytes = bytes;
     s->key_len = (uint32_t)key.len;
     memcpy(&s->parts[lanes], key.data, key.len);
-    *bytes += series_bytes(key.len, lanes);
+    *family->bytes += series_bytes(key.len, lanes);
     return s;
 }
 
@@ -62,14 +62,14 @@ void series_free(struct series *s)
     if (!s)
         return;
     series_forget(s);
-    *s->bytes -= series_bytes(s->key_len, s->lanes);
+    *s->family->bytes -= series_bytes(s->key_len, s->lanes);
     mem_free(s);
 }
 
 struct series *series_relane(struct series *s, uint8_t lanes, const uint8_t *from)
 {
     struct span key = {series_name(s), s->key_len};
-    struct series *new = series_new(key, s->family, lanes, s->bytes);
+    struct series *new = series_new(key, s->family, lanes);
     new->prefix_hash = s->prefix_hash;
     new->prefix_len = s->prefix_len;
     new->scrape = s->scrape;
@@ -120,7 +120,7 @@ void series_set_part(struct series *s, unsigned lane, struct span data)
     assert(lane < s->lanes && !s->parts[lane].data && data.len <= UINT32_MAX);
     s->parts[lane].data = mem_strndup(data.data, data.len);
     s->parts[lane].len = (uint32_t)data.len;
-    *s->bytes += data.len + 1;
+    *s->family->bytes += data.len + 1;
 }
 
 void series_forget(struct series *s)
@@ -128,7 +128,7 @@ void series_forget(struct series *s)
     for (unsigned i = 0; i < s->lanes; i++) {
         if (!s->parts[i].data)
             continue;
-        *s->bytes -= s->parts[i].len + (size_t)1;
+        *s->family->bytes -= s->parts[i].len + (size_t)1;
         mem_free(s->parts[i].data);
         s->parts[i] = (struct part){.sent = s->parts[i].sent};
     }

@@ -37,10 +37,11 @@ struct family {
     enum series_kind kind;
     uint32_t users;   /* series that point here */
     uint32_t changed; /* for page.c: number of the scrape that last said otherwise */
+    size_t *bytes;    /* where the memory of its series is counted */
 };
 
-struct family *family_new(struct span name); /* untyped */
-void family_free(struct family *f);          /* NULL is fine */
+struct family *family_new(struct span name, size_t *bytes); /* untyped */
+void family_free(struct family *f);                         /* NULL is fine */
 
 /* The unchanging bytes of a series in the format of one lane (= one configured
  * encoder); see encoder.h. */
@@ -69,19 +70,18 @@ struct series {
     /* the first 64 bytes end here (x86-64): all that a repeat scrape needs, but parts */
     uint64_t id;       /* hash of key: equal for equal name and labels, in
                           every process and for ever */
-    size_t *bytes;     /* where its memory is counted */
     uint32_t position; /* for page.c: line in the last scrape that had it */
     uint32_t key_len;
     struct part parts[]; /* one per lane; the key is behind the last */
 };
 
 /* key: name, then name and value of every label, sorted by name, each ended by
- * NUL.  family and *bytes outlive the series. */
-struct series *series_new(struct span key, struct family *family, uint8_t lanes, size_t *bytes);
+ * NUL.  family, with its bytes, outlives the series. */
+struct series *series_new(struct span key, struct family *family, uint8_t lanes);
 void series_free(struct series *s); /* NULL is fine */
 DEFINE_AUTO_PTR(series, series_free)
 
-/* Bytes that series_new will add to *bytes. */
+/* Bytes that series_new will add to family->bytes. */
 size_t series_bytes(size_t key_len, uint8_t lanes);
 
 const char *series_name(const struct series *s);

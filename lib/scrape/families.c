@@ -41,7 +41,7 @@ struct family *families_get(struct families *f, struct span name, size_t max)
     struct family *family = idmap_get(&f->map, family_id(name));
     if (family || f->map.len >= max)
         return family;
-    family = family_new(name);
+    family = family_new(name, f->bytes);
     idmap_put(&f->map, family_id(name), family);
     *f->bytes += family_bytes(family);
     return family;

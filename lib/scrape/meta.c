@@ -3,15 +3,16 @@
 #include "meta.h"
 
 #include "key.h"
+#include "mem.h"
 
 #include <assert.h>
 
-/* Shared by all pages, never written to: users does not count here. */
+/* What each page has a copy of, in which users does not count. */
 #define FAMILY(name_, help_)                                                   \
     {                                                                          \
         .name = (char[]){name_}, .help = (char[]){help_}, .kind = SERIES_GAUGE \
     }
-static struct family families[PAGE_META] = {
+static const struct family families[PAGE_META] = {
     FAMILY("up", "Whether the target was scraped: 1, or 0 when that failed."),
     FAMILY("scrape_duration_seconds", "How long the scrape took."),
     FAMILY("scrape_samples_scraped", "How many samples the target exposed."),
@@ -24,6 +25,7 @@ void meta_done(struct meta *m)
 {
     for (size_t i = 0; i < PAGE_META; i++)
         series_free(m->series[i]);
+    mem_free(m->families);
     *m = (struct meta){.bytes = 0};
 }
 
@@ -31,13 +33,16 @@ static void make_series(struct meta *m, const struct target *t, uint8_t lanes, s
 {
     static const struct page_limits none = {
         .max_labels = SIZE_MAX, .max_name_bytes = SIZE_MAX, .max_value_bytes = SIZE_MAX};
+    if (!m->families)
+        m->families = mem_alloc(sizeof families);
+    memcpy(m->families, families, sizeof families);
     for (size_t i = 0; i < PAGE_META; i++) {
+        m->families[i].bytes = &m->bytes;
         struct promtext_line line = {.name = {families[i].name, strlen(families[i].name)}};
         enum page_refusal why = key_build(key, NULL, &line, t, &none);
         assert(why == PAGE_REFUSALS); /* no labels of a page that could clash */
         (void)why;
-        m->series[i] =
-            series_new((struct span){key->data, key->len}, &families[i], lanes, &m->bytes);
+        m->series[i] = series_new((struct span){key->data, key->len}, &m->families[i], lanes);
     }
 }
 

@@ -9,6 +9,7 @@
 /* Zeroed is right before the first scrape. */
 struct meta {
     struct series *series[PAGE_META]; /* all, or none before the first scrape */
+    struct family *families;          /* of these */
     size_t bytes;                     /* of them and their parts */
 };
 

@@ -153,7 +153,7 @@ static enum page_refusal create(struct reader *r, struct span key, struct series
     struct family *f = find_family(r); /* last: it may be made by this */
     if (!f)
         return PAGE_MAX_NAMES;
-    struct series *s = series_new(key, f, p->lanes, &p->stats.bytes);
+    struct series *s = series_new(key, f, p->lanes);
     f->users++;
     r->faults->added++;
     idmap_put(&p->series, s->id, s);
