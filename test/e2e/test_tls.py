@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """test_tls.py - TLS, credentials and headers of scrapes, and what must not happen with them."""
-import base64, os, subprocess, threading, time
+import base64, os, subprocess, threading
 
 import books
 import harness
@@ -174,7 +174,7 @@ class Tls(harness.Case):
 
     def test_tokens_change_while_handshakes_are_under_way(self):
         token = os.path.join(self.folder, "token")
-        valid, lock, shaking = [], threading.Lock(), [0]
+        valid, lock, shaking, go_on = [], threading.Lock(), [0], threading.Event()
 
         def write(word):
             valid.append(f"Bearer {word}")
@@ -185,7 +185,7 @@ class Tls(harness.Case):
         def slow_handshake():
             with lock:
                 shaking[0] += 1
-            time.sleep(1)    # this is what the target does
+            go_on.wait(5 * SLOW)    # less than a scrape may take
             with lock:
                 shaking[0] -= 1
 
@@ -203,14 +203,18 @@ class Tls(harness.Case):
                 "interval": interval, "timeout": interval,
                 "http": {"bearer": f"file:{token}", "tls": {"ca": self.cert("ca.pem")}}}))
         during = 0
-        for number in range(1, 9):
+        for number in range(1, 6):
             self.wait_for(lambda: shaking[0] > 0, what="a handshake is under way")
             write(f"token-{number}")
             self.wait_for(lambda: fast.requests and
                           fast.requests[-1].headers["Authorization"] == valid[-1],
                           what="a scrape with the new token")
             during += shaking[0] > 0
-        self.assertGreater(during, 0)    # the new token came while a handshake went on
+            go_on.set()
+            self.wait_for(lambda: shaking[0] == 0, what="the handshakes go on")
+            go_on.clear()
+        go_on.set()
+        self.assertGreater(during, 0)    # a new token came while a handshake went on
         self.wait_for(lambda: {r.path for r in slow.requests} == set(slow.pages) and
                       {r.path for r in fast.requests} == set(fast.pages), what="all are scraped")
         self.wait_for(lambda: slow.requests[-1].headers["Authorization"] == valid[-1],
