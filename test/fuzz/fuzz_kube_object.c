@@ -4,6 +4,35 @@
 
 #include <assert.h>
 
+extern const char *const fuzz_words[];
+const char *const fuzz_words[] = {"{",
+                                  "}",
+                                  "[",
+                                  "]",
+                                  ":",
+                                  ",",
+                                  "\"\"",
+                                  "null",
+                                  "true",
+                                  "1",
+                                  "65536",
+                                  "\"metadata\":{\"name\":\"a\",\"uid\":\"b\"}",
+                                  "\"annotations\":",
+                                  "\"prometheus.io/scrape\":\"true\"",
+                                  "\"prometheus.io/port\":",
+                                  "\"1,2,x\"",
+                                  "\"labels\":",
+                                  "\"spec\":",
+                                  "\"status\":",
+                                  "\"podIP\":\"::1\"",
+                                  "\"containers\":",
+                                  "\"initContainers\":",
+                                  "\"ports\":",
+                                  "\"containerPort\":",
+                                  "\"endpoints\":",
+                                  "\"addresses\":",
+                                  NULL};
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void look(void *of, const struct kube_found *f)
