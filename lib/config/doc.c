@@ -39,7 +39,8 @@ static enum doc_type type_of(const struct setting *s, const void *value)
     case SETTING_T_INT: return DOC_NUMBER;
     case SETTING_T_DOUBLE: return isfinite(*(const double *)value) ? DOC_NUMBER : DOC_WORD;
     case SETTING_T_STRING: return DOC_STRING;
-    case SETTING_T_LIST: return DOC_LIST;
+    case SETTING_T_LIST:
+    case SETTING_T_GROUPS: return DOC_LIST;
     case SETTING_T_MAP:
     case SETTING_T_GROUP: return DOC_MAP;
     case SETTING_T_DURATION:
@@ -51,11 +52,25 @@ static enum doc_type type_of(const struct setting *s, const void *value)
 
 static enum status add_table(struct doc *map, const struct setting *table, const void *conf);
 
+static enum status add_groups(struct doc *list, const struct setting *s, const void *conf)
+{
+    const struct group_list *l = (const void *)((const char *)conf + s->offset);
+    enum status r = OK;
+    for (size_t i = 0; i < l->len && r == OK; i++) {
+        struct doc *d = add(list, NULL, DOC_MAP);
+        d->is_group = true;
+        r = add_table(d, s->sub, setting_item(s, conf, i));
+    }
+    return r;
+}
+
 static enum status add_value(struct doc *d, const struct setting *s, const void *conf)
 {
     const void *value = (const char *)conf + s->offset;
     if (s->type == SETTING_T_GROUP)
         return add_table(d, s->sub, value);
+    if (s->type == SETTING_T_GROUPS)
+        return add_groups(d, s, conf);
     if (s->type == SETTING_T_STRING) {
         d->text = mem_strdup(shown(s, *(char *const *)value));
     } else if (s->type == SETTING_T_LIST) {
