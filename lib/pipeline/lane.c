@@ -182,11 +182,6 @@ uint32_t lane_id(const struct lane *l)
     return l->id;
 }
 
-const char *lane_name(const struct lane *l)
-{
-    return l->output;
-}
-
 const struct sink_lane *lane_sink(const struct lane *l)
 {
     return &l->shared;

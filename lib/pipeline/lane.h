@@ -73,7 +73,6 @@ enum status lane_new(struct lane **ret, const struct lane_conf *conf, struct lan
 
 /* Differs from that of every other lane of this process, for ever. */
 uint32_t lane_id(const struct lane *l);
-const char *lane_name(const struct lane *l); /* the output's name */
 
 /* What the sink tells of its connection; valid as long as the lane. */
 const struct sink_lane *lane_sink(const struct lane *l);
