@@ -26,6 +26,11 @@ static size_t smaller(size_t a, size_t b)
     return a < b ? a : b;
 }
 
+size_t lane_max_message(const struct sink_ops *s)
+{
+    return smaller((size_t)512 << 10, s->max_payload);
+}
+
 static char *join(const char *a, const char *b)
 {
     size_t n = strlen(a) + strlen(b) + 2;
@@ -60,7 +65,7 @@ static struct lane *make(const struct lane_conf *c, struct lane_books *books)
     l->encoder_text = mem_strdup(c->encoder_text);
     l->encoder = c->encoder;
     l->sink = c->sink;
-    l->max_message = c->max_message ? c->max_message : smaller(LANE_MESSAGE, c->sink->max_payload);
+    l->max_message = c->max_message ? c->max_message : lane_max_message(c->sink);
     l->max_samples = c->max_samples;
     l->replicas = c->replicas;
     l->hold = c->hold;
