@@ -44,7 +44,6 @@ TEST(what_is_encoded_is_delivered_with_key_address_and_id)
     CHECK(!state.failing);
     CHECK(state.last_delivered_ms > 0);
     CHECK_INT(state.max_payload, 1 << 20);
-    CHECK_STR(lane_name(r->lane), "out");
     CHECK_STR(lane_sink(r->lane)->name, "main/out");
     rig_finish(r);
 }

@@ -132,7 +132,7 @@ static enum status add_source(struct doc *list, const struct source_conf *s)
 {
     struct doc *d = add(list, NULL, DOC_MAP);
     enum status r = add_table(d, source_settings, &s->common);
-    mark(d, "timeout", s->common.timeout == resolve_timeout(s->common.interval));
+    mark(d, "timeout", s->common.timeout == source_timeout(s->common.interval));
     return r == OK ? add_kind(d, s->ops->name, s->ops->settings, s->conf) : r;
 }
 
@@ -148,7 +148,7 @@ static enum status add_output(struct doc *list, const struct config *c, const st
     enum status r = add_table(d, output_settings, &read);
     char *name = resolve_output_name(o->encoder, s->name);
     mark(d, "name", strcmp(name, o->name) == 0);
-    mark(d, "max_message", o->max_message == resolve_max_message(s->ops));
+    mark(d, "max_message", (size_t)o->max_message == lane_max_message(s->ops));
     mem_free(name);
     return r == OK ? add_kind(d, o->encoder->name, o->encoder->settings, o->encoder_conf) : r;
 }
