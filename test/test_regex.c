@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Regular expressions: the whole text, places of faults, limits, groups, threads. */
 #include "regex.h"
 #include "test.h"
 
@@ -85,6 +86,89 @@ TEST(an_expression_that_runs_away_is_given_up_and_counted)
     CHECK_INT(regex_limited(), before + 1);
 }
 
+static void replaces(const char *expression, const char *text, const char *template,
+                     const char *want)
+{
+    struct regex *r;
+    AUTO(buf) struct buf out = BUF_INIT(1000);
+    bool matched = false;
+    CHECK_INT(buf_puts(&out, "<"), OK);
+    CHECK_INT(regex_new(&r, expression, NULL), OK);
+    CHECK_INT(regex_replace(r, (struct span){text, strlen(text)}, template, &out, &matched), OK);
+    regex_free(r);
+    CHECK_INT(matched, want != NULL);
+    if (strcmp(out.data + 1, want ? want : "") != 0)
+        test_fail(__FILE__, __LINE__, "'%s' on '%s' with '%s' gives %s", expression, text, template,
+                  out.data);
+    CHECK_INT(out.data[0], '<');
+}
+
+/* The results are those of Go's regexp, but where the last lines say otherwise. */
+TEST(a_template_is_filled_in_from_the_groups)
+{
+    static const struct {
+        const char *expression, *text, *template, *want;
+    } cases[] = {
+        {"f(.*)", "foo", "ch${1}-ch$1", "choo-choo"},
+        {"f(.*)", "boo", "x", NULL},
+        {"f(.*)", "foo", "", ""},
+        {"", "", "plain", "plain"},
+        {"(.*)", "", "[$1]", "[]"},
+        {"(a)(b)?", "a", "[$2]", "[]"},
+        {"(a)", "a", "$1x|${1}x|$1 x|$1$1|${1}${1}", "|ax|a x|aa|aa"},
+        {"(a)", "a", "$2|${3}|$m|${m}", "|||"},
+        {"(a)", "a", "$0,${0},$00,$01,${01},$000000001,$123456789,$99999999", "a,a,,,,,,"},
+        {"(a)", "a", "$$|$$1|$$$1", "$|$1|$a"},
+        {"(a)", "a", "$", "$"},
+        {"(a)", "a", "x$|$-|${|${}|${1|${a b}|${-}", "x$|$-|${|${}|${1|${a b}|${-}"},
+        {"(?P<n>a)", "a", "$n,${n},$nn,${n}n", "a,a,,an"},
+        {"(?<n1_x>a)b", "ab", "${n1_x}$n1_x", "aa"},
+        {"(?:(?P<a>x)|(y))z", "yz", "$a|$2", "|y"},
+        {"(a|ab)(c|bcd)", "abcd", "$1,$2", "a,bcd"},
+        {"(a+?)(a*)", "aaa", "$1,$2", "a,aa"},
+        {"(?:(a)|b)*", "ab", "[$1]", "[a]"},
+        {"(.*?)(:\\d+)?", "host:80", "$1|$2", "host|:80"},
+        {"(.*)", "\xc3\xa9", "${1}\xc3\xa9", "\xc3\xa9\xc3\xa9"},
+        {"(a)(b)(c)(d)(e)(f)(g)(h)(i)(j)(k)", "abcdefghijk", "$11$10$9${1}1", "kjia1"},
+        /* different there */
+        {"(a*)*", "aa", "[$1]", "[]"},                 /* [aa] */
+        {"(a)", "a", "$1\xc3\xa9", "a\xc3\xa9"},       /* nothing: that is one name */
+        {"(?J)(?:(?<n>a)|(?<n>b))c", "bc", "$n", "b"}, /* refused */
+        {"a\\Kb", "ab", "$0", "b"},                    /* refused */
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+        replaces(cases[i].expression, cases[i].text, cases[i].template, cases[i].want);
+}
+
+TEST(a_result_without_room_leaves_nothing_behind)
+{
+    struct regex *r;
+    AUTO(buf) struct buf out = BUF_INIT(10);
+    bool matched = false;
+    CHECK_INT(buf_puts(&out, "1234"), OK);
+    CHECK_INT(regex_new(&r, "(.*)", NULL), OK);
+    CHECK_INT(regex_replace(r, (struct span){"abc", 3}, "$1-$1", &out, &matched), ERR_LIMIT);
+    CHECK(!matched);
+    CHECK_STR(out.data, "1234");
+    CHECK_INT(regex_replace(r, (struct span){"abc", 3}, "$1$1", &out, &matched), OK);
+    CHECK_STR(out.data, "1234abcabc");
+    regex_free(r);
+}
+
+TEST(a_replacement_that_runs_away_is_given_up_and_counted)
+{
+    struct regex *r;
+    AUTO(buf) struct buf out = BUF_INIT(10);
+    bool matched = true;
+    uint64_t before = regex_limited();
+    CHECK_INT(regex_new(&r, "(a|aa|a?a)*[bc]", NULL), OK);
+    CHECK_INT(regex_replace(r, (struct span){"aaaaaaaaaaaa!", 13}, "x", &out, &matched), OK);
+    CHECK(!matched);
+    CHECK_INT(regex_limited(), before + 1);
+    CHECK_INT(out.len, 0);
+    regex_free(r);
+}
+
 enum { THREADS = 4, ROUNDS = 200 };
 
 static void *match_often(void *arg)
@@ -97,13 +181,27 @@ static void *match_often(void *arg)
     return NULL;
 }
 
+static void *replace_often(void *arg)
+{
+    const struct regex *r = arg;
+    AUTO(buf) struct buf out = BUF_INIT(100);
+    bool matched;
+    for (int i = 0; i < ROUNDS; i++) {
+        buf_truncate(&out, 0);
+        if (regex_replace(r, (struct span){"node_cpu_1", 10}, "$3 $2 ${1}", &out, &matched) != OK ||
+            !matched || strcmp(out.data, "1 cpu node") != 0)
+            abort();
+    }
+    return match_often(arg);
+}
+
 TEST(threads_may_share_an_expression)
 {
     struct regex *r;
     pthread_t threads[THREADS];
-    CHECK_INT(regex_new(&r, "(node|kube)_([a-z]+)_\\d", NULL), OK);
+    CHECK_INT(regex_new(&r, "(node|kube)_([a-z]+)_(\\d)", NULL), OK);
     for (int i = 0; i < THREADS; i++)
-        CHECK_INT(pthread_create(&threads[i], NULL, match_often, r), 0);
+        CHECK_INT(pthread_create(&threads[i], NULL, i % 2 ? match_often : replace_often, r), 0);
     for (int i = 0; i < THREADS; i++)
         pthread_join(threads[i], NULL);
     regex_free(r);
