@@ -9,6 +9,8 @@
 #include <pthread.h>
 
 #define HEAP_LIMIT_KIB 1024 /* of one match without JIT */
+#define STACK_FIRST    (32 << 10)
+#define STACK_LIMIT    (HEAP_LIMIT_KIB << 10) /* of one match with it */
 
 struct regex {
     pcre2_code *code;
@@ -34,11 +36,20 @@ static void release(void *p, void *data)
  * match, freed when it ends. */
 static pthread_key_t match_key;
 static _Thread_local pcre2_match_data *match_data;
+static _Thread_local pcre2_jit_stack *match_stack; /* NULL: that of the thread, of which 32 KiB */
 
 static void free_match_data(void *data)
 {
     pcre2_match_data_free(data);
+    pcre2_jit_stack_free(match_stack);
     match_data = NULL;
+    match_stack = NULL;
+}
+
+static pcre2_jit_stack *get_match_stack(void *data)
+{
+    (void)data;
+    return match_stack;
 }
 
 static void make_match_key(void)
@@ -106,6 +117,7 @@ enum status regex_new(struct regex **ret, const char *expression, struct err *er
     r->limits = pcre2_match_context_create(memory);
     pcre2_set_match_limit(r->limits, REGEX_MATCH_LIMIT);
     pcre2_set_heap_limit(r->limits, HEAP_LIMIT_KIB);
+    pcre2_jit_stack_assign(r->limits, get_match_stack, NULL);
     enum status status = compile(r, expression, memory, err);
     pcre2_general_context_free(memory);
     if (status == OK)
@@ -127,6 +139,11 @@ void regex_free(struct regex *r)
 static bool match(const struct regex *r, struct span text, pcre2_match_data *data)
 {
     int n = pcre2_match(r->code, (PCRE2_SPTR)text.data, text.len, 0, 0, data, r->limits);
+    if (n == PCRE2_ERROR_JIT_STACKLIMIT && !match_stack) {
+        /* A group repeated over a few thousand bytes is enough: no reason to give up. */
+        match_stack = pcre2_jit_stack_create(STACK_FIRST, STACK_LIMIT, NULL);
+        n = pcre2_match(r->code, (PCRE2_SPTR)text.data, text.len, 0, 0, data, r->limits);
+    }
     if (n < 0 && n != PCRE2_ERROR_NOMATCH)
         limited++;
     return n >= 0;

@@ -43,6 +43,123 @@ TEST(an_expression_must_match_the_whole_text)
             test_fail(__FILE__, __LINE__, "'%s' against '%s'", cases[i].expression, cases[i].text);
 }
 
+/* docs/RELABEL.md says what RE2 does with each of these. */
+TEST(what_only_pcre2_knows_works)
+{
+    static const struct {
+        const char *expression, *text;
+    } cases[] = {
+        {"(a)\\1", "aa"},
+        {"(?!kube-).*", "default"},
+        {"foo(?=bar).*", "foobar"},
+        {".*(?<!-test)", "node"},
+        {"(?>a|ab)c", "ac"},
+        {"a++b", "aab"},
+        {"(?x) a b # both", "ab"},
+        {"(?#both)ab", "ab"},
+        {"(?J)(?<n>a)|(?<n>b)", "b"},
+        {"a{1001}", NULL},
+        {"\\h\\R\\N\\e", "\t\r\nx\x1b"},
+        {"\\X", "e\xcc\x81"},
+        {"a\\Kb", "ab"},
+        {"(*UCP)\\d", "\xd9\xa3"},
+        {"\\v", "\n"},   /* there: U+000B alone */
+        {"a$\n", "a\n"}, /* there: $ is the end of the text */
+        {"a\\Z\n", "a\n"},
+    };
+    static char many[1001];
+    memset(many, 'a', sizeof many);
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct regex *r;
+        const char *text = cases[i].text ? cases[i].text : many;
+        CHECK_INT(regex_new(&r, cases[i].expression, NULL), OK);
+        if (!regex_match(r, (struct span){text, cases[i].text ? strlen(text) : sizeof many}))
+            test_fail(__FILE__, __LINE__, "'%s' against '%.80s'", cases[i].expression, text);
+        regex_free(r);
+    }
+}
+
+TEST(what_re2_knows_means_the_same)
+{
+    static const struct {
+        const char *expression, *text;
+        bool want;
+    } cases[] = {
+        {"a.b", "a\nb", true}, /* Prometheus 2: false */
+        {"(?-s)a.b", "a\nb", false},
+        {"(?s)a.b", "a\nb", true},
+        {"a$", "a\n", false},
+        {"(?m)a$.b", "a\nb", true},
+        {"^a$", "a", true},
+        {"\\Aa\\z", "a", true},
+        {"(?i)\xc3\xa9k", "\xc3\x89\xe2\x84\xaa", true}, /* the Kelvin sign */
+        {"(?U)a+", "aa", true},
+        {"(?i:A)b", "ab", true},
+        {".", "\xc3\xa9", true},
+        {"\\x{e9}", "\xc3\xa9", true},
+        {"\\pN\\p{Lu}\\p{Greek}\\PL",
+         "\xd9\xa3\xc3\x89\xce\xb1"
+         "1",
+         true},
+        {"\\d", "\xd9\xa3", false},
+        {"\\w", "\xc3\xa9", false},
+        {"\\s", "\xc2\xa0", false},
+        {"[[:alpha:]]", "\xc3\xa9", false},
+        {"\\Qa.b\\E", "a.b", true},
+        {"\\Qa.b\\E", "axb", false},
+        {"a{,3}", "a{,3}", true},
+        {"[]a]", "]", true},
+        {"a||b", "", true},
+        {"(?P<n>a)(?<m>b)", "ab", true},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+        if (matches(cases[i].expression, cases[i].text) != cases[i].want)
+            test_fail(__FILE__, __LINE__, "'%s' against '%s'", cases[i].expression, cases[i].text);
+}
+
+TEST(what_neither_knows_is_refused)
+{
+    static const char *const cases[] = {"\\C", "\\y", "\\8", "(a", "[a", "a**b("};
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct regex *r;
+        if (regex_new(&r, cases[i], NULL) != ERR_INVALID)
+            test_fail(__FILE__, __LINE__, "'%s'", cases[i]);
+    }
+}
+
+TEST(two_groups_of_one_name_must_be_asked_for)
+{
+    struct regex *r; /* there: taken */
+    CHECK_INT(regex_new(&r, "(?<n>a)(?<n>b)", NULL), ERR_INVALID);
+    CHECK(matches("(?J)(?<n>a)(?<n>b)", "ab"));
+}
+
+TEST(a_group_may_be_repeated_over_a_long_text)
+{
+    static char text[16001];
+    struct regex *r;
+    uint64_t before = regex_limited();
+    for (size_t i = 0; i < sizeof text - 1; i++)
+        text[i] = i % 8 == 7 ? ',' : 'a';
+    CHECK(matches("(a|b|,)*", text));
+    CHECK(matches("(\\w+)(,\\w+)*,", text));
+    CHECK(!matches("([^,]+,)*x", text));
+    CHECK_INT(regex_limited(), before);
+    CHECK_INT(regex_new(&r, "((a|b|,)(a|b|,|))*", NULL), OK); /* not without end */
+    static char long_text[4 << 20];
+    memset(long_text, 'a', sizeof long_text);
+    CHECK(!regex_match(r, (struct span){long_text, sizeof long_text}));
+    CHECK_INT(regex_limited(), before + 1);
+    regex_free(r);
+}
+
+TEST(an_expression_cannot_lift_its_limits)
+{
+    uint64_t before = regex_limited();
+    CHECK(!matches("(*LIMIT_MATCH=1000000000)(a|aa|a?a)*[bc]", "aaaaaaaaaaaa!"));
+    CHECK_INT(regex_limited(), before + 1);
+}
+
 TEST(a_faulty_expression_is_named_with_the_place)
 {
     static const struct {

@@ -177,8 +177,9 @@ static void limited(struct label_set *labels, const struct rule *rule, const cha
 TEST(a_rule_without_room_for_its_label_is_told_by_number_and_action)
 {
     AUTO(label_set) struct label_set labels;
-    char name[16];
+    char name[16], long_value[800];
     label_set_init(&labels, 1500);
+    memset(long_value, 'x', sizeof long_value);
     for (int i = 0; i < LABEL_SET_MAX; i++) {
         snprintf(name, sizeof name, "l%03d", i);
         CHECK_INT(label_set_set(&labels, (struct span){name, 4}, (struct span){"x", i < 255}), OK);
@@ -187,7 +188,9 @@ TEST(a_rule_without_room_for_its_label_is_told_by_number_and_action)
     limited(&labels, &(struct rule){.action = "labelmap", .regex = "l(.+)", .replacement = "m$1"},
             "rule 0 (labelmap): no room for its labels: at most 256, of 1500 bytes");
     label_set_reset(&labels);
-    CHECK_INT(label_set_set(&labels, (struct span){"a", 1}, (struct span){labels.text, 800}), OK);
+    CHECK_INT(
+        label_set_set(&labels, (struct span){"a", 1}, (struct span){long_value, sizeof long_value}),
+        OK);
     limited(&labels, &(struct rule){.source = "a", .target = "b"},
             "rule 0 (replace): no room for its labels: at most 256, of 1500 bytes");
 }
