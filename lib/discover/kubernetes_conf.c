@@ -7,7 +7,7 @@
 #include <ctype.h>
 
 enum { NAMESPACES_MAX = 100 };
-enum operator { OPERATOR_IN, OPERATOR_NOT_IN, OPERATOR_EXISTS, OPERATOR_NOT_EXISTS };
+enum operator{ OPERATOR_IN, OPERATOR_NOT_IN, OPERATOR_EXISTS, OPERATOR_NOT_EXISTS };
 
 static const char *const roles[] = {"pod", "endpoints", "service", NULL};
 static const char *const annotations[] = {"required", "optional", NULL};
@@ -15,7 +15,7 @@ static const char *const operators[] = {"In", "NotIn", "Exists", "DoesNotExist",
 
 static const struct setting expression_settings[] = {
     SETTING_STRING(kubernetes_expression, key, NULL, SETTING_REQUIRED, "name of a label"),
-    SETTING_CHOICE(kubernetes_expression, operator, NULL, operators,
+    SETTING_CHOICE(kubernetes_expression, operator, "In", operators,
                    "In and NotIn compare with values, the others ask whether the label is there"),
     SETTING_LIST(kubernetes_expression, values, 0, "of In and NotIn"),
     SETTING_END,
@@ -31,9 +31,8 @@ static const struct setting selector_settings[] = {
 };
 
 static const struct setting lease_settings[] = {
-    {SETTING_NAMED("namespace", kubernetes_lease, ns, char *, SETTING_T_STRING,
-                   "where the lease is; empty: the agent's own"),
-     .def = ""},
+    {SETTING_NAMED(kubernetes_lease, ns, char *, SETTING_T_STRING, "namespace", "",
+                   "where the lease is; empty: the agent's own")},
     SETTING_STRING(kubernetes_lease, name, "strata-services", 0,
                    "name of the lease; sources of the same lease divide nothing: one agent has "
                    "them all"),
@@ -52,9 +51,10 @@ const struct setting kubernetes_settings[] = {
     SETTING_CHOICE(kubernetes_conf, annotations, "required", annotations,
                    "required: only what has PREFIX/scrape: \"true\"; optional: each declared TCP "
                    "port of what has no PREFIX/scrape: \"false\""),
-    SETTING_STRING(kubernetes_conf, node, "", 0,
-                   "only pods of this node, ${NODE_NAME} as a rule; the API server sends no others; "
-                   "empty: those of all nodes"),
+    SETTING_STRING(
+        kubernetes_conf, node, "", 0,
+        "only pods of this node, ${NODE_NAME} as a rule; the API server sends no others; "
+        "empty: those of all nodes"),
     SETTING_LIST(kubernetes_conf, namespaces, 0, "only those of these namespaces; none: all"),
     SETTING_GROUP(kubernetes_conf, selector, selector_settings,
                   "only objects with these labels: pods, or services where the role is about "
@@ -104,7 +104,7 @@ static void check_selector(const struct kubernetes_selector *s, const struct set
     const struct kubernetes_expression *e = s->match_expressions.items;
     for (size_t i = 0; i < s->match_expressions.len; i++) {
         char name[64];
-        bool valued = e[i].operator == OPERATOR_IN || e[i].operator == OPERATOR_NOT_IN;
+        bool valued = e[i].operator== OPERATOR_IN || e[i].operator== OPERATOR_NOT_IN;
         snprintf(name, sizeof name, "selector.matchExpressions[%zu].key", i);
         if (!e[i].key || !is_name(e[i].key, 317, "-_./"))
             setting_tell(report, name, SETTING_ALL, "'%.80s' is no name of a label",
@@ -161,7 +161,7 @@ static enum status add_expression(const struct kubernetes_expression *e, struct 
     static const char *const words[] = {" in (", " notin (", "", ""};
     enum status r = buf_cat(out, e->operator == OPERATOR_NOT_EXISTS ? "!" : "", e->key,
                             words[e->operator], NULL);
-    if (e->operator > OPERATOR_NOT_IN)
+    if (e->operator> OPERATOR_NOT_IN)
         return r;
     for (size_t i = 0; i < e->values.len && r == OK; i++)
         r = buf_cat(out, i ? "," : "", e->values.items[i], NULL);

@@ -29,6 +29,7 @@ struct look {
     struct menu menu;
     const char *base;    /* id of all that is found, without port and path */
     const char *address; /* without port */
+    bool unasked;
     const char *ids[KUBE_FOUND_PORTS + KUBE_PORTS_MAX]; /* told with that base */
     size_t ids_len;
 };
@@ -59,6 +60,7 @@ static void refuse(struct look *k, const char *id, const char *why)
 {
     k->sink.found(k->sink.of, &(struct kube_found){.id = id,
                                                    .refused = why,
+                                                   .unasked = k->unasked,
                                                    .labels = k->labels.all,
                                                    .labels_len = k->labels.len});
 }
@@ -67,13 +69,13 @@ static void refuse(struct look *k, const char *id, const char *why)
 static const char *unwanted(struct look *k)
 {
     const char *scrape = k->ask.scrape, *prefix = k->conf->prefix;
-    if (!scrape)
-        return k->conf->annotations == KUBE_ANNOTATIONS_OPTIONAL
-                   ? NULL
-                   : kube_labels_text(&k->labels, "no annotation %s/scrape", prefix);
-    if (strcasecmp(scrape, "true") == 0)
+    bool optional = k->conf->annotations == KUBE_ANNOTATIONS_OPTIONAL;
+    if (scrape ? strcasecmp(scrape, "true") == 0 : optional)
         return NULL;
-    if (strcasecmp(scrape, "false") == 0)
+    k->unasked = !scrape || strcasecmp(scrape, "false") == 0;
+    if (!scrape)
+        return kube_labels_text(&k->labels, "no annotation %s/scrape", prefix);
+    if (k->unasked)
         return kube_labels_text(&k->labels, "annotation %s/scrape is false", prefix);
     return kube_labels_text(&k->labels, "annotation %s/scrape: '%.*s' is neither true nor false",
                             prefix, NAME_SHOWN, scrape);

@@ -42,6 +42,7 @@ struct kube_found {
                             "namespace/slice/pod:port/path": the same at each look, and no other
                             thing found by the same role has it */
     const char *refused; /* why it is no target; NULL: it is one */
+    bool unasked;        /* refused only because no annotation asks for it */
     const struct label *labels; /* no name twice; value never NULL, may be "" */
     size_t labels_len;
 };
