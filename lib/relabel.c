@@ -169,7 +169,7 @@ static void remove_labels(const struct rule *rule, struct label_set *labels, boo
             label_set_remove_at(labels, i - 1);
 }
 
-/* from and to: the letters that change, both of the same case. */
+/* first to last: the letters that change. */
 static enum status change_case(const struct rule *rule, struct label_set *labels,
                                struct relabel_work *w, char first, char last)
 {

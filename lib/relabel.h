@@ -70,9 +70,10 @@ struct relabel_work {
 void relabel_work_init(struct relabel_work *w);
 void relabel_work_done(struct relabel_work *w);
 
-/* Changes labels, whose values are UTF-8.  *ret_rule: the rule that dropped it, or RELABEL_KEPT;
- * labels is then as the rules before that one left it.  ERR_LIMIT, with the rule in *err: a
- * label that labels or work has no room for; labels is then as that rule came to leave it. */
+/* Changes labels, whose values are UTF-8 and stay so if what the rules say is.  *ret_rule: the
+ * rule that dropped it, or RELABEL_KEPT; labels is then as the rules before that one left it.
+ * ERR_LIMIT, with the rule in *err: a label that labels or work has no room for; labels is
+ * then as that rule came to leave it. */
 #define RELABEL_KEPT SIZE_MAX
 enum status relabel_apply(const struct relabel *r, struct label_set *labels, struct relabel_work *w,
                           size_t *ret_rule, struct err *err) NODISCARD;

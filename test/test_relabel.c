@@ -272,3 +272,42 @@ TEST(letters_beyond_ascii_and_odd_names_differ_from_prometheus)
     };
     RUN(examples);
 }
+
+TEST(the_examples_of_the_guide_are_true) /* docs/RELABEL.md */
+{
+    static const struct example examples[] = {
+        {"a=foo", {{.source = "a", .target = "b"}}, "a=foo|b=foo"},
+        {"a=foo", {{.target = "b", .replacement = "fixed"}}, "a=foo|b=fixed"},
+        {"a=foo|b=bar", {{.target = "b", .replacement = ""}}, "a=foo"},
+        {"__address__=10.0.0.1:80|port=9102",
+         {{.source = "__address__,port",
+           .regex = "([^:]+)(?::\\d+)?;(\\d+)",
+           .target = "__address__",
+           .replacement = "$1:$2"}},
+         "__address__=10.0.0.1:9102|port=9102"},
+        {"a=some-name-value",
+         {{.source = "a", .regex = "some-([^-]+)-([^,]+)", .target = "$1", .replacement = "$2"}},
+         "a=some-name-value|name=value"},
+        {"a=foo", {{.action = "keep", .source = "a", .regex = "f.*"}}, "a=foo"},
+        {"a=foo", {{.action = "keep", .source = "a", .regex = "oo"}}, "dropped by 0"},
+        {"a=1|b=2", {{.action = "drop", .source = "a,b", .regex = "1;2"}}, "dropped by 0"},
+        {"port=80|wanted=81",
+         {{.action = "keepequal", .source = "port", .target = "wanted"}},
+         "dropped by 0"},
+        {"port=80|wanted=81",
+         {{.action = "dropequal", .source = "port", .target = "wanted"}},
+         "port=80|wanted=81"},
+        {"c=baz", {HASH("1000", "c")}, "c=baz|d=976"},
+        {"__meta_app=cart|a=1",
+         {{.action = "labelmap", .regex = "__meta_(.+)"}},
+         "__meta_app=cart|a=1|app=cart"},
+        {"a=1|b1=2", {{.action = "labeldrop", .regex = "b.*"}}, "a=1"},
+        {"a=1|b1=2", {{.action = "labelkeep", .regex = "b.*"}}, "b1=2"},
+        {"a=bAr1", {{.action = "lowercase", .source = "a", .target = "b"}}, "a=bAr1|b=bar1"},
+        {"a=bAr1", {{.action = "uppercase", .source = "a", .target = "b"}}, "a=bAr1|b=BAR1"},
+        {"a=bAr1",
+         {{.action = "uppercase", .source = "a", .target = "b", .regex = "x"}},
+         "a=bAr1|b=BAR1"},
+    };
+    RUN(examples);
+}

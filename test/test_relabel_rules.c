@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Rules on labels beside what they do: faulty ones, limits, memory, threads. */
+#include "expand.h"
 #include "mem.h"
 #include "regex.h"
 #include "relabel_test.h"
@@ -92,6 +93,18 @@ TEST(a_faulty_rule_is_refused_with_its_setting)
         refused((struct rule[MAX_RULES]){cases[i].rule}, cases[i].faults);
 }
 
+TEST(an_action_is_a_word_in_lower_case)
+{
+    struct relabel_rule_conf c;
+    conf_init(&c, &(struct rule){.action = "keep"});
+    CHECK_INT(setting_set(setting_find(relabel_settings, "action"), &c, "Keep", NULL), ERR_INVALID);
+    CHECK_INT(c.action, RELABEL_KEEP);
+    for (size_t i = 0; relabel_actions[i]; i++)
+        set(&c, "action", relabel_actions[i]);
+    CHECK_INT(c.action, RELABEL_UPPERCASE);
+    confs_done(&c, 1);
+}
+
 TEST(a_target_with_groups_must_come_out_as_a_name)
 {
     static const struct {
@@ -162,6 +175,21 @@ TEST(an_expression_given_up_at_its_limit_did_not_match)
     CHECK_INT(regex_limited() - before, 2 * ARRAY_LEN(examples));
 }
 
+/* What a file says of groups, for the file itself has a use for dollars. */
+TEST(dollars_of_a_rule_in_a_file_are_written_twice_before_braces)
+{
+    static const struct {
+        const char *file, *rule;
+    } cases[] = {{"$1:$2", "$1:$2"}, {"$${1}x", "${1}x"}, {"$$$$1", "$$1"}};
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        AUTO(buf) struct buf out = BUF_INIT(100);
+        CHECK_INT(expand(cases[i].file, &out, NULL), OK);
+        CHECK_STR(out.data, cases[i].rule);
+    }
+    AUTO(buf) struct buf out = BUF_INIT(100);
+    CHECK_INT(expand("${1}x", &out, NULL), ERR_INVALID);
+}
+
 static void limited(struct label_set *labels, const struct rule *rule, const char *text)
 {
     AUTO_PTR(relabel) struct relabel *r = make((struct rule[MAX_RULES]){*rule});
@@ -222,6 +250,25 @@ TEST(rules_at_work_come_to_allocate_nothing)
     }
     CHECK_INT(mem_count() - before, 0);
     CHECK(strncmp(text_of(&labels), BUSY_AFTER, strlen(BUSY_AFTER)) == 0);
+}
+
+TEST(nothing_of_one_set_comes_into_the_next)
+{
+    AUTO_PTR(relabel)
+    struct relabel *r =
+        make((struct rule[MAX_RULES]){{.action = "labelmap", .regex = "x_(.+)"},
+                                      {.source = "v", .regex = "(.*)", .target = "w"}});
+    AUTO(relabel_work) struct relabel_work work;
+    AUTO(label_set) struct label_set labels;
+    size_t rule;
+    relabel_work_init(&work);
+    label_set_init(&labels, 1 << 16);
+    fill(&labels, "x_a=1|v=value");
+    CHECK_INT(relabel_apply(r, &labels, &work, &rule, NULL), OK);
+    CHECK_STR(text_of(&labels), "a=1|v=value|w=value|x_a=1");
+    fill(&labels, "x_b=2");
+    CHECK_INT(relabel_apply(r, &labels, &work, &rule, NULL), OK);
+    CHECK_STR(text_of(&labels), "b=2|x_b=2");
 }
 
 static void *apply_often(void *arg)
