@@ -19,6 +19,10 @@ enum target_change {
                        was told that already */
     TARGET_RANK,    /* the source has another place in the file now, and so have its targets;
                        target is NULL.  Discovery says it, no source does */
+    TARGET_EXTRA,   /* one scrape more, at once, of a target that is there, as of a pod that begins
+                       to terminate; its regular ones go on.  Only target->id and due_ms count.
+                       Of a target that is not there, or whose scrape is out, it says nothing, nor
+                       when it was said before of the same target and due_ms */
 };
 
 struct target_event {
@@ -29,13 +33,16 @@ struct target_event {
                               in.  Counts with ADDED and RANK */
     int64_t due_ms;        /* of EXTRA: wall clock */
     struct target *target; /* a reference, which moves to the receiver */
+    int64_t due_ms; /* EXTRA: the moment that it is due, which its messages carry: the same on
+                              every replica and after a restart */
 };
 
 /* Where changes go; a source calls it from within ready only.
  *   OK           the receiver has the event and its reference
  *   ERR_AGAIN    no room now; the event is still the source's.  It keeps the newest
- *                change of each target (an older one is then of no use), and a SYNCED
- *                or RESYNC in its place among them, and goes on at the next ready,
+ *                change of each target (an older one is then of no use; an EXTRA is kept
+ *                beside an ADDED), and a SYNCED or RESYNC in its place among them, and goes
+ *                on at the next ready,
  *                which is called without regard to fd and timer once there is room
  *   ERR_CLOSED   the agent stops; the event is still the source's, and no further
  *                one will be taken */

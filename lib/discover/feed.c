@@ -131,7 +131,8 @@ static void note(struct feed *f, const struct feed_change *c)
         break;
     case TARGET_SYNCED: f->synced = true; break;
     case TARGET_RESYNC:
-    case TARGET_RANK: break;
+    case TARGET_RANK:
+    case TARGET_EXTRA: break;
     }
 }
 

@@ -78,6 +78,14 @@ static enum status removed(struct slot *s, const struct target_event *e)
     return OK;
 }
 
+static enum status extra(struct slot *s, const struct target_event *e)
+{
+    if (target_set_get(&s->known, e->target->id))
+        return hand_on(s, e);
+    target_unref(e->target);
+    return OK;
+}
+
 static void drop_stale(struct slot *s)
 {
     for (size_t i = s->known.len; i-- > 0;)
@@ -93,6 +101,8 @@ static enum status pass(void *to, const struct target_event *e)
         return added(s, e);
     if (e->change == TARGET_REMOVED)
         return removed(s, e);
+    if (e->change == TARGET_EXTRA)
+        return extra(s, e);
     enum status r = hand_on(s, e);
     if (r != OK)
         return r;
