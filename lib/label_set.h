@@ -24,7 +24,7 @@
 #include "err.h"
 #include "text.h"
 
-#define LABEL_SET_MAX 256 /* labels */
+#define LABEL_SET_MAX 640 /* labels */
 
 struct label_set_item;
 

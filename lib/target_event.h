@@ -13,10 +13,6 @@ enum target_change {
     TARGET_SYNCED,  /* the first full list is complete; target is NULL.  What this
                        source did not ADD since its last TARGET_RESYNC is gone */
     TARGET_RESYNC,  /* the view was lost, a full list follows; target is NULL */
-    TARGET_EXTRA,   /* one scrape more, at once, of a target that is there, beside those that are
-                       due anyway: it is about to end.  Of target only the id counts; due_ms is what the
-                       scrape is due at.  Nothing where it is not there, or scraped right now, or
-                       was told that already */
     TARGET_RANK,    /* the source has another place in the file now, and so have its targets;
                        target is NULL.  Discovery says it, no source does */
     TARGET_EXTRA,   /* one scrape more, at once, of a target that is there, as of a pod that begins
@@ -31,7 +27,6 @@ struct target_event {
                               sources may have targets of the same id */
     uint32_t rank;         /* the source's place in the file, the first 0; discovery fills it
                               in.  Counts with ADDED and RANK */
-    int64_t due_ms;        /* of EXTRA: wall clock */
     struct target *target; /* a reference, which moves to the receiver */
     int64_t due_ms; /* EXTRA: the moment that it is due, which its messages carry: the same on
                               every replica and after a restart */
