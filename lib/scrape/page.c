@@ -135,7 +135,7 @@ static void reserve(struct page *p)
 {
     if (p->series.len <= p->cap)
         return;
-    p->cap = p->cap ? p->cap + p->cap / 4 : 64;
+    p->cap = p->cap ? p->cap + p->cap / 8 : 64;
     p->now.items = mem_realloc(p->now.items, p->cap * sizeof *p->now.items);
     p->before.items = mem_realloc(p->before.items, p->cap * sizeof *p->before.items);
 }
