@@ -228,6 +228,8 @@ static bool read_known(struct reader *r)
         return false;
     struct series *s = p->before.items[r->expected];
     const char *start = r->text.at;
+    if (r->expected_end - r->expected > SERIES_AHEAD)
+        series_prefetch(p->before.items[r->expected + SERIES_AHEAD]);
     if (s->prefix_len == 0 || s->prefix_len >= (size_t)(r->text.end - start) ||
         s->scrape == p->scrape || hash_bytes(start, s->prefix_len) != s->prefix_hash)
         return false;
