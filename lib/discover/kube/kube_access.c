@@ -225,9 +225,8 @@ static enum status fill_pod(struct kube_access *a, const char *folder, struct er
 {
     const char *host = getenv("KUBERNETES_SERVICE_HOST"), *port = getenv("KUBERNETES_SERVICE_PORT");
     AUTO(buf)
-    struct buf token = BUF_INIT(PATH_MAX_BYTES),
-               ca = BUF_INIT(PATH_MAX_BYTES), ns = BUF_INIT(PATH_MAX_BYTES),
-               server = BUF_INIT(PATH_MAX_BYTES);
+    struct buf token = BUF_INIT(PATH_MAX_BYTES), ca = BUF_INIT(PATH_MAX_BYTES),
+               ns = BUF_INIT(PATH_MAX_BYTES), server = BUF_INIT(PATH_MAX_BYTES);
     AUTO(buf) struct buf trust = BUF_INIT(PATH_MAX_BYTES + 16);
     enum status s = join(&token, folder, "token", err);
     s = s == OK ? join(&ca, folder, "ca.crt", err) : s;
