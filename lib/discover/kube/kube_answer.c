@@ -46,7 +46,7 @@ static void server_words(char *out, size_t size, struct span body)
     out[0] = '\0';
     if (cJSON_IsString(message))
         kube_line(out, size, (struct span){message->valuestring, strlen(message->valuestring)});
-    else if (!root && text_is_utf8(body))
+    else if (!cJSON_IsObject(root) && text_is_utf8(body))
         kube_line(out, size, body);
     cJSON_Delete(root);
 }

@@ -43,6 +43,7 @@ struct kube_call {
     enum status said; /* by bytes */
     bool body_too_large;
     size_t header_bytes;
+    bool headers_whole;
     struct buf body;
     struct http_headers *shared;
     struct curl_slist *to, *headers;
@@ -77,7 +78,8 @@ static void transfer_done(void *of, CURL *easy, CURLcode how)
     curl_easy_getinfo(easy, CURLINFO_PRIVATE, &private);
     struct kube_call *call = (struct kube_call *)(void *)private;
     call->state = ENDED;
-    call->how = how;
+    /* libcurl takes headers that are cut off for an answer. */
+    call->how = how == CURLE_OK && !call->headers_whole ? CURLE_PARTIAL_FILE : how;
 }
 
 static void set_pem(struct kube_client *c, const struct kube_credential *from)
@@ -219,10 +221,13 @@ static size_t write_body(char *data, size_t size, size_t n, void *of)
 static size_t write_header(char *data, size_t size, size_t n, void *of)
 {
     struct kube_call *call = of;
-    (void)data;
-    (void)size;
+    (void)size; /* is 1 */
     call->heard_ns = clock_mono_ns();
     call->header_bytes += n;
+    if (n <= 2 && data[0] < ' ')
+        call->headers_whole = true; /* the empty line */
+    else if (n > 5 && memcmp(data, "HTTP/", 5) == 0)
+        call->headers_whole = false;
     return call->header_bytes > HEADERS_MAX || call->cancelled ? 0 : n;
 }
 
@@ -382,6 +387,7 @@ static bool try_again(struct kube_call *call)
     call->ready = false;
     call->body_too_large = false;
     call->header_bytes = 0;
+    call->headers_whole = false;
     call->error[0] = '\0';
     buf_truncate(&call->body, 0);
     return true;
