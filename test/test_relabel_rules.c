@@ -176,18 +176,22 @@ TEST(an_expression_given_up_at_its_limit_did_not_match)
 }
 
 /* What a file says of groups, for the file itself has a use for dollars. */
-TEST(dollars_of_a_rule_in_a_file_are_written_twice_before_braces)
+TEST(groups_of_a_rule_stand_in_a_file_as_they_are_and_names_take_a_dollar_more)
 {
     static const struct {
         const char *file, *rule;
-    } cases[] = {{"$1:$2", "$1:$2"}, {"$${1}x", "${1}x"}, {"$$$$1", "$$1"}};
+    } cases[] = {{"$1:$2", "$1:$2"},
+                 {"${1}x", "${1}x"},
+                 {"$${1}x", "${1}x"},
+                 {"$${name}", "${name}"},
+                 {"$$$$1", "$$1"}};
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         AUTO(buf) struct buf out = BUF_INIT(100);
         CHECK_INT(expand(cases[i].file, &out, NULL), OK);
         CHECK_STR(out.data, cases[i].rule);
     }
     AUTO(buf) struct buf out = BUF_INIT(100);
-    CHECK_INT(expand("${1}x", &out, NULL), ERR_INVALID);
+    CHECK_INT(expand("${1x}", &out, NULL), ERR_INVALID);
 }
 
 static void limited(struct label_set *labels, const struct rule *rule, const char *text)
@@ -205,22 +209,24 @@ static void limited(struct label_set *labels, const struct rule *rule, const cha
 TEST(a_rule_without_room_for_its_label_is_told_by_number_and_action)
 {
     AUTO(label_set) struct label_set labels;
-    char name[16], long_value[800];
-    label_set_init(&labels, 1500);
+    char name[16], long_value[2100];
+    label_set_init(&labels, 4000);
     memset(long_value, 'x', sizeof long_value);
     for (int i = 0; i < LABEL_SET_MAX; i++) {
         snprintf(name, sizeof name, "l%03d", i);
-        CHECK_INT(label_set_set(&labels, (struct span){name, 4}, (struct span){"x", i < 255}), OK);
+        CHECK_INT(label_set_set(&labels, (struct span){name, 4},
+                                (struct span){"x", i < LABEL_SET_MAX - 1}),
+                  OK);
     }
     CHECK_INT(labels.len, LABEL_SET_MAX - 1);
     limited(&labels, &(struct rule){.action = "labelmap", .regex = "l(.+)", .replacement = "m$1"},
-            "rule 0 (labelmap): no room for its labels: at most 256, of 1500 bytes");
+            "rule 0 (labelmap): no room for its labels: at most 640, of 4000 bytes");
     label_set_reset(&labels);
     CHECK_INT(
         label_set_set(&labels, (struct span){"a", 1}, (struct span){long_value, sizeof long_value}),
         OK);
     limited(&labels, &(struct rule){.source = "a", .target = "b"},
-            "rule 0 (replace): no room for its labels: at most 256, of 1500 bytes");
+            "rule 0 (replace): no room for its labels: at most 640, of 4000 bytes");
 }
 
 static const struct rule busy[MAX_RULES] = {

@@ -46,6 +46,7 @@ struct kubernetes {
     int64_t retry_ns;
     struct err fault; /* of connecting; status OK: none */
     bool held;        /* role service: the lease is ours */
+    bool goodbye;     /* it has been given up */
     struct buf refused;
     int64_t refused_ns; /* when those lines were made; 0: never */
     bool refused_stale;
@@ -423,16 +424,19 @@ static int kubernetes_fd(const void *self)
     return k->epoll_fd;
 }
 
+static int64_t next_ns(const struct kubernetes *k)
+{
+    int64_t until_ns = kube_hub_timer_ns(k->hub);
+    int64_t lease_ns = k->lease ? kube_lease_timer_ns(k->lease) : DEADLINE_NEVER;
+    return lease_ns < until_ns ? lease_ns : until_ns;
+}
+
 static int64_t kubernetes_timer_ns(const void *self)
 {
     const struct kubernetes *k = self;
     if (!k->hub)
         return k->retry_ns;
-    if (tell_pending(&k->diff.tell))
-        return DEADLINE_NOW;
-    int64_t until_ns = kube_hub_timer_ns(k->hub);
-    int64_t lease_ns = k->lease ? kube_lease_timer_ns(k->lease) : DEADLINE_NEVER;
-    return lease_ns < until_ns ? lease_ns : until_ns;
+    return tell_pending(&k->diff.tell) ? DEADLINE_NOW : next_ns(k);
 }
 
 static bool all_synced(const struct kubernetes *k)
@@ -512,8 +516,8 @@ static size_t kubernetes_refused(const void *self, struct buf *out)
 
 static void said_goodbye(void *of)
 {
-    bool *done = of;
-    *done = true;
+    struct kubernetes *k = of;
+    k->goodbye = true;
 }
 
 /* Without it, nobody would scrape until the lease has run out. */
@@ -521,15 +525,15 @@ static void give_up_lease(struct kubernetes *k)
 {
     if (!k->lease || !kube_lease_held(k->lease))
         return;
-    bool done = false;
     int64_t until_ns = clock_mono_ns() + GOODBYE_NS;
-    kube_lease_release(k->lease, GOODBYE_NS, said_goodbye, &done);
-    while (!done && clock_mono_ns() < until_ns) {
+    kube_lease_release(k->lease, GOODBYE_NS, said_goodbye);
+    while (!k->goodbye && clock_mono_ns() < until_ns) {
         struct pollfd p = {.fd = kube_hub_fd(k->hub), .events = POLLIN};
-        int64_t timer_ns = kube_hub_timer_ns(k->hub), wait_ns = until_ns - clock_mono_ns();
-        wait_ns = timer_ns - clock_mono_ns() < wait_ns ? timer_ns - clock_mono_ns() : wait_ns;
+        int64_t timer_ns = next_ns(k), end_ns = timer_ns < until_ns ? timer_ns : until_ns;
+        int64_t wait_ns = end_ns - clock_mono_ns();
         poll(&p, 1, wait_ns <= 0 ? 0 : (int)(wait_ns / MS_NS) + 1);
         kube_hub_run(k->hub);
+        kube_lease_run(k->lease);
     }
 }
 

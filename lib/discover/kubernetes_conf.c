@@ -95,11 +95,11 @@ static void check_selector(const struct kubernetes_selector *s, const struct set
     for (size_t i = 0; i < s->match_labels.len; i++) {
         const struct text_pair *p = &s->match_labels.items[i];
         if (!is_name(p->name, 317, "-_./"))
-            setting_tell(report, "selector.matchLabels", i, "'%.80s' is no name of a label",
-                         p->name);
+            setting_tell(report, "selector.matchLabels", i,
+                         "matchLabels: '%.80s' is no name of a label", p->name);
         if (p->value[0] && !is_name(p->value, 63, "-_."))
-            setting_tell(report, "selector.matchLabels", i, "'%.80s' is no value of a label",
-                         p->value);
+            setting_tell(report, "selector.matchLabels", i,
+                         "matchLabels: '%.80s' is no value of a label", p->value);
     }
     const struct kubernetes_expression *e = s->match_expressions.items;
     for (size_t i = 0; i < s->match_expressions.len; i++) {
@@ -107,15 +107,15 @@ static void check_selector(const struct kubernetes_selector *s, const struct set
         bool valued = e[i].operator== OPERATOR_IN || e[i].operator== OPERATOR_NOT_IN;
         snprintf(name, sizeof name, "selector.matchExpressions[%zu].key", i);
         if (!e[i].key || !is_name(e[i].key, 317, "-_./"))
-            setting_tell(report, name, SETTING_ALL, "'%.80s' is no name of a label",
+            setting_tell(report, name, SETTING_ALL, "key: '%.80s' is no name of a label",
                          e[i].key ? e[i].key : "");
         snprintf(name, sizeof name, "selector.matchExpressions[%zu].values", i);
         if (valued != (e[i].values.len > 0))
-            setting_tell(report, name, SETTING_ALL, "%s takes %s", operators[e[i].operator],
+            setting_tell(report, name, SETTING_ALL, "values: %s takes %s", operators[e[i].operator],
                          valued ? "at least one value" : "no values");
         for (size_t k = 0; k < e[i].values.len; k++)
             if (e[i].values.items[k][0] && !is_name(e[i].values.items[k], 63, "-_."))
-                setting_tell(report, name, k, "'%.80s' is no value of a label",
+                setting_tell(report, name, k, "values: '%.80s' is no value of a label",
                              e[i].values.items[k]);
     }
 }
@@ -125,32 +125,32 @@ static void check_chosen(const struct text_map *m, const char *setting,
 {
     for (size_t i = 0; i < m->len; i++)
         if (!is_label_name(m->items[i].value))
-            setting_tell(report, setting, i, "'%.80s' is no name of a label of samples",
-                         m->items[i].value);
+            setting_tell(report, setting, i, "%s: '%.80s' is no name of a label of samples",
+                         setting, m->items[i].value);
 }
 
 void kubernetes_check(const struct kubernetes_conf *c, const struct setting_report *report)
 {
     if (c->prefix && !is_name(c->prefix, 253, "-."))
-        setting_tell(report, "prefix", SETTING_ALL, "'%.80s' is no prefix of annotations",
+        setting_tell(report, "prefix", SETTING_ALL, "prefix: '%.80s' is no prefix of annotations",
                      c->prefix);
     if (c->node && c->node[0] && !is_name(c->node, 253, "-."))
-        setting_tell(report, "node", SETTING_ALL, "'%.80s' is no name of a node", c->node);
+        setting_tell(report, "node", SETTING_ALL, "node: '%.80s' is no name of a node", c->node);
     if (c->namespaces.len > NAMESPACES_MAX)
-        setting_tell(report, "namespaces", SETTING_ALL, "more than %d namespaces", NAMESPACES_MAX);
+        setting_tell(report, "namespaces", SETTING_ALL, "namespaces: more than %d", NAMESPACES_MAX);
     for (size_t i = 0; i < c->namespaces.len; i++)
         if (!is_name(c->namespaces.items[i], 63, "-"))
-            setting_tell(report, "namespaces", i, "'%.80s' is no name of a namespace",
+            setting_tell(report, "namespaces", i, "namespaces: '%.80s' is no name of a namespace",
                          c->namespaces.items[i]);
     if (c->lease.name && !is_name(c->lease.name, 253, "-."))
-        setting_tell(report, "lease.name", SETTING_ALL, "'%.80s' is no name of a lease",
+        setting_tell(report, "lease.name", SETTING_ALL, "lease.name: '%.80s' is no name of a lease",
                      c->lease.name);
     if (c->lease.ns && c->lease.ns[0] && !is_name(c->lease.ns, 63, "-"))
-        setting_tell(report, "lease.namespace", SETTING_ALL, "'%.80s' is no name of a namespace",
-                     c->lease.ns);
+        setting_tell(report, "lease.namespace", SETTING_ALL,
+                     "lease.namespace: '%.80s' is no name of a namespace", c->lease.ns);
     if (c->role == ROLE_SERVICE && c->node && c->node[0])
         setting_tell(report, "node", SETTING_ALL,
-                     "role service has no node: a cluster IP is of the whole cluster");
+                     "node: role service has none: a cluster IP is of the whole cluster");
     check_selector(&c->selector, report);
     check_chosen(&c->labels, "labels", report);
     check_chosen(&c->annotation_labels, "annotation_labels", report);

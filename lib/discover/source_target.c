@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* source_target.c - from a URL and labels to a target; the contract is in source.h. */
+#include "clock.h"
 #include "mem.h"
 #include "source.h"
 #include "source_rules.h"
