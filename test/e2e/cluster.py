@@ -336,7 +336,9 @@ def by_hand():
             print(f"# ready after {time.monotonic() - started:.1f} s; MiB:",
                   {name: n >> 20 for name, n in cluster.memory().items()})
             print(f"export KUBECONFIG={cluster.admin_config} PATH={PROGRAMS}:$PATH", flush=True)
-            signal.sigwait({signal.SIGINT, signal.SIGTERM})
+            ends = {signal.SIGINT, signal.SIGTERM}
+            signal.pthread_sigmask(signal.SIG_BLOCK, ends)      # not before: children inherit it
+            signal.sigwait(ends)
         finally:
             cluster.end()
 

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """test_k8s_bed_once.py - the test bed itself: what other tests take for granted of a cluster."""
-import os, socket
+import os, re, shutil, signal, socket, sys
 
 import cluster
 import kube
 import kubeconfig
+import load
 import netns
+from process import Process
 
 STREAM = "watch=1&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true"
 PODS = "/api/v1/pods?fieldSelector=spec.nodeName%3D"
@@ -181,13 +183,33 @@ class Bed(cluster.Case):
         with socket.create_server(("fd00:244::2", 0), family=socket.AF_INET6) as server:
             socket.create_connection(server.getsockname()[:2], timeout=5).close()
 
-    def test_two_clusters_at_once_end_with_what_started_them(self):
-        other = self.keep(cluster.Cluster(self.folder))
-        other.namespace("only-there")
-        self.assertNotIn("only-there", [n["metadata"]["name"] for n in self.cluster.list("namespaces")])
-        pids = [p.pid for p in other.processes.values()]
-        other.end()
-        self.assertEqual([pid for pid in pids if os.path.exists(f"/proc/{pid}")], [])
+    def test_load_comes_at_its_rate(self):
+        made = load.Load(self.cluster.api, self.namespace)
+        made.create(100, nodes=10)
+        pods = self.cluster.list("pods", self.namespace, fieldSelector="spec.nodeName=node-3")
+        self.assertEqual(len({p["status"]["podIP"] for p in pods}), 10)
+        before = int(pods[0]["metadata"]["resourceVersion"])
+        for replace in (False, True):
+            self.assertGreaterEqual(made.change(rate=50, seconds=1, replace=replace).seconds, 0.97)
+        pods = self.cluster.list("pods", self.namespace)
+        self.assertEqual(len([p for p in pods if int(p["metadata"]["resourceVersion"]) > before]), 100)
+        made.delete()
+        self.assertEqual(self.cluster.list("pods", self.namespace), [])
+
+    def test_two_clusters_at_once_and_one_that_is_killed(self):
+        hand = self.keep(Process([sys.executable, "-B", cluster.__file__], self.folder, "by-hand"))
+        config = self.wait_for(lambda: re.search(r"export KUBECONFIG=(\S+)", hand.out()), 60,
+                               "the other cluster is ready")[1]
+        self.addCleanup(shutil.rmtree, os.path.dirname(os.path.dirname(config)))
+        self.cluster.kubectl("--kubeconfig", config, "create", "namespace", "only-there")
+        self.assertNotIn("only-there", [n["metadata"]["name"]
+                                        for n in self.cluster.list("namespaces")])
+        with open(f"/proc/{hand.pid}/task/{hand.pid}/children") as f:
+            pids = f.read().split()
+        self.assertEqual(len(pids), 2)
+        hand.end(signal.SIGKILL)
+        self.wait_for(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in pids),
+                      what="its processes end with it")
 
 
 class Whole(cluster.Case):
