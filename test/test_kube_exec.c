@@ -186,6 +186,10 @@ TEST(what_a_plugin_does_wrong_is_told_with_its_first_words)
          "clientCertificateData and clientKeyData go together"},
         {"echo '" CREDENTIAL("\"token\":\"a\",\"expirationTimestamp\":\"soon\"") "'",
          "its expirationTimestamp is no time"},
+        {"printf '{\"kind\":\"ExecCredential\",\"apiVersion\":\"" API
+         "\",\"status\":{\"token\":\"'; "
+         "head -c 65537 /dev/zero | tr '\\0' a; printf '\"}}'",
+         "its token has more than 65536 bytes"},
         {"exec cat /dev/zero", "it wrote more than 1 MiB"},
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
