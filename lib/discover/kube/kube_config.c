@@ -255,7 +255,7 @@ static char *decode(const char *text, size_t len)
                                  (int)len) >= 0 &&
                 EVP_DecodeFinal(ctx, (unsigned char *)out + n, &rest) == 1;
     EVP_ENCODE_CTX_free(ctx);
-    if (good && strlen(out) == (size_t)(n + rest) && strstr(out, "-----BEGIN "))
+    if (good && strlen(out) == (size_t)n + (size_t)rest && strstr(out, "-----BEGIN "))
         return out;
     explicit_bzero(out, len);
     mem_free(out);
