@@ -405,6 +405,7 @@ TEST(junk_is_refused_with_its_place)
         {"contexts: [{name: [a]}]", "config: 1:12: no kubeconfig: one of contexts has no name"},
         {"current-context: {}", "config: 1:18: no kubeconfig: current-context is no text"},
         {"current-context: c", "config: no context 'c'"},
+        {"current-context: \"c\\nd\"", "config: no context 'c d'"},
         {"current-context: c\ncontexts: [{name: c}]", "context 'c': names no cluster"},
         {"current-context: c\ncontexts: [{name: c, context: {cluster: x}}]",
          "config: no cluster 'x'"},

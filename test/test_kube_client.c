@@ -223,6 +223,7 @@ TEST(a_connection_that_says_nothing_counts_as_dead)
     later(10 * SEC_NS);
     kube_client_run(kube.client);
     CHECK_INT(said.status, ERR_TIMEOUT);
+    CHECK_INT(said.code, 200);
     CHECK_STR(said.err, "GET /w: no byte for 90 s");
     clock_release();
     kube_hung_up(fd);

@@ -78,6 +78,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (s == OK)
         s = kube_config_access(c, "", &a, &err);
     check((s == OK) == (err.text[0] == '\0') && (s == OK) == (a != NULL));
+    for (const char *p = err.text; *p; p++)
+        check((unsigned char)*p >= ' ');
     if (a)
         check_access(a);
     kube_access_free(a);

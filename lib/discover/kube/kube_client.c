@@ -446,6 +446,7 @@ static void end_late(struct kube_call *call)
     snprintf(what, sizeof what, quiet ? "no byte for %g s" : "not done within %g s",
              (double)(quiet ? call->q.quiet_ns : call->q.timeout_ns) / (double)SEC_NS);
     fail(call, ERR_TIMEOUT, what);
+    call->answer.code = (int)code;
 }
 
 /* Calls that users add meanwhile come behind, and wait for the next run. */

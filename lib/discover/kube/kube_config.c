@@ -43,6 +43,21 @@ static const char *shown(const char *path)
     return len > SHOWN ? path + len - SHOWN : path;
 }
 
+/* Names are any text; messages are one line. */
+static void make_line(char *text)
+{
+    for (char *p = text; *p; p++)
+        if ((unsigned char)*p < ' ')
+            *p = ' ';
+}
+
+static enum status one_line(enum status s, struct err *err)
+{
+    if (s != OK && err)
+        make_line(err->text);
+    return s;
+}
+
 /* Things. */
 
 enum status kube_thing_fault(struct kube_thing *t, const struct yaml_node *at, const char *fmt, ...)
@@ -172,7 +187,7 @@ enum status kube_config_add(struct kube_config *c, const char *path, struct span
     enum status s = check_file(path, yaml_root(y), err);
     if (s != OK) {
         yaml_free(y);
-        return s;
+        return one_line(s, err);
     }
     c->files[c->len++] = (struct file){mem_strdup(path), y};
     return OK;
@@ -240,7 +255,7 @@ static char *decode(const char *text, size_t len)
                                  (int)len) >= 0 &&
                 EVP_DecodeFinal(ctx, (unsigned char *)out + n, &rest) == 1;
     EVP_ENCODE_CTX_free(ctx);
-    if (good && strlen(out) == (size_t)(n + rest) && strstr(out, "-----BEGIN "))
+    if (good && strlen(out) == (size_t)n + (size_t)rest && strstr(out, "-----BEGIN "))
         return out;
     explicit_bzero(out, len);
     mem_free(out);
@@ -327,6 +342,7 @@ static void read_cluster(struct kube_thing *t, struct kube_access *a)
         (void)kube_thing_fault(t, value_of(t, "proxy-url"), "proxy-url: proxies are not used");
     snprintf(trust, sizeof trust, "certificate-authority of cluster '%.*s' in %s", NAME_SHOWN,
              t->name, shown(t->path));
+    make_line(trust);
     move(&a->trust, mem_strdup(trust));
 }
 
@@ -418,12 +434,12 @@ enum status kube_config_access(const struct kube_config *c, const char *context,
                        shown(c->files[0].path), c->len > 1 ? " and others" : "");
     enum status s = find(c, "contexts", "context", context, &t, err);
     if (s != OK)
-        return s;
+        return one_line(s, err);
     struct kube_access *a = kube_access_new();
     s = read_context(c, &t, a, err);
     if (s == OK)
         *ret = a;
     else
         kube_access_free(a);
-    return s;
+    return one_line(s, err);
 }

@@ -5,6 +5,7 @@
 #include "buf.h"
 #include "kube_answer.h"
 #include "mem.h"
+#include "secret.h"
 
 #include <cjson/cJSON.h>
 #include <errno.h>
@@ -85,6 +86,8 @@ static enum status read_status(struct kube_credential *c, const cJSON *status, s
         return err_set(err, ERR_INVALID, "clientCertificateData and clientKeyData go together");
     if (!c->token && !c->cert)
         return err_set(err, ERR_INVALID, "it gave neither a token nor a certificate");
+    if (c->token && strlen(c->token) > SECRET_MAX)
+        return err_set(err, ERR_INVALID, "its token has more than %d bytes", SECRET_MAX);
     for (const char *p = c->token ? c->token : ""; *p; p++)
         if ((unsigned char)*p < ' ')
             return err_set(err, ERR_INVALID, "a control character in its token");
@@ -153,6 +156,7 @@ static int spawn(struct kube_exec_run *r, int out, int err)
     posix_spawn_file_actions_addopen(&files, 0, "/dev/null", O_RDONLY, 0);
     posix_spawn_file_actions_adddup2(&files, out, 1);
     posix_spawn_file_actions_adddup2(&files, err, 2);
+    posix_spawn_file_actions_addclosefrom_np(&files, 3);
     posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK |
                                         POSIX_SPAWN_SETSIGDEF);
     posix_spawnattr_setpgroup(&attr, 0);
