@@ -13,6 +13,7 @@
 #define KUBE_CLIENT_H
 
 #include "kube_access.h"
+#include "text.h"
 
 struct kube_client;
 
