@@ -34,7 +34,7 @@ struct kube_port {
 };
 
 struct kube_container {
-    const char *name, *image, *id;
+    const char *name, *image;
     bool init;    /* an init container */
     bool sidecar; /* an init container that goes on: restartPolicy Always */
 };
@@ -48,6 +48,7 @@ struct kube_endpoint {
 struct kube_object {
     enum kube_kind kind;
     bool cut;
+    size_t bytes; /* of the block */
     const char *ns, *name, *uid;
     const struct label *labels, *annotations; /* sorted by name; values may be "" here */
     uint32_t labels_len, annotations_len;
@@ -66,6 +67,7 @@ struct kube_object {
 
     /* a service */
     const char *type, *cluster_ip; /* "None": headless; "" */
+    const char *family;            /* the first of its ipFamilies: IPv4, IPv6; "" */
     const struct label *selector;  /* sorted by name */
     uint32_t selector_len;
 
@@ -78,7 +80,6 @@ struct kube_object {
 /* NULL: no such object (no name, no uid).  Any thread. */
 struct kube_object *kube_object_new(enum kube_kind kind, const cJSON *json);
 void kube_object_free(struct kube_object *o); /* NULL is fine */
-size_t kube_object_bytes(const struct kube_object *o);
 
 /* Where the object's uid is, without anything else: for what is gone.  NULL: none. */
 const char *kube_object_uid(const cJSON *json);
