@@ -12,13 +12,13 @@ FIRST_SEQUENCE = 1000000001    # of the first page that target_server sends
 
 
 class Found:
-    """What a stream holds."""
+    """What a stream, or a topic, holds."""
 
     def __init__(self, messages):
         self.ids, self.twice, self.samples, self.bytes, self.lines = set(), [], 0, 0, 0
         self.sequences = {}
         for m in messages:
-            key = m.headers["Nats-Msg-Id"]
+            key = m.headers["Strata-Id"]
             if key in self.ids:
                 self.twice.append(key)
             self.ids.add(key)
