@@ -107,6 +107,8 @@ static void on_error(rd_kafka_t *rk, int code, const char *reason, void *opaque)
                 kafka_hint(e));
         if (e == RD_KAFKA_RESP_ERR__AUTHENTICATION)
             kafka_events_login(c);
+        if (e == RD_KAFKA_RESP_ERR__AUTHENTICATION && !c->ever_up)
+            on_down(c, reason); /* without a token no broker is even tried */
     }
 }
 

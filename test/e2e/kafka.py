@@ -89,7 +89,7 @@ class Broker:
             "log.segment.bytes": 16 << 20, "num.recovery.threads.per.data.dir": 1,
             "num.network.threads": 1, "num.io.threads": 2,
             # A broker that was killed is taken back when its session has ended.
-            "broker.session.timeout.ms": 3000, "broker.heartbeat.interval.ms": 500,
+            "broker.session.timeout.ms": 2000, "broker.heartbeat.interval.ms": 400,
             "ssl.keystore.type": "PEM", "ssl.keystore.location": self.keystore,
             "ssl.truststore.type": "PEM", "ssl.truststore.location": self.pki.crt,
             "listener.name.ssl.ssl.client.auth": "required",

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """test_kafka_once.py - a real broker: what was scraped is in the topic, or is named as lost."""
-import os, re, time
+import functools, os, re, time, unittest
 
 import books
 import harness
@@ -21,9 +21,15 @@ class Case(harness.Case):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        folder = cls.enterClassContext(harness.temporary_folder())
-        cls.broker = kafka.Broker(folder, {"message.max.bytes": LIMIT})
-        cls.addClassCleanup(cls.broker.end)
+        cls.broker = Case.one_broker()
+
+    @staticmethod
+    @functools.cache
+    def one_broker():
+        folder = unittest.enterModuleContext(harness.temporary_folder())
+        broker = kafka.Broker(folder, {"message.max.bytes": LIMIT})
+        unittest.addModuleCleanup(broker.end)
+        return broker
 
     def found(self, topic):
         """With no id twice and the number of samples that the headers say."""
@@ -118,7 +124,12 @@ class Delivery(Case):
         messages = self.broker.read("single")
         self.assertEqual(len(messages), account["delivered"])
 
-    def test_a_broker_that_dies_costs_nothing(self):
+    def check_missing_topic(self):
+        self.fails(sink(self.broker, "nowhere", timeout="4s"), "topic nowhere",
+                   "auto.create.topics.enable", name="nowhere")
+        self.assertNotIn("nowhere", self.broker.topics())
+
+    def test_a_broker_that_dies_costs_nothing_and_one_that_makes_no_topics_is_understood(self):
         targets = self.targets(5, 300)
         self.broker.kill()
         agent = self.agent(harness.config(targets.targets, agent={"grace": "30s"}, sinks=[
@@ -132,24 +143,16 @@ class Delivery(Case):
             self.broker.kill()
             served = min(targets.stats()["served"])
             self.wait_for(lambda: min(targets.stats()["served"]) > served + 1, 20)
-            self.broker.start({"message.max.bytes": LIMIT})
+            self.broker.start({"message.max.bytes": LIMIT, "auto.create.topics.enable": "false"})
         self.wait_for(lambda: books.in_memory(agent.metrics()) < 5000, 30, "little waits")
         account = self.stop(agent, timeout=40)
         self.assertEqual(account["lost"], 0)
         messages, found = self.found("deaths")
         self.assertEqual(found.samples, account["delivered"])
         found.check_sequences(self, targets.stats()["served"])
-
-    def test_a_topic_that_nobody_makes_is_named(self):
+        self.check_missing_topic()
         self.broker.kill()
-        self.broker.start({"message.max.bytes": LIMIT, "auto.create.topics.enable": "false"})
-        try:
-            self.fails(sink(self.broker, "nowhere", timeout="4s"), "topic nowhere",
-                       "auto.create.topics.enable")
-            self.assertNotIn("nowhere", self.broker.topics())
-        finally:
-            self.broker.kill()
-            self.broker.start({"message.max.bytes": LIMIT})
+        self.broker.start({"message.max.bytes": LIMIT})
 
 
 class Login(Case):
