@@ -124,36 +124,6 @@ class Delivery(Case):
         messages = self.broker.read("single")
         self.assertEqual(len(messages), account["delivered"])
 
-    def check_missing_topic(self):
-        self.fails(sink(self.broker, "nowhere", timeout="4s"), "topic nowhere",
-                   "auto.create.topics.enable", name="nowhere")
-        self.assertNotIn("nowhere", self.broker.topics())
-
-    def test_a_broker_that_dies_costs_nothing_and_one_that_makes_no_topics_is_understood(self):
-        targets = self.targets(5, 300)
-        self.broker.kill()
-        agent = self.agent(harness.config(targets.targets, agent={"grace": "30s"}, sinks=[
-            sink(self.broker, "deaths", timeout="60s")]))
-        self.wait_for(lambda: "Connection refused" in str(agent.status()), 20, "/status says why")
-        self.assertEqual(agent.metrics().sum("strata_lane_connected"), 0)
-        self.broker.start({"message.max.bytes": LIMIT})
-        for _ in range(2):
-            before = books.delivered(agent.metrics())
-            self.wait_for(lambda: books.delivered(agent.metrics()) > before + 2000, 30, "delivery")
-            self.broker.kill()
-            served = min(targets.stats()["served"])
-            self.wait_for(lambda: min(targets.stats()["served"]) > served + 1, 20)
-            self.broker.start({"message.max.bytes": LIMIT, "auto.create.topics.enable": "false"})
-        self.wait_for(lambda: books.in_memory(agent.metrics()) < 5000, 30, "little waits")
-        account = self.stop(agent, timeout=40)
-        self.assertEqual(account["lost"], 0)
-        messages, found = self.found("deaths")
-        self.assertEqual(found.samples, account["delivered"])
-        found.check_sequences(self, targets.stats()["served"])
-        self.check_missing_topic()
-        self.broker.kill()
-        self.broker.start({"message.max.bytes": LIMIT})
-
 
 class Login(Case):
     def sasl(self, topic, listener="SASL_PLAINTEXT", tls=None, **sasl):
@@ -212,6 +182,37 @@ class Login(Case):
         self.stop(self.delivers(sink(self.broker, "mtls", "SSL", tls=tls)))
         self.fails(sink(self.broker, "mtls-none", "SSL", tls={"ca": self.broker.pki.crt}),
                    "ssl|certificate", name="stranger")
+
+
+class Restart(Case):
+    """The last of all: it leaves a broker that makes no topics."""
+
+    def test_a_broker_that_is_away_and_one_that_dies_cost_nothing(self):
+        targets = self.targets(5, 300)
+        self.broker.kill()
+        agent = self.agent(harness.config(targets.targets, agent={"grace": "30s"}, sinks=[
+            sink(self.broker, "deaths", timeout="60s")]))
+        self.wait_for(lambda: "Connection refused" in str(agent.status()), 20, "/status says why")
+        self.assertEqual(agent.metrics().sum("strata_lane_connected"), 0)
+        self.broker.start({"message.max.bytes": LIMIT})
+        self.wait_for(lambda: books.delivered(agent.metrics()) > 5000, 30, "delivery")
+        self.broker.kill()
+        served = min(targets.stats()["served"])
+        self.wait_for(lambda: min(targets.stats()["served"]) > served + 1, 20)
+        self.broker.start({"message.max.bytes": LIMIT, "auto.create.topics.enable": "false"})
+        before = books.delivered(agent.metrics())
+        self.wait_for(lambda: books.delivered(agent.metrics()) > before + 5000, 30, "delivery again")
+        account = self.stop(agent, timeout=40)
+        self.assertEqual(account["lost"], 0)
+        messages, found = self.found("deaths")
+        self.assertEqual(found.samples, account["delivered"])
+        found.check_sequences(self, targets.stats()["served"])
+        self.missing_topic()
+
+    def missing_topic(self):
+        self.fails(sink(self.broker, "nowhere", timeout="4s"), "topic nowhere",
+                   "auto.create.topics.enable", name="nowhere")
+        self.assertNotIn("nowhere", self.broker.topics())
 
 
 if __name__ == "__main__":
