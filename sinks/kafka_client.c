@@ -27,7 +27,8 @@ struct kafka_client *kafka_client_new(const struct kafka_conf *conf, struct sink
     else
         c->name =
             mem_strdup(buf_cat(&name, "strata-", lane->name, NULL) == OK ? name.data : "strata");
-    for (char *slash = strchr(c->name, '/'); slash && !conf->client_id[0]; slash = NULL)
+    char *slash = conf->client_id[0] ? NULL : strchr(c->name, '/');
+    if (slash)
         *slash = '-';
     secret_init(&c->password, c->conf.sasl.password);
     secret_init(&c->token, c->conf.sasl.token);

@@ -133,7 +133,8 @@ static int on_stats(rd_kafka_t *rk, char *json, size_t len, void *opaque)
     return 0; /* the library frees json */
 }
 
-static void set_token(struct kafka_client *c)
+/* Telling of a failure gives another error: only who was asked for a token does. */
+static void set_token(struct kafka_client *c, bool asked)
 {
     const struct text_map *x = &c->conf.sasl.extensions;
     const char *token = NULL, **pairs = mem_alloc((2 * x->len + 1) * sizeof *pairs);
@@ -143,13 +144,14 @@ static void set_token(struct kafka_client *c)
         pairs[2 * i] = x->items[i].name;
         pairs[2 * i + 1] = x->items[i].value;
     }
+    int64_t until_ms = clock_wall_ms() + c->conf.sasl.token_refresh / MS_NS * 5 / 4;
     secret_look(&c->token);
-    if (secret_get(&c->token, &token, &err) != OK || !token)
-        (void)rd_kafka_oauthbearer_set_token_failure(c->rk, err.text);
-    else if (rd_kafka_oauthbearer_set_token(
-                 c->rk, token, clock_wall_ms() + c->conf.sasl.token_refresh / MS_NS * 5 / 4,
-                 "strata", pairs, 2 * x->len, text, sizeof text) != RD_KAFKA_RESP_ERR_NO_ERROR)
-        (void)rd_kafka_oauthbearer_set_token_failure(c->rk, text);
+    bool ok = secret_get(&c->token, &token, &err) == OK && token;
+    if (ok)
+        ok = rd_kafka_oauthbearer_set_token(c->rk, token, until_ms, "strata", pairs, 2 * x->len,
+                                            text, sizeof text) == RD_KAFKA_RESP_ERR_NO_ERROR;
+    if (!ok && asked)
+        (void)rd_kafka_oauthbearer_set_token_failure(c->rk, text[0] ? text : err.text);
     mem_free(pairs);
 }
 
@@ -165,7 +167,9 @@ void kafka_events_login(struct kafka_client *c)
 {
     if (!kafka_has_sasl(&c->conf))
         return;
-    if (c->conf.sasl.mechanism != KAFKA_OAUTHBEARER)
+    if (c->conf.sasl.mechanism == KAFKA_OAUTHBEARER)
+        set_token(c, false);
+    else
         set_password(c);
 }
 
@@ -175,7 +179,7 @@ static void on_token(rd_kafka_t *rk, const char *config, void *opaque)
 {
     (void)rk;
     (void)config;
-    set_token(opaque);
+    set_token(opaque, true);
 }
 
 void kafka_events_set(rd_kafka_conf_t *conf, struct kafka_client *c)

@@ -53,7 +53,7 @@ void kafka_producer_join(struct kafka_client *c, int64_t wait_ns);
 /* Sets the library's callbacks. */
 void kafka_events_set(rd_kafka_conf_t *conf, struct kafka_client *c);
 
-/* Says the password and the token of the moment to the library. */
+/* Brokers have refused the login: says the password or token of this moment to the library. */
 void kafka_events_login(struct kafka_client *c);
 
 /* Takes what was in a slot. */

@@ -155,13 +155,19 @@ class Login(Case):
     def test_a_mechanism_that_brokers_do_not_offer_is_named(self):
         self.fails(self.sasl("scram", mechanism="scram-sha-512"), "SCRAM-SHA-512", "check sasl")
 
-    def test_a_token_from_a_file(self):
+    def test_a_token_is_read_again_when_it_is_refused(self):
         path = os.path.join(self.folder, "token")
         with open(path, "w") as f:
-            f.write(kafka.token("agent", 300) + "\n")
+            f.write(kafka.token("agent", -300) + "\n")
         conf = sink(self.broker, "token", "SASL_PLAINTEXT",
                     sasl={"mechanism": "oauthbearer", "token": f"file:{path}"})
-        self.stop(self.delivers(conf))
+        agent = self.agent(harness.config([self.targets().url(0)], sinks=[conf]))
+        self.wait_for(lambda: re.search("check sasl", str(agent.status())), 20, "it is refused")
+        with open(path + ".new", "w") as f:
+            f.write(kafka.token("agent", 300) + "\n")
+        os.rename(path + ".new", path)
+        self.wait_for(lambda: books.delivered(agent.metrics()) > 0, 30, "the new token")
+        self.assertEqual(self.stop(agent)["lost"], 0)
 
     def test_a_token_that_is_not_there_is_named(self):
         path = os.path.join(self.folder, "token")

@@ -133,6 +133,19 @@ TEST(a_broker_that_is_away_gives_back_what_waits_and_says_why)
     end(&m);
 }
 
+TEST(what_is_not_confirmed_in_time_may_have_arrived)
+{
+    struct mock m;
+    begin(&m, "timeout", "1s");
+    CHECK_INT(offer(&m, "t", 1), OK);
+    CHECK(ends(&m, OK));
+    CHECK_INT(rd_kafka_mock_broker_set_rtt(m.cluster, 1, 10000), RD_KAFKA_RESP_ERR_NO_ERROR);
+    CHECK_INT(offer(&m, "t", 1), OK);
+    CHECK(ends(&m, ERR_TIMEOUT));
+    CHECK_INT(m.run.ended[ERR_AGAIN], 0);
+    end(&m);
+}
+
 TEST(a_refused_topic_is_denied)
 {
     struct mock m;
