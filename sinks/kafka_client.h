@@ -8,7 +8,7 @@
  * A payload's body is not copied: it stays where it is until its delivery report.
  *
  * A producer is replaced, when all that is with it has ended, after an error it cannot recover
- * from; when brokers refuse batches of its size (the next one makes them half as large); when
+ * from; when brokers refuse batches of its size (the next one makes them a quarter as large); when
  * KAFKA_TOPICS_MAX topics have been written to, for it forgets none; and when no broker could be
  * reached for KAFKA_RENEW_NS, for it reads certificates only once.  */
 #ifndef KAFKA_CLIENT_H

@@ -46,7 +46,7 @@ const struct setting kafka_settings[] = {
     SETTING_INT(kafka_conf, in_flight, "256", 1, 1024,
                 "messages sent and not yet confirmed; no output ever has more than 1024"),
     SETTING_BYTES(kafka_conf, max_message, "1000KiB", KIB, 15 * KIB * KIB,
-                  "size of a message and of a batch; above what the brokers take it is halved"),
+                  "size of a message and of a batch; above what the brokers take it is quartered"),
     SETTING_DURATION(kafka_conf, timeout, "30s", SEC_NS, HOUR_NS,
                      "for a confirmation, resends by the client included"),
     SETTING_DURATION(kafka_conf, connect_timeout, "10s", SEC_NS, 1800 * SEC_NS,

@@ -7,19 +7,22 @@
 #include "mem.h"
 
 #define LEAST_MESSAGE 1024 /* of max_message, where brokers take little */
+#define SHRINK        4    /* what it is divided by: each time counts as a failure of somebody */
 
-/* The brokers have refused a batch for its size.  A message that may have been refused only for
- * its company comes again. */
+/* The brokers have refused a batch for its size.  A message that cannot be cut, and may have been
+ * refused only for its company, comes again; the others are cut, for it does no harm. */
 static enum status shrink(struct kafka_client *c, const struct payload *p)
 {
     if (!c->spent && c->max_message > LEAST_MESSAGE) {
-        c->max_message = c->max_message / 2 > LEAST_MESSAGE ? c->max_message / 2 : LEAST_MESSAGE;
+        size_t next = c->max_message / SHRINK;
+        c->max_message = next > LEAST_MESSAGE ? next : LEAST_MESSAGE;
         c->lane->max_payload = kafka_client_room(c->max_message);
         c->spent = true;
     } else if (!c->spent) {
         return ERR_LIMIT;
     }
-    return p->body.len > c->lane->max_payload ? ERR_LIMIT : ERR_AGAIN;
+    size_t room = c->lane->max_payload;
+    return p->body.len > (p->marks.len > 1 ? room / SHRINK : room) ? ERR_LIMIT : ERR_AGAIN;
 }
 
 /* Given up with the producer: by a fault that stands for it, or on our own account. */

@@ -157,7 +157,8 @@ TEST(properties_are_those_of_the_library_but_for_some)
         {"error_cb", "x", "for programs"},
         {"no.such.thing", "1", "No such configuration property"},
         {"socket.timeout.ms", "soon", "socket.timeout.ms"},
-        {"max.in.flight", "6", "max.in.flight"}, /* with idempotence */
+        {"max.in.flight", "6", "the books rest on it"},
+        {"retries", "0", "message.send.max.retries"}, /* with idempotence */
     };
     struct err err;
     for (size_t i = 0; i < ARRAY_LEN(refused); i++) {
