@@ -158,7 +158,7 @@ TEST(properties_are_those_of_the_library_but_for_some)
         {"no.such.thing", "1", "No such configuration property"},
         {"socket.timeout.ms", "soon", "socket.timeout.ms"},
         {"max.in.flight", "6", "the books rest on it"},
-        {"retries", "0", "message.send.max.retries"}, /* with idempotence */
+        {"retries", "0", "must be set >= 1"}, /* with idempotence */
     };
     struct err err;
     for (size_t i = 0; i < ARRAY_LEN(refused); i++) {
