@@ -13,7 +13,7 @@ LIMIT = 60000    # message.max.bytes of the broker
 
 def sink(broker, topic, listener="PLAINTEXT", **more):
     more.setdefault("max_message", LIMIT)
-    return {"name": "queue", "kafka": {"brokers": [broker.address(listener)], "topic": topic,
+    return {"name": "queue", "buffer": "256MiB", "kafka": {"brokers": [broker.address(listener)], "topic": topic,
                                        "protocol": listener.lower(), **more}}
 
 
@@ -205,6 +205,7 @@ class Restart(Case):
         self.broker.kill()
         served = min(targets.stats()["served"])
         self.wait_for(lambda: min(targets.stats()["served"]) > served + 1, 20)
+        self.assertEqual(books.lost(agent.metrics()), {})
         self.broker.start({"message.max.bytes": LIMIT, "auto.create.topics.enable": "false"})
         before = books.delivered(agent.metrics())
         self.wait_for(lambda: books.delivered(agent.metrics()) > before + 5000, 30, "delivery again")
