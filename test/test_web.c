@@ -90,7 +90,8 @@ TEST(process_metrics_are_those_of_this_process)
     double fds = strtod(strstr(b.data, "\nprocess_open_fds ") + 18, NULL);
     double now = (double)clock_wall_ms() / 1000;
     CHECK(started > now - 60 && started < now + 2);
-    CHECK(resident > 100000 && resident < 1e11);
+    if (!getenv("STRATA_EMULATED")) /* qemu-user makes up /proc/self/stat, without sizes */
+        CHECK(resident > 100000 && resident < 1e11);
     CHECK(fds >= 1 && fds < 1000);
 }
 
