@@ -19,9 +19,9 @@ ARG SOURCE_DATE_EPOCH=0
 RUN /src/scripts/image_stage.sh agent
 
 FROM base
-ARG VERSION
-ARG REVISION
-ARG CREATED
+ARG VERSION=unknown
+ARG REVISION=unknown
+ARG CREATED=1970-01-01T00:00:00Z
 LABEL org.opencontainers.image.title="strata-agent" \
       org.opencontainers.image.description="Scrapes metrics and hands them to a queue" \
       org.opencontainers.image.licenses="Apache-2.0" \

@@ -6,12 +6,9 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/image_build.sh
-: >build/image/log
 build --timestamp 0 --target tools --build-arg TARGETARCH=arm64 --tag localhost/strata-tools:arm64
-"${buildah[@]}" rmi --prune >/dev/null
 qemu=$(command -v qemu-aarch64-static)
 container=$("${buildah[@]}" from --pull-never localhost/strata-tools:arm64)
-trap '"${buildah[@]}" rm "$container" >/dev/null' EXIT
 "${buildah[@]}" run --isolation chroot --network host --volume "$PWD:$PWD" --volume "$qemu:$qemu:ro" \
     --workingdir "$PWD" "$container" -- bash -euc '
     cmake --preset arm64 --log-level=WARNING >/dev/null

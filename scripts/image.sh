@@ -7,6 +7,7 @@
 # BASE: an image to build on, in place of one that is made.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+. scripts/image_build.sh
 fresh=
 if [ "${1:-}" = --fresh ]; then
     fresh=1
@@ -14,26 +15,22 @@ if [ "${1:-}" = --fresh ]; then
 fi
 version=$(sed -n 's/^project(strata VERSION \([0-9.]*\).*/\1/p' CMakeLists.txt)
 tag=${1:-strata-agent:$version}
-. scripts/image_build.sh
 SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || echo 0)}
 stage=(--timestamp "$SOURCE_DATE_EPOCH" --build-arg SOURCE_DATE_EPOCH="$SOURCE_DATE_EPOCH")
 labels=(--build-arg VERSION="$version"
     --build-arg REVISION="$(git rev-parse HEAD 2>/dev/null || echo unknown)"
     --build-arg CREATED="$(date -u -d "@$SOURCE_DATE_EPOCH" +%Y-%m-%dT%H:%M:%SZ)")
 
-: >build/image/log
 if [ "$fresh" ]; then
     build "${stage[@]}" "${labels[@]}" --no-cache --tag "$tag"
 else
-    # Stages with names outlast the pruning below.
+    # Stages with names are kept for the next time.
     build --timestamp 0 --target tools --tag localhost/strata-tools
     build "${stage[@]}" --target build --tag localhost/strata-build
     build "${stage[@]}" "${labels[@]}" --tag "$tag"
 fi
-"${buildah[@]}" rmi --prune >/dev/null
 
 container=$("${buildah[@]}" from --pull-never "$tag")
-trap '"${buildah[@]}" rm "$container" >/dev/null' EXIT
 cp "$("${buildah[@]}" mount "$container")/usr/share/strata/sbom.spdx.json" build/image/
 rm -f build/image/strata-agent.tar
 "${buildah[@]}" push -q "$tag" "docker-archive:build/image/strata-agent.tar:$tag"

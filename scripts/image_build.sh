@@ -1,12 +1,28 @@
 # SPDX-License-Identifier: Apache-2.0
 # image_build.sh - sourced, in the project's root: build OPTION... builds from the Dockerfile, on BASE, or without
-# it on a base that is made (image_base.sh); its log goes behind build/image/log.  Images and layers
+# it on a base that is made (image_base.sh); its log is build/image/log.  Images and layers
 # are kept in build/tools/image, apart from those of the machine.
+#
+# As root the script that sources this is started anew in a mount namespace of its own: whatever
+# buildah leaves mounted, or a death of the script does, is gone with it.
 # shellcheck shell=bash
+if [ "$(id -u)" = 0 ] && [ -z "${STRATA_OWN_MOUNTS:-}" ]; then
+    STRATA_OWN_MOUNTS=1 exec unshare --mount --propagation private "scripts/$(basename "$0")" "$@"
+fi
+unset STRATA_OWN_MOUNTS
 here=$PWD/build/tools/image
 mkdir -p "$here" build/image
-export BUILDAH="buildah --root $here/storage --runroot $here/run --storage-driver overlay"
+: >build/image/log
+run=$(mktemp -d)
+export BUILDAH="buildah --root $here/storage --runroot $run --storage-driver overlay"
 read -ra buildah <<<"$BUILDAH"
+cleanup() { # a build leaves the containers of stages behind in which nothing was done
+    "${buildah[@]}" rm --all >/dev/null
+    "${buildah[@]}" rmi --prune >/dev/null
+    umount "$here/storage/overlay" "$run"/* 2>/dev/null || true
+    rm -rf "$run"
+}
+trap cleanup EXIT
 pull=()
 if [ -z "${BASE:-}" ]; then
     BASE=localhost/strata-base:bookworm

@@ -2,13 +2,14 @@
 """image.py - the image of the agent for tests: built, looked into, run.
 
     needs = image.missing()             what this machine lacks for that
+    image.alone()                       before the tests: what they mount ends with them
     tag = image.build()                 scripts/image.sh; "strata-agent:VERSION"
     with image.mounted(tag) as root: os.listdir(root)
     Container(case, tag, ["run", ...], volumes={there: path}).exec(...)
 
 Images are in build/tools/image, apart from those of the machine.
 """
-import contextlib, functools, json, os, re, shutil, signal, subprocess
+import contextlib, functools, json, os, re, shutil, signal, subprocess, sys
 
 from process import SLOW, die_with_parent
 
@@ -31,6 +32,15 @@ def missing():
     elif subprocess.run(["unshare", "--mount", "true"], capture_output=True).returncode:
         tools.append("the right to mount")
     return tools
+
+
+def alone():
+    """Starts this program anew in a mount namespace of its own."""
+    if not os.environ.pop("STRATA_ALONE", None):
+        os.environ["STRATA_ALONE"] = "1"
+        os.execvp("unshare", ["unshare", "--mount", "--propagation", "private", sys.executable, "-B",
+                              *sys.argv])
+    shutil.rmtree(f"{HERE}/run", ignore_errors=True)    # of one that died it would tell of mounts that are gone
 
 
 def version():

@@ -192,4 +192,7 @@ class Run(harness.Case):
 
 
 if __name__ == "__main__":
-    harness.main(needs=[*image.missing(), "nats-server"])
+    tools = image.missing()
+    if not tools:
+        image.alone()
+    harness.main(needs=[*tools, "nats-server"])
