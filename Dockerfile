@@ -2,11 +2,13 @@
 # The image of strata-agent: ./dev image, or docker build . (docs/IMAGE.md).  Nothing is run in the
 # stage that becomes the image: all that it has over its base is made in the stage before, so
 # that an image for another architecture needs no emulation.
+# BUILDER is for those that do not know BUILDPLATFORM, such as buildah 1.28.
 ARG BASE=debian:bookworm-slim
+ARG BUILDER=${BUILDPLATFORM}
 
 FROM ${BASE} AS base
 
-FROM --platform=${BUILDPLATFORM} ${BASE} AS tools
+FROM --platform=${BUILDER} ${BASE} AS tools
 ARG TARGETARCH
 COPY scripts/need.sh scripts/image_stage.sh /src/scripts/
 RUN /src/scripts/image_stage.sh tools

@@ -4,7 +4,8 @@
 # strata-agent.tar, for podman load and docker load, and sbom.spdx.json.  TAG: strata-agent:VERSION.
 # --fresh: nothing that is kept from earlier builds is used, but the base.
 #
-# BASE: an image to build on, in place of one that is made.
+# BASE: an image to build on, in place of one that is made.  ARCH: arm64 or amd64, where it is not this
+# machine's; BASE has to have both.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/image_build.sh
@@ -20,6 +21,15 @@ stage=(--timestamp "$SOURCE_DATE_EPOCH" --build-arg SOURCE_DATE_EPOCH="$SOURCE_D
 labels=(--build-arg VERSION="$version"
     --build-arg REVISION="$(git rev-parse HEAD 2>/dev/null || echo unknown)"
     --build-arg CREATED="$(date -u -d "@$SOURCE_DATE_EPOCH" +%Y-%m-%dT%H:%M:%SZ)")
+own=$(dpkg --print-architecture)
+if [ "${ARCH:-$own}" != "$own" ]; then
+    [ "$BASE" != localhost/strata-base:bookworm ] || {
+        echo "a base for $ARCH cannot be made here; name one: BASE=debian:bookworm-slim" >&2
+        exit 1
+    }
+    labels+=(--platform "linux/$ARCH" --build-arg BUILDER="linux/$own")
+    fresh=1 # the stages with names are for this machine's
+fi
 
 if [ "$fresh" ]; then
     build "${stage[@]}" "${labels[@]}" --no-cache --tag "$tag"

@@ -67,6 +67,14 @@ def podman(*args, timeout=60, check=True):
     return done
 
 
+def buildah(*args):
+    done = subprocess.run(["buildah", *STORE, *args], capture_output=True, text=True,
+                          preexec_fn=die_with_parent)
+    if done.returncode:
+        raise AssertionError(f"buildah {args[0]} ends with {done.returncode}: {done.stderr}")
+    return done.stdout.strip()
+
+
 def inspect(tag):
     return json.loads(podman("image", "inspect", tag).stdout)[0]
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """test_image_long.py - the image built twice from nothing, and the unit tests as arm64 runs them."""
-import os, re, subprocess
+import json, os, re, subprocess
 
 import harness
 import image
@@ -28,9 +28,41 @@ class Arm64(harness.Case):
                    if re.fullmatch(r"test_\w+\.c", n)]
         self.assertGreaterEqual(int(passed[1]), len(sources) - 2)    # but test_main, and one that is no unit test
         self.assertNotIn("Skipped", done.stdout)
-        with open(os.path.join(image.ROOT, "build/arm64/cmd/agent/strata-agent"), "rb") as f:
+        self.is_arm64(os.path.join(image.ROOT, "build/arm64/cmd/agent/strata-agent"))
+
+    def is_arm64(self, path):
+        with open(path, "rb") as f:
             head = f.read(20)
         self.assertEqual((head[:4], head[18:20]), (b"\x7fELF", b"\xb7\0"))    # EM_AARCH64
+
+    def stand_in(self):
+        """A name for the base and, as arm64's, for the same files with a list of packages that says so."""
+        image.build()    # makes the base
+        container = image.buildah("from", "--pull-never", image.BASE)
+        with open(image.buildah("mount", container) + "/var/lib/dpkg/status", "r+") as f:
+            text = f.read().replace("\nArchitecture: amd64\n", "\nArchitecture: arm64\n")
+            f.seek(0)
+            f.write(text)
+        image.buildah("config", "--arch", "arm64", container)
+        image.buildah("commit", "--quiet", "--rm", container, "localhost/strata-stand-in:arm64")
+        self.addCleanup(image.buildah, "rmi", "localhost/strata-stand-in:arm64")
+        image.buildah("manifest", "create", "localhost/strata-stand-in:both")
+        self.addCleanup(image.buildah, "manifest", "rm", "localhost/strata-stand-in:both")
+        for options in ([image.BASE], ["--arch", "arm64", "localhost/strata-stand-in:arm64"]):
+            image.buildah("manifest", "add", *options[:-1], "localhost/strata-stand-in:both",
+                          "containers-storage:" + options[-1])
+        return "localhost/strata-stand-in:both"
+
+    def test_an_image_for_arm64_is_built_without_emulation(self):
+        tag = image.build(tag="strata-agent:arm64", ARCH="arm64", BASE=self.stand_in())
+        self.addCleanup(image.podman, "rmi", tag)
+        self.assertEqual(image.inspect(tag)["Architecture"], "arm64")
+        with image.mounted(tag) as root:
+            self.is_arm64(root + "/usr/bin/strata-agent")
+            self.is_arm64(os.path.realpath(root + "/usr/lib/aarch64-linux-gnu/libcurl.so.4"))
+            with open(root + "/usr/share/strata/sbom.spdx.json") as f:
+                packages = {p["name"]: p for p in json.load(f)["packages"]}
+        self.assertIn("?arch=arm64&", packages["libcurl4"]["externalRefs"][0]["referenceLocator"])
 
 
 if __name__ == "__main__":
