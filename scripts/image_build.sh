@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # image_build.sh - sourced, in the project's root: build OPTION... builds from the Dockerfile, on BASE, or without
 # it on a base that is made (image_base.sh); its log is build/image/log.  Images and layers
-# are kept in build/tools/image, apart from those of the machine.
+# are kept in build/tools/image, apart from those of the machine; STORAGE_DRIVER as containers-storage.conf(5)
+# knows them, where there is no overlay.
 #
 # As root the script that sources this is started anew in a mount namespace of its own: whatever
 # buildah leaves mounted, or a death of the script does, is gone with it.
@@ -14,7 +15,7 @@ here=$PWD/build/tools/image
 mkdir -p "$here" build/image
 : >build/image/log
 run=$(mktemp -d)
-export BUILDAH="buildah --root $here/storage --runroot $run --storage-driver overlay"
+export BUILDAH="buildah --root $here/storage --runroot $run --storage-driver ${STORAGE_DRIVER:-overlay}"
 read -ra buildah <<<"$BUILDAH"
 cleanup() { # a build leaves the containers of stages behind in which nothing was done
     "${buildah[@]}" rm --all >/dev/null

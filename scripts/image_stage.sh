@@ -62,6 +62,7 @@ packages() { # NAME...: those that the base lacks, with what they depend on, int
     local deb of_base=(-o Dir::State::status=/base/status -o APT::Architecture="$arch"
         -o APT::Architectures="$arch" -o Dir::Cache::archives=/tmp/debs)
     mkdir -p /tmp/debs/partial
+    apt update # the tools may be older than what the mirror has by now
     apt "${of_base[@]}" --download-only install "${@%:*}"
     for deb in /tmp/debs/*.deb; do
         dpkg-deb --fsys-tarfile "$deb" | tar -x -C /out --keep-directory-symlink \

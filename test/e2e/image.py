@@ -15,7 +15,8 @@ from process import SLOW, die_with_parent
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 HERE = os.path.join(ROOT, "build", "tools", "image")
-STORE = ["--root", f"{HERE}/storage", "--runroot", f"{HERE}/run", "--storage-driver", "overlay"]
+STORE = ["--root", f"{HERE}/storage", "--runroot", f"{HERE}/run", "--storage-driver",
+         os.environ.get("STORAGE_DRIVER", "overlay")]
 PODMAN = ["podman", *STORE, "--runtime", "runc", "--cgroup-manager", "cgroupfs"]
 BASE = "localhost/strata-base:bookworm"
 LONGEST = 300    # seconds until podman itself ends a container whose test has died
