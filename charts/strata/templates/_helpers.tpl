@@ -76,6 +76,9 @@ http:
 {{/* The list of sources: those of the values or what suits the kind, with .Values.namespaces where a source
 has none, and the kubelet. */}}
 {{- define "strata.sources" -}}
+{{- if not .Values.config.pools -}}
+{{- fail "config.pools needs a pool: the chart's sources go there" -}}
+{{- end -}}
 {{- $sources := deepCopy (default (list) .Values.config.sources) -}}
 {{- $pool := (first .Values.config.pools).name -}}
 {{- if not $sources -}}
@@ -128,8 +131,9 @@ has none, and the kubelet. */}}
 {{- $daemon := eq .Values.kind "DaemonSet" -}}
 {{- range include "strata.sources" . | fromYamlArray -}}
 {{- with .kubernetes -}}
-{{- if and $daemon (ne .role "service") (not .node) -}}
-{{- fail (printf "a kubernetes source of role %s has no node: on every node an agent would scrape the whole cluster. Write node: \"${NODE_NAME}\", or kind: Deployment" .role) -}}
+{{- $role := default "pod" .role -}}
+{{- if and $daemon (ne $role "service") (not .node) -}}
+{{- fail (printf "a kubernetes source of role %s has no node: on every node an agent would scrape the whole cluster. Write node: \"${NODE_NAME}\", or kind: Deployment" $role) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
