@@ -91,7 +91,7 @@ static enum status append_end(struct run *r, struct series *s)
         return ERR_INVALID;
     enum status status = find_part(e, s, r->message.out, &part);
     if (status == OK)
-        status = e->ops->append_ended(e->self, &r->message, r->batch->scraped_ms, part);
+        status = e->ops->append_ended(e->self, &r->message, s, r->batch->scraped_ms, part);
     return status;
 }
 

@@ -84,6 +84,12 @@ DEFINE_AUTO_PTR(series, series_free)
 /* Bytes that series_new will add to family->bytes. */
 size_t series_bytes(size_t key_len, uint8_t lanes);
 
+/* As given to series_new. */
+static inline struct span series_key(const struct series *s)
+{
+    return (struct span){(const char *)&s->parts[s->lanes], s->key_len};
+}
+
 const char *series_name(const struct series *s);
 struct label series_first(const struct series *s); /* .name NULL: none */
 struct label series_next(const struct series *s, struct label l);

@@ -44,7 +44,7 @@ static void check_timeout(struct config_reader *r, const struct yaml_node *n,
                           struct source_common *c)
 {
     if (c->timeout == 0)
-        c->timeout = resolve_timeout(c->interval);
+        c->timeout = source_timeout(c->interval);
     if (c->timeout > c->interval)
         fault_add(r->faults, yaml_get(n, "timeout"), "timeout is above interval (%lld > %lld ms)",
                   (long long)(c->timeout / MS_NS), (long long)(c->interval / MS_NS));

@@ -90,21 +90,10 @@ enum status feed_keep(struct feed *f, struct target *t)
     return s;
 }
 
-static bool same_labels(const struct target *a, const struct target *b)
-{
-    if (a->labels_len != b->labels_len)
-        return false;
-    for (size_t i = 0; i < a->labels_len; i++)
-        if (strcmp(a->labels[i].name, b->labels[i].name) != 0 ||
-            strcmp(a->labels[i].value, b->labels[i].value) != 0)
-            return false;
-    return true;
-}
-
 /* Of targets of one source: what is the same for all of them is not compared. */
 static bool same_target(const struct target *a, const struct target *b)
 {
-    return a == b || (strcmp(a->url, b->url) == 0 && same_labels(a, b));
+    return a == b || (strcmp(a->url, b->url) == 0 && target_same_labels(a, b));
 }
 
 static void add_change(struct feed *f, enum target_change change, struct target *t)

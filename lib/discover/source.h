@@ -26,7 +26,7 @@
 struct source_common {
     char *name;
     char *pool;
-    int64_t interval, timeout; /* ns; timeout 0: min(10s, interval) */
+    int64_t interval, timeout; /* ns; timeout 0: source_timeout */
     int64_t min_interval;      /* ns; what a target itself may ask for */
     int64_t targets;           /* the most of this source; the rest is refused */
     int64_t sample_limit;      /* of each target; 0: as its pool says */
@@ -34,6 +34,9 @@ struct source_common {
     struct http_conf http;
 };
 extern const struct setting source_settings[]; /* of struct source_common */
+
+/* The default of timeout: 10s, or the interval if that is less. */
+int64_t source_timeout(int64_t interval_ns);
 
 /* Who the agent is; the same for all sources. */
 struct source_agent {

@@ -27,3 +27,8 @@ const struct setting source_settings[] = {
                  "whether times on the page count; else the start of the scrape"),
     SETTING_GROUP(source_common, http, http_settings, "how to talk to the targets"),
     SETTING_END};
+
+int64_t source_timeout(int64_t interval_ns)
+{
+    return interval_ns < 10 * SEC_NS ? interval_ns : 10 * SEC_NS;
+}

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* source_target.c - from a URL and labels to a target; the contract is in source.h. */
-#include "clock.h"
 #include "mem.h"
 #include "source.h"
 
@@ -14,7 +13,6 @@ enum {
     NAMES_MAX = 2 * TARGET_LABELS, /* with those whose empty value leaves a label out */
     OWN_MAX = 1000,                /* with those that start with __ */
 };
-#define DEFAULT_TIMEOUT_NS (10 * SEC_NS)
 
 /* A URL as it was given; pieces of it, in its order. */
 struct pieces {
@@ -381,7 +379,7 @@ static enum status gather(struct labels *l, const struct source_env *env,
 
 static int64_t timeout_ns(const struct source_common *c)
 {
-    int64_t timeout = c->timeout > 0 ? c->timeout : DEFAULT_TIMEOUT_NS;
+    int64_t timeout = c->timeout > 0 ? c->timeout : source_timeout(c->interval);
     return timeout < c->interval ? timeout : c->interval;
 }
 
