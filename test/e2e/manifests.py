@@ -10,7 +10,8 @@ import json, os, re, subprocess, sys
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 CHART = os.path.join(ROOT, "charts", "strata")
-os.environ["PATH"] = os.path.join(ROOT, "build", "tools", "cluster") + ":" + os.environ["PATH"]
+PROGRAMS = os.environ.get("STRATA_CLUSTER", os.path.join(ROOT, "build", "tools", "cluster"))
+os.environ["PATH"] = PROGRAMS + ":" + os.environ["PATH"]
 try:
     import yaml
 except ImportError:     # python3-yaml; harness.main would name programs only

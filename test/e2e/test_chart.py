@@ -173,6 +173,20 @@ class Chart(harness.Case):
                 self.assertNotEqual(done.returncode, 0)
                 self.assertRegex(done.stderr, message)
 
+    def test_a_misspelt_key_of_the_configuration_is_refused(self):
+        """By the schema, if it knows the agent's settings (values_schema.py says when); else by the agent."""
+        values = {"config": {"agent": {"memoryy": "1GiB"}}}
+        with open(os.path.join(CHART, "values.schema.json")) as f:
+            known = "properties" in json.load(f)["properties"]["config"]
+        done = helm_template(values, self.folder)
+        self.assertEqual(done.returncode == 0, not known, done.stderr)
+        if not known:
+            path = os.path.join(self.folder, "agent.yaml")
+            with open(path, "w") as f:
+                f.write(Objects(done.stdout).config())
+            done = self.run_agent("check-config", path)
+        self.assertRegex(done.stdout + done.stderr, "memoryy")
+
     def test_a_change_of_the_configuration_restarts_nothing(self):
         before = self.render({})
         after = self.render({"config": {"agent": {"memory": "512MiB"}}})
@@ -274,7 +288,8 @@ class Schema(harness.Case):
         """On an agent that prints a schema with definitions of its own."""
         agent = os.path.join(self.folder, "agent")
         schema = {"$schema": "x", "type": "object", "required": ["pools"],
-                  "properties": {"pools": {"$ref": "#/definitions/pool"}},
+                  "properties": {"pools": {"$ref": "#/definitions/pool"},
+                                 "sources": {"items": {"properties": {"kubernetes": {}}}}},
                   "definitions": {"pool": {"properties": {"self": {"$ref": "#"}}}}}
         with open(agent, "w") as f:
             f.write("#!/bin/sh\ntest \"$*\" = 'settings --schema' && cat <<'E'\n" + json.dumps(schema) + "\nE\n")
@@ -287,7 +302,8 @@ class Schema(harness.Case):
         with open(os.path.join(root, "charts", "strata", "values.schema.json")) as f:
             made = json.load(f)
         self.assertEqual(made["properties"]["config"],
-                         {"type": "object", "properties": {"pools": {"$ref": "#/definitions/config-pool"}}})
+                         {"type": "object", "properties": {"pools": {"$ref": "#/definitions/config-pool"},
+                                                           "sources": schema["properties"]["sources"]}})
         self.assertEqual(made["definitions"]["config-pool"],
                          {"properties": {"self": {"$ref": "#/properties/config"}}})
         self.assertEqual(subprocess.run([script, agent, "--check"]).returncode, 0)
