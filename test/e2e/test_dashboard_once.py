@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""test_dashboard.py - the Grafana dashboard: it asks for metrics that the agent has, in PromQL that can be read."""
+"""test_dashboard_once.py - the Grafana dashboard: it asks for metrics that the agent has, in PromQL that can be read."""
 import glob, json, os, re, subprocess
 
 import harness

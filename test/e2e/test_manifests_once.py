@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""test_manifests.py - the plain manifests of deploy/kubernetes: the same objects as the chart's."""
-import copy, os, subprocess
+"""test_manifests_once.py - the plain manifests of deploy/kubernetes: the same objects as the chart's."""
+import copy, os, re, subprocess
 
 import manifests
 import harness
@@ -63,12 +63,24 @@ class Manifests(harness.Case):
                 for key, value in theirs.items():
                     self.assertEqual(ours[key], value)
 
+    def test_the_overlay_in_the_guide_is_good(self):
+        with open(os.path.join(ROOT, "docs", "KUBERNETES.md")) as f:
+            block = re.search(r"(?ms)^```yaml\n# kustomization.yaml\n(.*?)^```", f.read())[1]
+        os.symlink(ROOT, os.path.join(self.folder, "strata"))
+        os.mkdir(os.path.join(self.folder, "mine"))
+        with open(os.path.join(self.folder, "mine", "kustomization.yaml"), "w") as f:
+            f.write(block)
+        objects = kustomize(os.path.join(self.folder, "mine"))
+        images = {c["image"] for w in objects.of("DaemonSet", "Deployment")
+                  for c in w["spec"]["template"]["spec"]["containers"]}
+        self.assertEqual(images, {"example.org/strata-agent:0.1.0"})
+
     def test_every_overlay_is_compared(self):
         overlays = {f"overlays/{name}" for name in os.listdir(os.path.join(FOLDER, "overlays"))}
         self.assertEqual(overlays | {"base"}, set(SAME))
 
     def test_the_agent_takes_their_configurations(self):
-        """As test_chart.py: kubernetes sources only count for an agent that knows them."""
+        """As test_chart_once.py: kubernetes sources only count for an agent that knows them."""
         known = manifests.source_settings(self.run_agent("settings").stdout)
         objects = kustomize("overlays/full")
         for workload in objects.of("DaemonSet", "Deployment"):

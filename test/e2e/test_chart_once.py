@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""test_chart.py - the chart for a matrix of values: rights, hardening, references, and that the agent takes
-the configuration.  test_manifests.py compares the plain manifests with it."""
+"""test_chart_once.py - the chart for a matrix of values: rights, hardening, references, and that the agent takes
+the configuration.  test_manifests_once.py compares the plain manifests with it."""
 import json, os, re, shutil, subprocess
 
 import manifests
@@ -145,26 +145,48 @@ class Chart(harness.Case):
                 done = helm("lint", "--strict", "--kube-version", manifests.KUBE_VERSION, "-f", path, CHART)
                 self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
 
-    def test_the_agent_takes_each_configuration(self):
-        """An agent that does not know the source kubernetes gets a static one in its place: all else counts."""
+    def check_config(self, objects):
+        """The agent takes the ConfigMap's text.  One that does not know the source kubernetes gets a static
+        source in its place: all else counts."""
         known = manifests.source_settings(self.run_agent("settings").stdout)
         self.assertIn("static", known)
+        text = objects.config()
+        if "kubernetes" not in known:
+            config = yaml.safe_load(text)
+            for s in config["sources"]:
+                if s.pop("kubernetes", None):
+                    s["static"] = {"targets": ["127.0.0.1:9"]}
+            text = yaml.safe_dump(config)
+        path = os.path.join(self.folder, "agent.yaml")
+        with open(path, "w") as f:
+            f.write(text)
+        env = environment(objects.agent())
+        if "[${HOST_IP}]" in text:
+            env["HOST_IP"] = "2001:db8::7"
+        done = self.run_agent("check-config", path, env=env)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+
+    def test_the_agent_takes_each_configuration(self):
         for name, (values, _, _) in MATRIX.items():
             with self.subTest(name):
-                objects = self.render(values)
-                config = yaml.safe_load(objects.config())
-                if "kubernetes" not in known:
-                    for s in config["sources"]:
-                        if s.pop("kubernetes", None):
-                            s["static"] = {"targets": ["127.0.0.1:9"]}
-                path = os.path.join(self.folder, "agent.yaml")
-                with open(path, "w") as f:
-                    yaml.safe_dump(config, f)
-                env = environment(objects.agent())
-                if "[${HOST_IP}]" in objects.config():
-                    env["HOST_IP"] = "2001:db8::7"
-                done = self.run_agent("check-config", path, env=env)
-                self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+                self.check_config(self.render(values))
+
+    def test_the_values_in_the_guide_are_good(self):
+        with open(os.path.join(ROOT, "docs", "KUBERNETES.md")) as f:
+            text = f.read().replace("\\\n", " ")
+        blocks = re.findall(r"(?ms)^```yaml\n# values.yaml\n(.*?)^```", text)
+        self.assertGreater(len(blocks), 4)
+        for block in blocks:
+            self.check_config(self.render(yaml.safe_load(block)))
+        commands = re.findall(r"(?m)^    helm install (\S+) charts/strata (.*)$", text)
+        self.assertGreater(len(commands), 1)
+        for name, options in commands:
+            done = helm("template", name, CHART, "--kube-version", manifests.KUBE_VERSION,
+                        *options.replace("--create-namespace", "").split())
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertIn(f"name: {name}\n", done.stdout)
+        for name in re.findall(r"overlays/[a-z-]+", text):
+            self.assertTrue(os.path.isdir(os.path.join(ROOT, "deploy", "kubernetes", name)), name)
 
     def test_values_that_are_refused(self):
         for name, (values, message) in REFUSED.items():
