@@ -42,6 +42,10 @@ MATRIX = {
         {("*", "services"): READ, **OWN_PODS}, ""),
     "namespaces": (
         {"namespaces": ["shop", "bank"]}, {("shop", "pods"): PODS, ("bank", "pods"): PODS}, ""),
+    "namespaces, and a source with others": (
+        {"namespaces": ["shop"], "config": {"sources": [
+            kubernetes(role="pod", node="${NODE_NAME}", namespaces=["bank"])]}},
+        {("bank", "pods"): PODS}, ""),
     "namespaces of some sources": (
         {"config": {"sources": [
             kubernetes(role="pod", node="${NODE_NAME}", namespaces=["shop"]),
