@@ -289,6 +289,22 @@ TEST(what_was_not_added_since_a_resync_is_not_removed_again)
     end(&f);
 }
 
+TEST(one_scrape_more_is_asked_for_of_known_targets_only)
+{
+    struct fixture f;
+    begin_with(&f, 1);
+    script(0, "*x +x *x *y +y !synced *y -x *x");
+    check_log(&f.r, "0+x 0*x 0+y 0!synced 0*y 0-x");
+    give_room(&f.r, 0);
+    script(0, "*y");
+    check_refused_soon(&f.r);
+    give_room(&f.r, 10);
+    check_log(&f.r, "0*y");
+    set(&f, 0);
+    check_log(&f.r, "0-y");
+    end(&f);
+}
+
 TEST(a_source_that_minds_no_bound_is_bounded_all_the_same)
 {
     struct fixture f;

@@ -70,6 +70,13 @@ enum status feed_add(struct feed *f, const char *url, const struct text_map *lab
     struct err why;
     AUTO_PTR(target) struct target *t = NULL;
     enum status s = source_target(f->env, url, labels, &t, &why);
+    if (s == OK && !t) { /* a rule drops it: no fault, and for people all the same */
+        feed_refuse(f, url, why.text);
+        f->refused--;
+        if (ret)
+            *ret = NULL;
+        return OK;
+    }
     if (s == OK)
         s = take(f, t, &why);
     if (s != OK) {
@@ -131,7 +138,8 @@ static void note(struct feed *f, const struct feed_change *c)
         break;
     case TARGET_SYNCED: f->synced = true; break;
     case TARGET_RESYNC:
-    case TARGET_RANK: break;
+    case TARGET_RANK:
+    case TARGET_EXTRA: break;
     }
 }
 
