@@ -3,8 +3,7 @@
 """values_schema.py AGENT [--check] - writes charts/strata/values.schema.json, or compares it.
 
 It is scripts/chart_values.yaml, with what `AGENT settings --schema` prints (a JSON schema, draft-07)
-as the schema of `config`.  Of an agent that knows no source kubernetes, which is what the chart
-is for, nothing is taken: `config` is then any map."""
+as the schema of `config`."""
 import json
 import os
 import subprocess
@@ -46,16 +45,12 @@ def renamed(node):
 
 
 def agent_schema(agent):
-    """None if this agent knows no source kubernetes."""
     done = subprocess.run([agent, 'settings', '--schema'], stdout=subprocess.PIPE, text=True, check=True)
-    schema = json.loads(done.stdout)
-    return schema if 'kubernetes' in schema['properties']['sources']['items']['properties'] else None
+    return json.loads(done.stdout)
 
 
 def merge(own, config):
     schema = closed(own)
-    if config is None:
-        return schema
     held = {name: value for key in HELD for name, value in config.get(key, {}).items()}
     schema['definitions'].update({f'config-{name}': renamed(value) for name, value in held.items()})
     config = renamed({k: v for k, v in config.items() if k not in (*HELD, '$schema', '$id')})

@@ -37,11 +37,6 @@ def helm_template(values, folder, name="strata", chart=CHART):
     return helm("template", name, chart, "-n", NAMESPACE, "--kube-version", KUBE_VERSION, "-f", path)
 
 
-def source_settings(settings):
-    """Kinds of sources that this agent knows, from what `strata-agent settings` prints."""
-    return set(re.findall(r"(?m)^source ([a-z]+) - ", settings))
-
-
 class Objects:
     def __init__(self, text):
         self.all = [o for o in yaml.safe_load_all(text) if o]

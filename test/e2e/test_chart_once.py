@@ -34,6 +34,8 @@ MATRIX = {
             kubernetes(role="service", namespaces=["shop"], lease={"namespace": "locks", "name": "x"})]}},
         {("shop", "services"): READ, ("locks", "leases=x"): PODS | {"update"},
          ("locks", "leases"): {"create"}}, ""),
+    "pods of the cluster, all by default": (
+        {"kind": "Deployment", "config": {"sources": [kubernetes()]}}, OWN_PODS, ""),
     "endpoints of the cluster": (
         {"kind": "Deployment", "config": {"sources": [kubernetes(role="endpoints")]}},
         {("*", "services"): READ, ("*", "endpointslices"): READ}, ""),
@@ -106,10 +108,13 @@ MATRIX = {
 REFUSED = {
     "selfMetric": ({"selfMetric": {}}, "selfMetric"),
     "deep in": ({"kubelet": {"tls": {"verifi": False}}}, "verifi"),
+    "in the configuration": ({"config": {"agent": {"memoryy": "1GiB"}}}, "/config/agent.*memoryy"),
+    "in a source": ({"config": {"sources": [kubernetes(role="pod", nodes="a")]}}, "'nodes'"),
+    "a unit that is none": ({"config": {"agent": {"grace": "5 parsecs"}}}, "/config/agent/grace"),
     "of a probe": ({"livenessProbe": {"period": 3}}, "period"),
     "a kind that is none": ({"kind": "CronJob"}, "DaemonSet.*Deployment"),
     "a text for a number": ({"replicas": "two"}, "replicas"),
-    "pods without a node": ({"config": {"sources": [kubernetes(role="pod")]}}, "role pod has no node"),
+    "pods without a node": ({"config": {"sources": [kubernetes()]}}, "role pod has no node"),
     "endpoints without a node": (
         {"config": {"sources": [kubernetes(role="endpoints", node="")]}}, "role endpoints has no node"),
     "a claim for each node": (
@@ -118,6 +123,9 @@ REFUSED = {
         {"kind": "Deployment", "replicas": 2,
          "spool": {"enabled": True, "type": "persistentVolumeClaim"}}, "one volume for one agent"),
     "whose kubelet": ({"kind": "Deployment", "kubelet": {"enabled": True}}, "kubelet of its own node"),
+    "an owner that no one knows": (
+        {"podSecurityContext": {"runAsUser": None}, "spool": {"enabled": True, "hostPath": {"setOwner": True}}},
+        "the owner to be"),
     "no port": ({"config": {"agent": {"listen": ""}}}, "listen needs a port"),
     "no pool": ({"config": {"pools": []}}, "config.pools needs a pool"),
 }
@@ -150,17 +158,8 @@ class Chart(harness.Case):
                 self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
 
     def check_config(self, objects):
-        """The agent takes the ConfigMap's text.  One that does not know the source kubernetes gets a static
-        source in its place: all else counts."""
-        known = manifests.source_settings(self.run_agent("settings").stdout)
-        self.assertIn("static", known)
+        """The agent takes the ConfigMap's text, with what its pod's environment has."""
         text = objects.config()
-        if "kubernetes" not in known:
-            config = yaml.safe_load(text)
-            for s in config["sources"]:
-                if s.pop("kubernetes", None):
-                    s["static"] = {"targets": ["127.0.0.1:9"]}
-            text = yaml.safe_dump(config)
         path = os.path.join(self.folder, "agent.yaml")
         with open(path, "w") as f:
             f.write(text)
@@ -199,20 +198,6 @@ class Chart(harness.Case):
                 self.assertNotEqual(done.returncode, 0)
                 self.assertRegex(done.stderr, message)
 
-    def test_a_misspelt_key_of_the_configuration_is_refused(self):
-        """By the schema, if it knows the agent's settings (values_schema.py says when); else by the agent."""
-        values = {"config": {"agent": {"memoryy": "1GiB"}}}
-        with open(os.path.join(CHART, "values.schema.json")) as f:
-            known = "properties" in json.load(f)["properties"]["config"]
-        done = helm_template(values, self.folder)
-        self.assertEqual(done.returncode == 0, not known, done.stderr)
-        if not known:
-            path = os.path.join(self.folder, "agent.yaml")
-            with open(path, "w") as f:
-                f.write(Objects(done.stdout).config())
-            done = self.run_agent("check-config", path)
-        self.assertRegex(done.stdout + done.stderr, "memoryy")
-
     def test_a_change_of_the_configuration_restarts_nothing(self):
         before = self.render({})
         after = self.render({"config": {"agent": {"memory": "512MiB"}}})
@@ -241,6 +226,10 @@ class Chart(harness.Case):
         self.assertEqual(pod["containers"][0]["image"], "strata-agent@sha256:" + "0" * 64)
         annotations = agent({"selfMetrics": {"annotations": False}})["spec"]["template"]["metadata"]["annotations"]
         self.assertNotIn("prometheus.io/scrape", annotations)
+        values = {"podSecurityContext": {"runAsUser": 1000650000, "runAsGroup": 1000650001},
+                  "spool": {"enabled": True, "hostPath": {"setOwner": True}}}
+        command = agent(values)["spec"]["template"]["spec"]["initContainers"][0]["command"]
+        self.assertEqual(command[1], "1000650000:1000650001")
         claim = agent(MATRIX["spool on a claim that is there"][0])
         self.assertEqual(claim["spec"]["strategy"], {"type": "Recreate"})
         self.assertIn({"name": "spool", "persistentVolumeClaim": {"claimName": "disk"}},
@@ -314,8 +303,7 @@ class Schema(harness.Case):
         """On an agent that prints a schema with definitions of its own."""
         agent = os.path.join(self.folder, "agent")
         schema = {"$schema": "x", "type": "object", "required": ["pools"],
-                  "properties": {"pools": {"$ref": "#/definitions/pool"},
-                                 "sources": {"items": {"properties": {"kubernetes": {}}}}},
+                  "properties": {"pools": {"$ref": "#/definitions/pool"}},
                   "definitions": {"pool": {"properties": {"self": {"$ref": "#"}}}}}
         with open(agent, "w") as f:
             f.write("#!/bin/sh\ntest \"$*\" = 'settings --schema' && cat <<'E'\n" + json.dumps(schema) + "\nE\n")
@@ -328,8 +316,7 @@ class Schema(harness.Case):
         with open(os.path.join(root, "charts", "strata", "values.schema.json")) as f:
             made = json.load(f)
         self.assertEqual(made["properties"]["config"],
-                         {"type": "object", "properties": {"pools": {"$ref": "#/definitions/config-pool"},
-                                                           "sources": schema["properties"]["sources"]}})
+                         {"type": "object", "properties": {"pools": {"$ref": "#/definitions/config-pool"}}})
         self.assertEqual(made["definitions"]["config-pool"],
                          {"properties": {"self": {"$ref": "#/properties/config"}}})
         self.assertEqual(subprocess.run([script, agent, "--check"]).returncode, 0)

@@ -74,7 +74,7 @@ http:
 {{- end -}}
 
 {{/* The list of sources: those of the values or what suits the kind, with .Values.namespaces where a source
-has none, and the kubelet. */}}
+has none, and the kubelet.  A kubernetes source of the list always has a role. */}}
 {{- define "strata.sources" -}}
 {{- if not .Values.config.pools -}}
 {{- fail "config.pools needs a pool: the chart's sources go there" -}}
@@ -90,8 +90,9 @@ has none, and the kubelet. */}}
 {{- end -}}
 {{- $namespaces := .Values.namespaces -}}
 {{- range $sources -}}
-{{- if and $namespaces (hasKey . "kubernetes") -}}
-{{- if not (dig "namespaces" (list) .kubernetes) -}}
+{{- if hasKey . "kubernetes" -}}
+{{- $_ := set . "kubernetes" (merge (default dict .kubernetes) (dict "role" "pod")) -}}
+{{- if and $namespaces (not .kubernetes.namespaces) -}}
 {{- $_ := set .kubernetes "namespaces" $namespaces -}}
 {{- end -}}
 {{- end -}}
@@ -131,9 +132,8 @@ has none, and the kubelet. */}}
 {{- $daemon := eq .Values.kind "DaemonSet" -}}
 {{- range include "strata.sources" . | fromYamlArray -}}
 {{- with .kubernetes -}}
-{{- $role := default "pod" .role -}}
-{{- if and $daemon (ne $role "service") (not .node) -}}
-{{- fail (printf "a kubernetes source of role %s has no node: on every node an agent would scrape the whole cluster. Write node: \"${NODE_NAME}\", or kind: Deployment" $role) -}}
+{{- if and $daemon (ne .role "service") (not .node) -}}
+{{- fail (printf "a kubernetes source of role %s has no node: on every node an agent would scrape the whole cluster. Write node: \"${NODE_NAME}\", or kind: Deployment" .role) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
@@ -142,6 +142,9 @@ has none, and the kubelet. */}}
 {{- end -}}
 {{- if and .Values.kubelet.enabled (not $daemon) -}}
 {{- fail "kubelet.enabled goes with kind: DaemonSet: each agent asks the kubelet of its own node" -}}
+{{- end -}}
+{{- if and .Values.spool.enabled .Values.spool.hostPath.setOwner (not .Values.podSecurityContext.runAsUser) -}}
+{{- fail "spool.hostPath.setOwner needs podSecurityContext.runAsUser, the owner to be" -}}
 {{- end -}}
 {{- if and .Values.spool.enabled (eq .Values.spool.type "persistentVolumeClaim") -}}
 {{- if or $daemon (gt (int .Values.replicas) 1) -}}

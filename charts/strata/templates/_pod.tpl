@@ -44,7 +44,7 @@ spec:
     - name: spool-owner
       image: {{ include "strata.image" . }}
       imagePullPolicy: {{ .Values.image.pullPolicy }}
-      command: [chown, "{{ .Values.podSecurityContext.runAsUser }}:{{ .Values.podSecurityContext.runAsGroup }}", {{ .Values.spool.mountPath | quote }}]
+      command: [chown, "{{ .Values.podSecurityContext.runAsUser | int64 }}:{{ .Values.podSecurityContext.runAsGroup | int64 }}", {{ .Values.spool.mountPath | quote }}]
       securityContext:
         runAsUser: 0
         runAsNonRoot: false

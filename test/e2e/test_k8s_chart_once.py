@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: Apache-2.0
+"""test_k8s_chart_once.py - the chart, installed into a real API server whose nodes kwok plays."""
+import json, os
+
+import cluster
+import manifests
+import test_chart_once as chart
+
+RESTRICTED = {"pod-security.kubernetes.io/enforce": "restricted"}
+
+
+class Installed(cluster.Case):
+    options = {"controllers": True, "kwok": "10.244.0.0/16"}
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.nodes = cls.cluster.nodes(3, {"kubernetes.io/os": "linux"})
+        cls.cluster.patch("nodes", None, cls.nodes[2],
+                          {"spec": {"taints": [{"key": "gpu", "effect": "NoSchedule"}]}})
+
+    def setUp(self):
+        super().setUp()
+        self.cluster.patch("namespaces", None, self.namespace, {"metadata": {"labels": RESTRICTED}})
+        self.releases = []
+        self.addCleanup(self.uninstall)
+
+    def uninstall(self):
+        for release in self.releases:
+            self.cluster.helm("uninstall", release, "-n", self.namespace)
+
+    def install(self, values, release="strata"):
+        path = os.path.join(self.folder, "values.json")
+        with open(path, "w") as f:
+            json.dump(values, f)
+        out = self.cluster.helm("upgrade", "--install", release, manifests.CHART, "-n", self.namespace,
+                                "-f", path)
+        if release not in self.releases:
+            self.releases.append(release)
+        return out
+
+    def pods(self, component="agent"):
+        """{node: uid} of the pods that run."""
+        pods = self.cluster.list("pods", self.namespace,
+                                 labelSelector=f"app.kubernetes.io/component={component}")
+        items = pods["items"] if isinstance(pods, dict) else pods
+        return {p["spec"].get("nodeName"): p["metadata"]["uid"] for p in items
+                if p["status"]["phase"] == "Running" and "deletionTimestamp" not in p["metadata"]}
+
+    def may(self, account, verb, resource, name="", namespace="", group=""):
+        resource, _, sub = resource.partition("/")
+        return self.cluster.create("subjectaccessreviews", None, {"spec": {
+            "user": f"system:serviceaccount:{self.namespace}:{account}",
+            "resourceAttributes": {"verb": verb, "group": group, "resource": resource, "name": name,
+                                   "subresource": sub, "namespace": namespace}}})["status"]["allowed"]
+
+    def test_an_agent_on_each_node_and_a_queue(self):
+        """In a namespace that takes no pod with more rights than it needs."""
+        notes = self.install({"nats": {"enabled": True}})
+        self.assertIn("nats://strata-nats:4222 sub", notes)
+        self.wait_for(lambda: len(self.pods()) == 3, 60, "an agent on each node")
+        self.assertEqual(set(self.pods()), set(self.nodes))
+        self.wait_for(lambda: self.pods("queue"), 60, "the queue runs")
+
+    def test_a_changed_configuration_reaches_the_configmap_and_restarts_no_pod(self):
+        self.install({})
+        self.wait_for(lambda: len(self.pods()) == 3, 60, "an agent on each node")
+        before = self.pods()
+        self.install({"config": {"agent": {"memory": "512MiB"}}})
+        config = self.cluster.get("configmaps", self.namespace, "strata")["data"]["agent.yaml"]
+        self.assertIn("memory: 512MiB", config)
+        daemon_set = self.cluster.get("daemonsets", self.namespace, "strata")
+        self.assertEqual(daemon_set["metadata"]["generation"], 1)
+        self.assertEqual(self.pods(), before)
+        self.install({"extraEnv": [{"name": "A", "value": "b"}]})
+        self.wait_for(lambda: len(self.pods()) == 3 and not set(before.values()) & set(self.pods().values()),
+                      60, "other values of the pod make it anew")
+
+    def test_the_rights_are_those_of_the_values(self):
+        self.install({})
+        for verb in ("get", "list", "watch"):
+            self.assertTrue(self.may("strata", verb, "pods"), verb)
+        for verb, resource in (("get", "nodes/metrics"), ("list", "services"), ("get", "secrets"),
+                               ("list", "configmaps"), ("delete", "pods"), ("get", "nodes/proxy")):
+            self.assertFalse(self.may("strata", verb, resource, namespace=self.namespace), resource)
+        self.install({"kubelet": {"enabled": True}, "namespaces": [self.namespace]})
+        self.assertFalse(self.may("strata", "list", "pods"))
+        self.assertTrue(self.may("strata", "list", "pods", namespace=self.namespace))
+        self.assertTrue(self.may("strata", "get", "nodes/metrics"))
+
+    def test_one_lease_and_no_other(self):
+        self.install({"kind": "Deployment", "replicas": 2}, release="strata-services")
+
+        def lease(verb, name=""):
+            return self.may("strata-services", verb, "leases", name, self.namespace, "coordination.k8s.io")
+        self.assertTrue(all(lease(v, "strata-services") for v in ("get", "list", "watch", "update")))
+        self.assertTrue(lease("create"))
+        self.assertFalse(any(lease(v, "other") for v in ("get", "list", "watch", "update")))
+        self.assertFalse(lease("delete", "strata-services") or lease("list"))
+        self.assertTrue(self.may("strata-services", "watch", "services"))
+        self.assertFalse(self.may("strata-services", "watch", "pods"))
+
+    def test_the_server_takes_all_that_the_values_make(self):
+        """helm lint does not see a misspelt field; the server, asked to be strict, does."""
+        for namespace in ("strata", "shop", "bank", "locks"):
+            self.cluster.namespace(namespace)
+        for name, (values, _, _) in chart.MATRIX.items():
+            with self.subTest(name):
+                done = manifests.helm_template(values, self.folder, name="x")
+                self.assertEqual(done.returncode, 0, done.stderr)
+                objects = [o for o in manifests.Objects(done.stdout).all if o["kind"] != "ServiceMonitor"]
+                text = json.dumps({"apiVersion": "v1", "kind": "List", "items": objects})
+                out = self.cluster.kubectl("apply", "--dry-run=server", "--validate=strict", "-f", "-",
+                                           text=text)
+                self.assertEqual(len(out.splitlines()), len(objects))
+
+
+if __name__ == "__main__":
+    cluster.main(needs=["helm"])
