@@ -64,9 +64,10 @@ struct encoder_ops {
     enum status (*begin)(const void *self, struct message *m);
     enum status (*end)(const void *self, struct message *m);
 
-    /* Writes what is the same for every sample of s, or what makes it quick to write; the
-     * key (series.h) need not be in it once more.  Depends on self, and on name, labels, kind, help and unit of s only, for it is called once per series
-     * and lane, and again only when kind, help or unit have changed. */
+    /* Writes what is the same for every sample of s, or what makes it quick to write: the
+     * key (series.h) need not be in it once more.  Depends on self, and on name, labels,
+     * kind, help and unit of s only, for it is called once per series and lane, and again
+     * only when kind, help or unit have changed. */
     enum status (*constant)(const void *self, const struct series *s, struct buf *out);
 
     /* Writes one sample; constant is what the function above wrote for its series,

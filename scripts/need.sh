@@ -15,11 +15,14 @@ declare -A packages=(
     [test]="openssl clang python3-jsonschema python3-yaml"
     [lint]="clang clang-format clang-tidy shellcheck"
     [fuzz]="clang libclang-rt-14-dev llvm"
+    [cluster]="openssl iproute2"
+    [go]="python3-venv"
 )
 declare -A servers=( # program:package
     [run]="prometheus-node-exporter:prometheus-node-exporter nats-server:nats-server"
     [test]="prometheus-node-exporter:prometheus-node-exporter nats-server:nats-server
             promtool:prometheus"
+    [cluster]="etcd:etcd-server"
 )
 
 update() {

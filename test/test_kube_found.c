@@ -355,11 +355,30 @@ TEST(ready_endpoints_of_a_slice_are_found)
     CHECK(s != NULL && e != NULL);
     kube_found_slice(&c, s, e, (struct kube_found_sink){add_line, &l});
     CHECK_STR(l.text.data,
-              "shop/web/web-1:8080/metrics 10.1.0.1:8080 service=web pod=web-1 node=n7 "
+              "shop/web-x/web-1:8080/metrics 10.1.0.1:8080 service=web pod=web-1 node=n7 "
               "__meta_kubernetes_endpoint_node_name=n7\n"
-              "shop/web/10.1.0.2:8080/metrics 10.1.0.2:8080 service=web\n"
-              "shop/web/10.1.0.3 ! the endpoint is not ready\n"
-              "shop/web/ ! the endpoint has no address\n");
+              "shop/web-x/10.1.0.2:8080/metrics 10.1.0.2:8080 service=web\n"
+              "shop/web-x/10.1.0.3 ! the endpoint is not ready\n"
+              "shop/web-x/ ! the endpoint has no address\n");
+    kube_object_free(s);
+    kube_object_free(e);
+    buf_done(&l.text);
+}
+
+TEST(a_service_of_both_families_is_scraped_by_its_first)
+{
+    static const char service[] =
+        "{'metadata':{'namespace':'shop','name':'web','uid':'s','annotations':{" SCRAPE
+        "}},'spec':{'ipFamilies':['IPv6','IPv4']}}";
+    struct lines l = {.text = BUF_INIT(1 << 16)};
+    struct kube_object *s = kube_read(KUBE_SERVICE, service);
+    struct kube_object *e =
+        kube_read(KUBE_SLICE,
+                  "{'metadata':{'namespace':'shop','name':'web-4','uid':'e'},'addressType':'IPv4',"
+                  "'ports':[{'port':80}],'endpoints':[{'addresses':['10.1.0.1']}]}");
+    CHECK(s != NULL && e != NULL);
+    kube_found_slice(&required, s, e, (struct kube_found_sink){add_line, &l});
+    CHECK_STR(l.text.data, "shop/web-4 ! the service's first family is IPv6\n");
     kube_object_free(s);
     kube_object_free(e);
     buf_done(&l.text);

@@ -70,6 +70,13 @@ enum status feed_add(struct feed *f, const char *url, const struct text_map *lab
     struct err why;
     AUTO_PTR(target) struct target *t = NULL;
     enum status s = source_target(f->env, url, labels, &t, &why);
+    if (s == OK && !t) { /* a rule drops it: no fault, and for people all the same */
+        feed_refuse(f, url, why.text);
+        f->refused--;
+        if (ret)
+            *ret = NULL;
+        return OK;
+    }
     if (s == OK)
         s = take(f, t, &why);
     if (s != OK) {

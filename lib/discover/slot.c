@@ -125,6 +125,7 @@ void slot_free(struct slot *s)
     if (s->self)
         s->ops->close(s->self);
     http_unref(s->env.http);
+    relabel_free(s->env.relabel);
     for (size_t i = 0; i < s->labels.len; i++) {
         mem_free(s->labels.items[i].name);
         mem_free(s->labels.items[i].value);
@@ -192,6 +193,8 @@ enum status slot_open(struct slot **ret, struct slot_home *home, const struct so
     snprintf(s->state.name, sizeof s->state.name, "%s", s->common.name);
     snprintf(s->state.pool, sizeof s->state.pool, "%s", s->common.pool);
     enum status r = http_new(&s->env.http, &s->common.http, err);
+    if (r == OK && s->common.relabel.len > 0)
+        r = relabel_new(&s->env.relabel, s->common.relabel.items, s->common.relabel.len, err);
     if (r == OK)
         r = s->ops->open(&s->self, conf->conf, &s->env, err);
     if (r == OK && (s->fd = s->ops->fd(s->self)) >= 0)

@@ -135,7 +135,7 @@ static void reserve(struct page *p)
 {
     if (p->series.len <= p->cap)
         return;
-    p->cap = p->cap ? p->cap + p->cap / 4 : 64;
+    p->cap = p->cap ? p->cap + p->cap / 8 : 64;
     p->now.items = mem_realloc(p->now.items, p->cap * sizeof *p->now.items);
     p->before.items = mem_realloc(p->before.items, p->cap * sizeof *p->before.items);
 }
@@ -228,6 +228,8 @@ static bool read_known(struct reader *r)
         return false;
     struct series *s = p->before.items[r->expected];
     const char *start = r->text.at;
+    if (r->expected_end - r->expected > SERIES_AHEAD)
+        series_prefetch(p->before.items[r->expected + SERIES_AHEAD]);
     if (s->prefix_len == 0 || s->prefix_len >= (size_t)(r->text.end - start) ||
         s->scrape == p->scrape || hash_bytes(start, s->prefix_len) != s->prefix_hash)
         return false;

@@ -233,8 +233,9 @@ class Case(unittest.TestCase):
         return account
 
 
-def main(needs=()):
-    missing = [n for n in needs if shutil.which(n) is None]
+def main(needs=(), missing=()):
+    """needs: programs; missing: what else is known to be missing."""
+    missing = [*missing, *(n for n in needs if shutil.which(n) is None)]
     missing += [n for n in (AGENT, TARGETS) if not os.access(n, os.X_OK)]
     if missing:
         print("skipped, for this is missing:", ", ".join(m or "(STRATA_AGENT)" for m in missing))

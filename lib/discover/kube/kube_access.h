@@ -24,18 +24,23 @@ extern const struct setting kube_access_settings[]; /* of struct kube_access_con
 struct kube_exec {
     char *api_version;
     char **argv; /* ended by NULL */
-    char **envp; /* of the process, with those of the plugin; ended by NULL */
+    char **
+        envp; /* of the process, with those of the plugin and KUBERNETES_EXEC_INFO; ended by NULL */
+    char *hint; /* what to do when there is no such program; "" */
 };
 
 struct kube_access {
-    char *server;           /* https://host:port, perhaps with a path, without a / at its end */
-    char *ns;               /* of the pod, or of the context; "": not known */
-    struct http_conf http;  /* credentials and TLS; proxies off */
+    char *server;          /* https://host:port, perhaps with a path, without a / at its end */
+    char *ns;              /* of the pod, or of the context; "": not known */
+    struct http_conf http; /* credentials and TLS; proxies off */
+    char *ca, *cert, *key; /* PEM as text, instead of the files of http.tls; NULL: none */
+    char *trust;           /* where the authorities are set, for who reads that there is no trust */
     struct kube_exec *exec; /* NULL: none */
     char *identity;         /* two accesses of equal identity are the same; holds no secret */
 };
 
-/* Reads files, so not for a loop that must not wait; connects to nothing.
+/* Reads files, so not for a loop that must not wait; connects to nothing.  A user's static
+ * token goes before an exec plugin, as with kubectl; a tokenFile before a token, text before a file.
  *   ERR_INVALID   a file that is no kubeconfig (more than 1 MiB, bad YAML or base64), a context, cluster or
  *                 user that it does not have, what we cannot do (auth-provider, a proxy-url, impersonation):
  *                 *err names the file and the thing

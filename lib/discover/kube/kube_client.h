@@ -24,7 +24,8 @@ struct kube_answer {
      * ERR_TIMEOUT timeout or quiet has passed
      * ERR_AGAIN   429, or any status with Retry-After
      * ERR_IO      no connection, cut off, 5xx
-     * ERR_INVALID other 4xx (404, 409, 410, 422), TLS that is not trusted
+     * ERR_INVALID other 4xx (404, 409, 410, 422), 3xx, TLS that is not trusted
+     * ERR_LIMIT   2xx, with more than KUBE_BODY_MAX bytes for a call without bytes
      * or what bytes returned */
     enum status status;
     int code;               /* of HTTP; 0: none came */
@@ -53,7 +54,7 @@ struct kube_request {
     void *of;
 };
 
-/* access outlives the client.  ERR_IO: no descriptors left. */
+/* access outlives the client; net_init has been called (curl_loop.h).  ERR_IO: no descriptors left. */
 enum status kube_client_new(struct kube_client **ret, const struct kube_access *access,
                             struct err *err) NODISCARD;
 /* Cancels all calls, without done; ends a plugin that runs. */

@@ -29,6 +29,7 @@ struct look {
     struct menu menu;
     const char *base;    /* id of all that is found, without port and path */
     const char *address; /* without port */
+    bool unasked;
     const char *ids[KUBE_FOUND_PORTS + KUBE_PORTS_MAX]; /* told with that base */
     size_t ids_len;
 };
@@ -59,6 +60,7 @@ static void refuse(struct look *k, const char *id, const char *why)
 {
     k->sink.found(k->sink.of, &(struct kube_found){.id = id,
                                                    .refused = why,
+                                                   .unasked = k->unasked,
                                                    .labels = k->labels.all,
                                                    .labels_len = k->labels.len});
 }
@@ -67,13 +69,13 @@ static void refuse(struct look *k, const char *id, const char *why)
 static const char *unwanted(struct look *k)
 {
     const char *scrape = k->ask.scrape, *prefix = k->conf->prefix;
-    if (!scrape)
-        return k->conf->annotations == KUBE_ANNOTATIONS_OPTIONAL
-                   ? NULL
-                   : kube_labels_text(&k->labels, "no annotation %s/scrape", prefix);
-    if (strcasecmp(scrape, "true") == 0)
+    bool optional = k->conf->annotations == KUBE_ANNOTATIONS_OPTIONAL;
+    if (scrape ? strcasecmp(scrape, "true") == 0 : optional)
         return NULL;
-    if (strcasecmp(scrape, "false") == 0)
+    k->unasked = !scrape || strcasecmp(scrape, "false") == 0;
+    if (!scrape)
+        return kube_labels_text(&k->labels, "no annotation %s/scrape", prefix);
+    if (k->unasked)
         return kube_labels_text(&k->labels, "annotation %s/scrape is false", prefix);
     return kube_labels_text(&k->labels, "annotation %s/scrape: '%.*s' is neither true nor false",
                             prefix, NAME_SHOWN, scrape);
@@ -536,12 +538,11 @@ void kube_found_selected(const struct kube_found_conf *c, const struct kube_obje
     kube_labels_done(&k.labels);
 }
 
-static void tell_endpoint(struct look *k, const struct kube_object *service,
-                          const struct kube_endpoint *e)
+static void tell_endpoint(struct look *k, const struct kube_endpoint *e)
 {
     size_t mark = kube_labels_mark(&k->labels);
     bool pod = strcmp(e->target_kind, "Pod") == 0;
-    k->base = kube_labels_text(&k->labels, "%s/%s/%s", service->ns, service->name,
+    k->base = kube_labels_text(&k->labels, "%s/%s/%s", k->ports_of->ns, k->ports_of->name,
                                pod ? e->target_name : e->address);
     k->address = e->address;
     if (pod)
@@ -559,13 +560,24 @@ static void tell_endpoint(struct look *k, const struct kube_object *service,
     kube_labels_back(&k->labels, mark);
 }
 
+/* A service of both families has slices of both, with the same pods in them. */
+static const char *other_family(struct look *k, const struct kube_object *service,
+                                const struct kube_object *slice)
+{
+    bool ip = strcmp(slice->address_type, "IPv4") == 0 || strcmp(slice->address_type, "IPv6") == 0;
+    if (!ip || !service->family[0] || strcmp(service->family, slice->address_type) == 0)
+        return NULL;
+    return kube_labels_text(&k->labels, "the service's first family is %s", service->family);
+}
+
 void kube_found_slice(const struct kube_found_conf *c, const struct kube_object *service,
                       const struct kube_object *slice, struct kube_found_sink sink)
 {
     struct look k = look_at(c, service, sink);
-    k.base = kube_labels_text(&k.labels, "%s/%s", service->ns, service->name);
+    k.base = kube_labels_text(&k.labels, "%s/%s", slice->ns, slice->name);
     kube_labels_add(&k.labels, "service", service->name);
     const char *why = unwanted(&k);
+    why = why ? why : other_family(&k, service, slice);
     if (why) {
         refuse(&k, k.base, why);
     } else {
@@ -575,7 +587,7 @@ void kube_found_slice(const struct kube_found_conf *c, const struct kube_object 
         add_object(&k, service);
         fill_own_menu(&k, slice, "the EndpointSlice", true);
         for (uint32_t i = 0; i < slice->endpoints_len; i++)
-            tell_endpoint(&k, service, &slice->endpoints[i]);
+            tell_endpoint(&k, &slice->endpoints[i]);
     }
     kube_labels_done(&k.labels);
 }

@@ -38,9 +38,11 @@ struct kube_found_conf {
 enum { KUBE_FOUND_PORTS = 64 /* of one object by its annotations; those above are refused */ };
 
 struct kube_found {
-    const char *id;      /* "namespace/pod/container:port/path", "namespace/service:port/path": one
-                            for each thing found at an object, the same at each look */
+    const char *id;      /* "namespace/pod/container:port/path", "namespace/service:port/path",
+                            "namespace/slice/pod:port/path": the same at each look, and no other
+                            thing found by the same role has it */
     const char *refused; /* why it is no target; NULL: it is one */
+    bool unasked;        /* refused only because no annotation asks for it */
     const struct label *labels; /* no name twice; value never NULL, may be "" */
     size_t labels_len;
 };

@@ -325,6 +325,8 @@ static void read_service(struct packer *p, struct kube_object *o, const cJSON *j
     const cJSON *spec = at(json, "spec");
     o->type = pack_at(p, spec, "type");
     o->cluster_ip = pack_at(p, spec, "clusterIP");
+    const cJSON *family = first(at(spec, "ipFamilies"));
+    o->family = cJSON_IsString(family) ? pack(p, family->valuestring) : "";
     o->selector = read_labels(p, at(spec, "selector"), TEXT_MAX, &o->selector_len);
     read_ports(p, o, at(spec, "ports"));
 }
@@ -380,6 +382,7 @@ static void read_object(struct packer *p, struct kube_object *o, enum kube_kind 
                               .ips = {"", ""},
                               .type = "",
                               .cluster_ip = "",
+                              .family = "",
                               .service = "",
                               .address_type = ""};
     read_meta(p, o, json);

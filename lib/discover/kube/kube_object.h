@@ -67,6 +67,7 @@ struct kube_object {
 
     /* a service */
     const char *type, *cluster_ip; /* "None": headless; "" */
+    const char *family;            /* the first of its ipFamilies: IPv4, IPv6; "" */
     const struct label *selector;  /* sorted by name */
     uint32_t selector_len;
 

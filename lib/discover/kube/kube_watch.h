@@ -6,23 +6,27 @@
  *        ▲                                               │ 410, or the server lost its history
  *        └───────────────── relist, after a while ◄──────┘
  *
- * Which list: streaming where the server has it (tried first; a server that refuses it by 400,
- * 422 or an ERROR event is not asked again).  Else, with a field selector that picks a node, one list at
- * resourceVersion=0 without limit: pages would bypass the server's cache.  Else pages of 500; a 410
- * on a page goes on with the token that came with it, or starts anew.
+ * Which list: streaming where the server has it (tried first).  A server that refuses it (400, 422, an
+ * ERROR event, a bookmark before the one that marks the end) is not asked for it again as long as
+ * the watch is; where it fails three times in a row, the next list is a plain one.  Else, with a
+ * field selector that picks a node, one list at resourceVersion=0 without limit: pages would bypass
+ * the server's cache.  Else pages of 500; a 410 on a page goes on with the token that came with it,
+ * or starts anew.  The watch then begins where the first page was; when even that has expired,
+ * lists are from then on without limit at resourceVersion=0, too.
  *
  * A watch asks for bookmarks and for timeoutSeconds between 5 and 10 minutes, at random; the version
- * of the last event or bookmark is where the next one begins.  No byte for longer than the
- * bookmarks' rhythm (about a minute; conf.quiet_ns) and the connection counts as dead.
+ * of the last event or bookmark is where the next one begins, at once, unless the server ended it
+ * within 5 s: that counts as a failure.  No byte for longer than the bookmarks' rhythm (about a
+ * minute; conf.quiet_ns) and the connection counts as dead.
  *
- * Failures back off from 200 ms to 30 s, doubled, each time a random value between half and the
- * whole; Retry-After of the server counts when it is longer.  When the server was away, or sent 410, the
- * first relist comes at a random moment of conf.spread_ns, for all other agents do the same.  What is known
- * stays known meanwhile.
+ * Failures back off, and what all agents see at once (the server away, 410) is spread over
+ * conf.spread_ns, as kube_pace.h says.  The very first start waits for nothing.  What is known stays
+ * known meanwhile.
  *
  * Said to the sink, in order: RESET when a full list begins (what was known stays until SYNCED), an
- * OBJECT or GONE each, SYNCED when the list is complete: what was not said since RESET is gone.
- * One thread; sink calls come from within kube_client_run and kube_watch_run.  */
+ * OBJECT or GONE each, SYNCED when the list is complete: what was not said since RESET is gone.  A list that
+ * breaks off is followed by another RESET.  One thread; sink calls come from within
+ * kube_client_run and kube_watch_run, and may not free the watch.  */
 #ifndef KUBE_WATCH_H
 #define KUBE_WATCH_H
 
@@ -53,12 +57,13 @@ struct kube_watch_sink {
 
 struct kube_watch_state {
     bool synced;      /* a full list has been seen, once */
-    bool streaming;   /* the server has streaming lists, as far as we know */
+    bool streaming;   /* the server has streaming lists, as far as is known */
     bool watching;    /* a watch is open now */
-    struct err fault; /* of the last attempt; OK: none.  "pods: forbidden: ..." */
-    uint64_t lists, watches, events, bookmarks, expired; /* expired: 410 */
-    uint64_t oversize, bad;                              /* objects left out */
-    int64_t heard_ns; /* when the last byte came: monotonic; 0: never */
+    struct err fault; /* of the last attempt; OK: none.  410 is none */
+    /* lists and watches: begun, a streaming list being a list; expired: 410 */
+    uint64_t lists, watches, events, bookmarks, expired;
+    uint64_t oversize, bad; /* objects left out */
+    int64_t heard_ns;       /* when the last byte came: monotonic; 0: never */
 };
 
 struct kube_watch;
