@@ -2,7 +2,7 @@
 /* kube_lease_world.h - an API server with one lease, the network before it, and agents with clocks of
  * their own, in time that only the test moves.
  *
- * Takes the place of kube_client.c and kube_watch.c.  Messages take from low_ns to high_ns, are lost in so many
+ * Takes the place of kube_client.c, kube_watch.c and kube_pace.c.  Messages take from low_ns to high_ns, are lost in so many
  * of 100 cases, and arrive even when the agent has given their call up.  An agent that is paused does
  * nothing, and finds what has arrived when it goes on; one that is dead does nothing ever. */
 #ifndef KUBE_LEASE_WORLD_H
@@ -10,6 +10,7 @@
 
 #include "clock.h"
 #include "kube_lease.h"
+#include "kube_pace.h"
 #include "kube_watch.h"
 #include "mem.h"
 #include "test.h"
@@ -300,6 +301,13 @@ static inline void run_server(struct world *w)
 
 /* The client. */
 
+static struct world *random_of; /* a seed tells all that happens */
+
+int64_t kube_pace_random(int64_t low, int64_t high)
+{
+    return between(random_of, low, high);
+}
+
 struct kube_call *kube_client_send(struct kube_client *c, const struct kube_request *request)
 {
     struct world *w = c->agent->world;
@@ -550,6 +558,7 @@ static inline void begin_world(struct world *w, uint64_t seed, size_t agents)
 {
     memset(w, 0, sizeof *w);
     w->seed = seed;
+    random_of = w;
     w->now_ns = 1000 * SEC_NS;
     w->version = 100;
     w->low_ns = MS_NS;
