@@ -320,13 +320,14 @@ struct kube_call *kube_client_send(struct kube_client *c, const struct kube_requ
     CHECK(request->timeout_ns > 0);
     c->agent->call = call;
     struct message *m = mem_alloc(sizeof *m);
-    *m = (struct message){.at_ns = arrival(w),
-                          .call = call->id,
-                          .agent = c->agent,
-                          .method = request->method,
-                          .path = mem_strdup(request->path),
-                          .body = mem_strndup(request->body.data, request->body.len),
-                          .next = w->messages};
+    *m = (struct message){
+        .at_ns = arrival(w),
+        .call = call->id,
+        .agent = c->agent,
+        .method = request->method,
+        .path = mem_strdup(request->path),
+        .body = mem_strndup(request->body.data ? request->body.data : "", request->body.len),
+        .next = w->messages};
     if (is_lost(w))
         free_message(m);
     else
