@@ -193,6 +193,22 @@ TEST(who_cannot_reach_the_server_counts_itself_out_before_another_may_have_it)
     end_world(w);
 }
 
+TEST(what_failed_is_forgotten_when_another_is_seen_to_hold_it)
+{
+    struct world *w = &world;
+    begin_held(w, 2);
+    w->down = true;
+    pass(w, 40 * SEC_NS);
+    CHECK_INT(kube_lease_fault(w->agents[0].lease)->status, ERR_TIMEOUT);
+    CHECK_INT(kube_lease_fault(w->agents[1].lease)->status, ERR_TIMEOUT);
+    w->down = false;
+    pass(w, 12 * SEC_NS);
+    CHECK(who_holds(w) != NULL);
+    CHECK_INT(kube_lease_fault(w->agents[0].lease)->status, OK);
+    CHECK_INT(kube_lease_fault(w->agents[1].lease)->status, OK);
+    end_world(w);
+}
+
 TEST(a_process_that_stood_still_does_not_hold_it_from_its_first_moment_on)
 {
     struct world *w = &world;

@@ -116,10 +116,11 @@ static void live(uint64_t seed)
     end_world(w);
 }
 
+/* LEASE_SEEDS=N tries so many in place of a few. */
 TEST(never_do_two_hold_it_and_somebody_soon_does_when_all_is_well)
 {
     const char *env = getenv("LEASE_SEEDS");
-    uint64_t seeds = env ? strtoull(env, NULL, 10) : 10;
+    uint64_t seeds = env ? strtoull(env, NULL, 10) : 5;
     for (uint64_t seed = 1; seed <= seeds; seed++) {
         fprintf(stderr, "%s%" PRIu64, seed == 1 ? "seed " : " ", seed);
         live(seed);

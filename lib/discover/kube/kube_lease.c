@@ -72,6 +72,12 @@ const struct err *kube_lease_fault(const struct kube_lease *l)
 
 /* What is seen. */
 
+static void well(struct kube_lease *l)
+{
+    l->failures = 0;
+    l->fault = (struct err){.status = OK};
+}
+
 /* now is what there is now; it moves. */
 static void see(struct kube_lease *l, struct kube_lease_object *now)
 {
@@ -85,6 +91,7 @@ static void see(struct kube_lease *l, struct kube_lease_object *now)
     if (*l->seen.holder) {
         l->take_ns += l->seen.lasts_ns ? l->seen.lasts_ns : l->duration_ns;
         l->conflicts = 0;
+        well(l); /* the server is there, and there is nothing to ask of it */
     }
     l->take_ns += kube_pace_random(0, TAKE_NS);
 }
@@ -175,12 +182,6 @@ static bool read_answer(struct kube_lease *l, const struct kube_answer *answer, 
     else
         failed(l, &bad);
     return s == OK;
-}
-
-static void well(struct kube_lease *l)
-{
-    l->failures = 0;
-    l->fault = (struct err){.status = OK};
 }
 
 static void was_read(struct kube_lease *l, const struct kube_answer *answer)
