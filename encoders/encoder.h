@@ -2,7 +2,7 @@
 /* encoder.h - what an encoder is.
  *
  * An encoder turns samples into the bytes of one message.  Most bytes of a sample
- * are the same in every scrape; an encoder writes these once per series, and
+ * are the same in every scrape; an encoder works these out once per series, and
  * later only puts value and time to them.  To add one: write encoders/NAME.c
  * defining `const struct encoder_ops encoder_NAME`, and add ENCODER(NAME) to the
  * list in encoders.h.  Bounds, caching, marks and undoing are encoders.c's work: an
@@ -64,13 +64,14 @@ struct encoder_ops {
     enum status (*begin)(const void *self, struct message *m);
     enum status (*end)(const void *self, struct message *m);
 
-    /* Writes what is the same for every sample of s.  Depends on self, and on
-     * name, labels, kind, help and unit of s only, for it is called once per series
-     * and lane, and again only when kind, help or unit have changed. */
+    /* Writes what is the same for every sample of s, or what makes it quick to write: the
+     * key (series.h) need not be in it once more.  Depends on self, and on name, labels,
+     * kind, help and unit of s only, for it is called once per series and lane, and again
+     * only when kind, help or unit have changed. */
     enum status (*constant)(const void *self, const struct series *s, struct buf *out);
 
     /* Writes one sample; constant is what the function above wrote for its series,
-     * in whole or in parts, wherever the format wants it.
+     * in whole or in parts, wherever the format wants it; its memory is aligned.
      *   OK           written
      *   ERR_LIMIT    does not fit (a status of buf.h handed on)
      *   ERR_INVALID  the format cannot say it (NaN in statsd): skipped
@@ -78,10 +79,10 @@ struct encoder_ops {
     enum status (*append)(const void *self, struct message *m, const struct sample *s,
                           struct span constant) NODISCARD;
 
-    /* Writes that a series has ended, missed at ts_ms; the rest as append.  NULL: the
+    /* Writes that s has ended, missed at ts_ms; the rest as append.  NULL: the
      * format has no word for it, such records are skipped as unsayable. */
-    enum status (*append_ended)(const void *self, struct message *m, int64_t ts_ms,
-                                struct span constant) NODISCARD;
+    enum status (*append_ended)(const void *self, struct message *m, const struct series *s,
+                                int64_t ts_ms, struct span constant) NODISCARD;
 
     /* Turns a whole message, from begin to end, into its final bytes (snappy, gzip, a
      * table of symbols), written to out, which is empty.  It always fits, for in is

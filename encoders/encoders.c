@@ -91,7 +91,7 @@ static enum status append_end(struct run *r, struct series *s)
         return ERR_INVALID;
     enum status status = find_part(e, s, r->message.out, &part);
     if (status == OK)
-        status = e->ops->append_ended(e->self, &r->message, r->batch->scraped_ms, part);
+        status = e->ops->append_ended(e->self, &r->message, s, r->batch->scraped_ms, part);
     return status;
 }
 
@@ -121,6 +121,8 @@ static void append_all(struct run *r, size_t *from)
     size_t max = r->max_samples;
     for (; *from < b->len && m->samples < max; ++*from) {
         size_t offset = m->out->len;
+        if (b->len - *from > SERIES_AHEAD)
+            series_prefetch_key(b->samples[*from + SERIES_AHEAD].series);
         enum status status = append_sample(r, &b->samples[*from]);
         if (status == OK)
             keep(r, offset);

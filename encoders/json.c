@@ -9,9 +9,9 @@
  * -Inf, which JSON cannot say, are these words as strings.  Of a series that has ended:
  * "ended":true in place of the value, and the time that missed it.
  *
- * The constant part is the head, up to the time; few series have anything behind the value,
- * so such a tail stands in front of the head, behind a NUL, with which no head begins, and
- * its length.  */
+ * The constant part is the head, up to the time, and the tail behind the value.  Of a head
+ * whose texts need no escape only their lengths are kept: the texts stand in the series already.
+ * A scrape reads half the memory for it, at the price of some nanoseconds.  */
 #include "encoder.h"
 #include "mem.h"
 
@@ -24,10 +24,14 @@ struct json_conf {
     bool help;
 };
 
+#define TYPE_ROOM 40
+
 struct json {
     enum json_mode mode;
     bool array; /* mode is JSON_ARRAY */
     bool help;
+    char types[SERIES_KINDS][TYPE_ROOM]; /* of a head, what stands between name and tags */
+    uint8_t types_len[SERIES_KINDS];
 };
 
 static const char *const modes[] = {"ndjson", "array", "single", NULL};
@@ -47,6 +51,10 @@ static enum status json_open(void **ret_self, const void *conf, struct err *err)
     self->mode = (enum json_mode)c->mode;
     self->array = c->mode == JSON_ARRAY;
     self->help = c->help;
+    for (unsigned i = 0; i < SERIES_KINDS; i++)
+        self->types_len[i] =
+            (uint8_t)snprintf(self->types[i], TYPE_ROOM, "\",\"type\":\"%s\",\"tags\":{",
+                              series_kind_name((enum series_kind)i));
     *ret_self = self;
     return OK;
 }
@@ -137,17 +145,21 @@ static enum status add_tags(struct buf *out, const struct series *s)
     return r;
 }
 
-/* All up to the time. */
-static enum status add_head(struct buf *out, const struct series *s)
+#define HEAD_START "{\"name\":\""
+#define HEAD_END   "},\"timestamp\":\""
+#define LEN(text)  (sizeof text - 1)
+
+static enum status add_head(const struct json *j, struct buf *out, const struct series *s)
 {
-    enum status r = buf_puts(out, "{\"name\":");
+    enum series_kind kind = s->family->kind;
+    enum status r = buf_add(out, HEAD_START, LEN(HEAD_START) - 1);
     if (r == OK)
         r = add_string(out, series_name(s));
     if (r == OK)
-        r = buf_cat(out, ",\"type\":\"", series_kind_name(s->family->kind), "\",\"tags\":{", NULL);
+        r = buf_add(out, j->types[kind] + 1, j->types_len[kind] - (size_t)1);
     if (r == OK)
         r = add_tags(out, s);
-    return r == OK ? buf_puts(out, "},\"timestamp\":\"") : r;
+    return r == OK ? buf_puts(out, HEAD_END) : r;
 }
 
 /* ,"name":"text" - nothing without text. */
@@ -159,53 +171,98 @@ static enum status add_member(struct buf *out, const char *name, const char *tex
     return r == OK ? add_string(out, text) : r;
 }
 
-#define TAIL_MARK (1 + sizeof(uint32_t)) /* NUL and length */
+/* A constant part. */
+struct constant {
+    uint32_t head_len; /* when written */
+    uint8_t kind;
+    uint8_t texts;  /* in lens: of the key; 0: the head stands there instead */
+    uint8_t lens[]; /* the tail is behind them */
+};
+#define CONSTANT_ROOM offsetof(struct constant, lens)
 
-static enum status add_tail(struct buf *out, const char *unit, const char *help)
+/* False: some text needs an escape or is long, or they are many. */
+static bool measure(const struct json *j, const struct series *s, struct constant *c,
+                    uint8_t lens[UINT8_MAX])
+{
+    struct span key = series_key(s);
+    size_t n = 0, len;
+    for (const char *text = key.data; text < key.data + key.len; text += len + 1) {
+        len = count_plain(text);
+        if (text[len] || len > UINT8_MAX || n == UINT8_MAX)
+            return false;
+        lens[n++] = (uint8_t)len;
+    }
+    size_t labels = n / 2, quotes = 5 * labels + (labels ? labels - 1 : 0);
+    c->texts = (uint8_t)n;
+    c->head_len = (uint32_t)(LEN(HEAD_START) + j->types_len[c->kind] + (key.len - n) + quotes +
+                             LEN(HEAD_END));
+    return true;
+}
+
+static enum status keep_head(const struct json *j, const struct series *s, struct buf *out)
 {
     size_t start = out->len;
-    enum status r = buf_add(out, "\0....", TAIL_MARK);
+    struct constant c = {.kind = (uint8_t)s->family->kind};
+    uint8_t lens[UINT8_MAX];
+    bool measured = measure(j, s, &c, lens);
+    enum status r = buf_add(out, &c, CONSTANT_ROOM);
     if (r == OK)
-        r = add_member(out, "unit", unit);
-    if (r == OK)
-        r = add_member(out, "help", help);
-    if (r != OK)
+        r = measured ? buf_add(out, lens, c.texts) : add_head(j, out, s);
+    if (r != OK || measured)
         return r;
-    uint32_t len = (uint32_t)(out->len - start - TAIL_MARK);
-    memcpy(out->data + start + 1, &len, sizeof len);
+    c.head_len = (uint32_t)(out->len - start - CONSTANT_ROOM);
+    memcpy(out->data + start, &c, CONSTANT_ROOM);
     return OK;
 }
 
 static enum status json_constant(const void *self, const struct series *s, struct buf *out)
 {
     const struct json *j = self;
-    const char *unit = s->family->unit, *help = j->help ? s->family->help : NULL;
-    enum status r = unit || help ? add_tail(out, unit, help) : OK;
-    return r == OK ? add_head(out, s) : r;
+    enum status r = keep_head(j, s, out);
+    if (r == OK)
+        r = add_member(out, "unit", s->family->unit);
+    return r == OK && j->help ? add_member(out, "help", s->family->help) : r;
 }
 
-static bool has_tail(struct span constant)
+/* In one go where so much may be read; what is written too much is written over, for a record
+ * goes on for more than that behind its head's last text.  memmove: of a memcpy of at most 255
+ * bytes gcc makes an instruction that is slow for few. */
+static inline char *put_text(char *p, const char *text, size_t len, const char *end)
 {
-    return constant.data[0] == '\0';
+    if (len <= 32 && end - text >= 32)
+        memcpy(p, text, 32);
+    else
+        memmove(p, text, len);
+    return p + len;
 }
 
-/* Cuts the tail off, and from *constant all but the head. */
-static struct span cut_tail(struct span *constant)
+static inline char *put_head(char *p, const struct json *j, const struct series *s,
+                             const struct constant *c)
 {
-    uint32_t len;
-    memcpy(&len, constant->data + 1, sizeof len);
-    struct span tail = {constant->data + TAIL_MARK, len};
-    constant->data += TAIL_MARK + len;
-    constant->len -= TAIL_MARK + len;
-    return tail;
+    struct span key = series_key(s);
+    const char *text = key.data, *end = text + key.len;
+    p = put_text(put(p, HEAD_START, LEN(HEAD_START)), text, c->lens[0], end);
+    memcpy(p, j->types[c->kind], TYPE_ROOM);
+    p += j->types_len[c->kind];
+    for (size_t i = 1; i < c->texts; i += 2) {
+        text += c->lens[i - 1] + 1;
+        *p++ = '"';
+        p = put_text(p, text, c->lens[i], end);
+        p = put(p, "\":\"", 3);
+        text += c->lens[i] + 1;
+        p = put_text(p, text, c->lens[i + 1], end);
+        p = put(p, "\",", 2);
+    }
+    return put(p - (c->texts > 1), HEAD_END, LEN(HEAD_END));
 }
 
-#define TEXT(s) ((struct span){s, sizeof s - 1})
+#define TEXT(s) ((struct span){s, LEN(s)})
 
-/* An object in the order in which it is written; the time goes behind head. */
+/* An object; the time goes between head and middle. */
 struct record {
+    const struct series *series;
     int64_t ts_ms;
-    struct span head, middle, what, tail;
+    struct span constant, middle, what;
     bool quoted; /* what */
 };
 
@@ -213,13 +270,16 @@ static inline __attribute__((always_inline)) enum status write_record(const stru
                                                                       struct message *m,
                                                                       const struct record *r)
 {
-    size_t fixed = CLOCK_TEXT + 2u * r->quoted + sizeof "}\n" - 1; /* or ",}" */
-    char *p = buf_room(m->out, fixed + r->head.len + r->middle.len + r->what.len + r->tail.len);
+    const struct constant *c = (const void *)r->constant.data;
+    const char *kept = (const char *)c->lens, *tail = kept + (c->texts ? c->texts : c->head_len);
+    size_t tail_len = (size_t)(r->constant.data + r->constant.len - tail);
+    size_t fixed = CLOCK_TEXT + 2u * r->quoted + LEN("}\n"); /* or ",}" */
+    char *p = buf_room(m->out, fixed + c->head_len + r->middle.len + r->what.len + tail_len);
     if (!p)
         return ERR_LIMIT;
     if (j->array && m->samples > 0)
         *p++ = ',';
-    p = put(p, r->head.data, r->head.len);
+    p = c->texts ? put_head(p, j, r->series, c) : put(p, kept, c->head_len);
     p = put(p, message_time(m, r->ts_ms), CLOCK_TEXT);
     p = put(p, r->middle.data, r->middle.len);
     if (r->quoted)
@@ -227,7 +287,7 @@ static inline __attribute__((always_inline)) enum status write_record(const stru
     p = put(p, r->what.data, r->what.len);
     if (r->quoted)
         *p++ = '"';
-    p = put(p, r->tail.data, r->tail.len);
+    p = put(p, tail, tail_len);
     *p++ = '}';
     if (!j->array)
         *p++ = '\n';
@@ -239,29 +299,24 @@ static enum status json_append(const void *self, struct message *m, const struct
                                struct span constant)
 {
     char digits[NUMBER_ROOM];
-    struct record r = {.ts_ms = s->ts_ms,
-                       .head = constant,
-                       .middle = TEXT("\",\"value\":"),
-                       .what = sample_text(s, digits),
-                       .tail = TEXT(""),
-                       .quoted = !isfinite(s->value)};
-    if (!has_tail(constant))
-        return write_record(self, m, &r);
-    r.tail = cut_tail(&r.head);
-    return write_record(self, m, &r);
+    return write_record(self, m,
+                        &(struct record){.series = s->series,
+                                         .ts_ms = s->ts_ms,
+                                         .constant = constant,
+                                         .middle = TEXT("\",\"value\":"),
+                                         .what = sample_text(s, digits),
+                                         .quoted = !isfinite(s->value)});
 }
 
-static enum status json_append_ended(const void *self, struct message *m, int64_t ts_ms,
-                                     struct span constant)
+static enum status json_append_ended(const void *self, struct message *m, const struct series *s,
+                                     int64_t ts_ms, struct span constant)
 {
-    struct record r = {.ts_ms = ts_ms,
-                       .head = constant,
-                       .middle = TEXT("\",\"ended\":true"),
-                       .what = TEXT(""),
-                       .tail = TEXT("")};
-    if (has_tail(constant))
-        r.tail = cut_tail(&r.head);
-    return write_record(self, m, &r);
+    return write_record(self, m,
+                        &(struct record){.series = s,
+                                         .ts_ms = ts_ms,
+                                         .constant = constant,
+                                         .middle = TEXT("\",\"ended\":true"),
+                                         .what = TEXT("")});
 }
 
 const struct encoder_ops encoder_json = {

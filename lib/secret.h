@@ -42,6 +42,9 @@ void secret_done(struct secret *s);
  *   ERR_LIMIT            larger than SECRET_MAX  */
 enum status secret_get(struct secret *s, const char **ret, struct err *err) NODISCARD;
 
+/* The next secret_get looks at the file, however short ago the last one did. */
+void secret_look(struct secret *s);
+
 /* The file behind conf, or NULL when it is no `file:PATH`. */
 const char *secret_path(const char *conf);
 

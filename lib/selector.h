@@ -22,18 +22,16 @@ struct selector_conf {
 };
 
 // clang-format off
-#define SELECTOR_SETTING_(T, f, ctype, t, n, h) \
-    .name = n, .help = h, .offset = SETTING_FIELD(T, f, ctype), .type = t
 #define SELECTOR_SETTINGS(T, f) \
-    {SELECTOR_SETTING_(T, f.match, char *, SETTING_T_STRING, "match", \
-        "names of metrics, as a shell pattern; empty: all"), .def = ""}, \
-    {SELECTOR_SETTING_(T, f.regex, char *, SETTING_T_STRING, "regex", \
+    {SETTING_NAMED(T, f.match, char *, SETTING_T_STRING, "match", "", \
+        "names of metrics, as a shell pattern; empty: all")}, \
+    {SETTING_NAMED(T, f.regex, char *, SETTING_T_STRING, "regex", "", \
         "names of metrics, as a regular expression (PCRE2) for the whole name; with match, " \
-        "both must hold; empty: all"), .def = ""}, \
-    {SELECTOR_SETTING_(T, f.labels, struct text_map, SETTING_T_MAP, "labels", \
+        "both must hold; empty: all")}, \
+    {SETTING_NAMED(T, f.labels, struct text_map, SETTING_T_MAP, "labels", NULL, \
         "names of labels with shell patterns, all of which must match; a label that is not " \
         "there is ''")}, \
-    {SELECTOR_SETTING_(T, f.kinds, struct text_list, SETTING_T_LIST, "kinds", \
+    {SETTING_NAMED(T, f.kinds, struct text_list, SETTING_T_LIST, "kinds", NULL, \
         "types of metrics; none: gauge, counter and untyped")}
 // clang-format on
 

@@ -68,8 +68,7 @@ void series_free(struct series *s)
 
 struct series *series_relane(struct series *s, uint8_t lanes, const uint8_t *from)
 {
-    struct span key = {series_name(s), s->key_len};
-    struct series *new = series_new(key, s->family, lanes);
+    struct series *new = series_new(series_key(s), s->family, lanes);
     new->prefix_hash = s->prefix_hash;
     new->prefix_len = s->prefix_len;
     new->scrape = s->scrape;
@@ -85,7 +84,7 @@ struct series *series_relane(struct series *s, uint8_t lanes, const uint8_t *fro
 
 const char *series_name(const struct series *s)
 {
-    return (const char *)&s->parts[s->lanes];
+    return series_key(s).data;
 }
 
 /* The label whose name starts behind the NUL that ends text. */

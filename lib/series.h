@@ -84,6 +84,25 @@ DEFINE_AUTO_PTR(series, series_free)
 /* Bytes that series_new will add to family->bytes. */
 size_t series_bytes(size_t key_len, uint8_t lanes);
 
+/* As given to series_new. */
+static inline struct span series_key(const struct series *s)
+{
+    return (struct span){(const char *)&s->parts[s->lanes], s->key_len};
+}
+
+/* Between two scrapes a series leaves the processor's caches.  To be called for the one this many
+ * places ahead of the one in work: brings its hot fields in, or its key. */
+#define SERIES_AHEAD 8
+static inline void series_prefetch(const struct series *s)
+{
+    __builtin_prefetch(s, 1);
+}
+static inline void series_prefetch_key(const struct series *s)
+{
+    for (size_t line = 1; line <= 3; line++)
+        __builtin_prefetch((const char *)s + 64 * line);
+}
+
 const char *series_name(const struct series *s);
 struct label series_first(const struct series *s); /* .name NULL: none */
 struct label series_next(const struct series *s, struct label l);

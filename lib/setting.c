@@ -138,9 +138,11 @@ enum status setting_set(const struct setting *s, void *conf, const char *text, s
     case SETTING_T_CHOICE: return set_choice(s, out, text, err);
     case SETTING_T_LIST: return list_add(out, text);
     case SETTING_T_MAP:
-    case SETTING_T_GROUP: break;
+    case SETTING_T_GROUP:
+    case SETTING_T_GROUPS: break;
     }
-    return err_set(err, ERR_INVALID, "%s: is a map, not a value", s->name);
+    return err_set(err, ERR_INVALID, "%s: is a %s, not a value", s->name,
+                   s->type == SETTING_T_GROUPS ? "list of maps" : "map");
 }
 
 enum status setting_put(const struct setting *s, void *conf, const char *name, const char *value,
@@ -160,6 +162,29 @@ enum status setting_put(const struct setting *s, void *conf, const char *name, c
 void *setting_group(const struct setting *s, void *conf)
 {
     return field(s, conf);
+}
+
+static void *item_of(const struct setting *s, const struct group_list *l, size_t i)
+{
+    return (char *)l->items + i * s->sub_size;
+}
+
+enum status setting_add(const struct setting *s, void *conf, void **ret, struct err *err)
+{
+    struct group_list *l = field(s, conf);
+    if (l->len >= SETTING_GROUPS_MAX)
+        return err_set(err, ERR_INVALID, "%s: more than %d entries", s->name, SETTING_GROUPS_MAX);
+    l->items = mem_realloc(l->items, (l->len + 1) * s->sub_size);
+    void *item = item_of(s, l, l->len++);
+    memset(item, 0, s->sub_size);
+    setting_defaults(s->sub, item);
+    *ret = item;
+    return OK;
+}
+
+const void *setting_item(const struct setting *s, const void *conf, size_t i)
+{
+    return item_of(s, (const void *)((const char *)conf + s->offset), i);
 }
 
 void setting_tell(const struct setting_report *report, const char *setting, size_t item,
@@ -217,6 +242,14 @@ static void map_done(struct text_map *m)
     *m = (struct text_map){0};
 }
 
+static void groups_done(const struct setting *s, struct group_list *l)
+{
+    for (size_t i = 0; i < l->len; i++)
+        setting_done(s->sub, item_of(s, l, i));
+    mem_free(l->items);
+    *l = (struct group_list){0};
+}
+
 void setting_done(const struct setting *table, void *conf)
 {
     for (const struct setting *s = table; s->name; s++) {
@@ -230,6 +263,8 @@ void setting_done(const struct setting *table, void *conf)
             map_done(field(s, conf));
         } else if (s->type == SETTING_T_GROUP) {
             setting_done(s->sub, field(s, conf));
+        } else if (s->type == SETTING_T_GROUPS) {
+            groups_done(s, field(s, conf));
         }
     }
 }
@@ -247,9 +282,26 @@ static size_t plain_size(enum setting_type t)
     case SETTING_T_STRING:
     case SETTING_T_LIST:
     case SETTING_T_MAP:
-    case SETTING_T_GROUP: break;
+    case SETTING_T_GROUP:
+    case SETTING_T_GROUPS: break;
     }
     return 0;
+}
+
+static void copy_map(struct text_map *to, const struct text_map *from)
+{
+    to->items = from->len ? mem_alloc(from->len * sizeof *from->items) : NULL;
+    for (to->len = 0; to->len < from->len; to->len++)
+        to->items[to->len] = (struct text_pair){mem_strdup(from->items[to->len].name),
+                                                mem_strdup(from->items[to->len].value)};
+}
+
+static void copy_groups(const struct setting *s, struct group_list *to,
+                        const struct group_list *from)
+{
+    to->items = from->len ? mem_alloc(from->len * s->sub_size) : NULL;
+    for (to->len = 0; to->len < from->len; to->len++)
+        setting_copy(s->sub, item_of(s, to, to->len), item_of(s, from, to->len));
 }
 
 static void copy_one(const struct setting *s, void *to, const void *from)
@@ -261,14 +313,11 @@ static void copy_one(const struct setting *s, void *to, const void *from)
         for (size_t i = 0; i < l->len; i++)
             (void)list_add(to, l->items[i]);
     } else if (s->type == SETTING_T_MAP) {
-        const struct text_map *m = from;
-        struct text_map *copy = to;
-        copy->items = m->len ? mem_alloc(m->len * sizeof *m->items) : NULL;
-        for (copy->len = 0; copy->len < m->len; copy->len++)
-            copy->items[copy->len] = (struct text_pair){mem_strdup(m->items[copy->len].name),
-                                                        mem_strdup(m->items[copy->len].value)};
+        copy_map(to, from);
     } else if (s->type == SETTING_T_GROUP) {
         setting_copy(s->sub, to, from);
+    } else if (s->type == SETTING_T_GROUPS) {
+        copy_groups(s, to, from);
     } else {
         memcpy(to, from, plain_size(s->type));
     }
@@ -297,6 +346,8 @@ bool setting_is_default(const struct setting *s, const void *conf)
         return ((const struct text_list *)value)->len == 0;
     if (s->type == SETTING_T_MAP)
         return ((const struct text_map *)value)->len == 0;
+    if (s->type == SETTING_T_GROUPS)
+        return ((const struct group_list *)value)->len == 0;
     if (s->type == SETTING_T_GROUP) {
         for (const struct setting *in = s->sub; in->name; in++)
             if (!setting_is_default(in, value))

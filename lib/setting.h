@@ -29,6 +29,7 @@ enum setting_type {
     SETTING_T_LIST,     /* struct text_list, owned: strings */
     SETTING_T_MAP,      /* struct text_map, owned: names with strings */
     SETTING_T_GROUP,    /* a struct with a table of its own, sub */
+    SETTING_T_GROUPS,   /* struct group_list, owned: structs that share a table, sub */
 };
 
 /* Strings of a list, and of a map, in the order of the file. */
@@ -44,6 +45,16 @@ struct text_map {
     size_t len;
 };
 
+/* Structs in the order of the file; of which type, and by which table, the setting says:
+ *     struct rule { char *regex; };
+ *     struct conf { struct group_list rules; };
+ *     SETTING_GROUPS(conf, rules, rule_settings, rule, "...")
+ *     const struct rule *rules = conf->rules.items;  */
+struct group_list {
+    void *items;
+    size_t len;
+};
+
 enum setting_flags {
     SETTING_REQUIRED = 1 << 0, /* no default; leaving it out is an error */
     SETTING_SECRET = 1 << 1,   /* never printed */
@@ -51,7 +62,7 @@ enum setting_flags {
 };
 
 struct setting {
-    const char *name; /* key in the YAML; snake_case */
+    const char *name; /* key in the YAML; snake_case, but for what Kubernetes names */
     const char *def;  /* default as text, as an operator would write it */
     const char *help; /* one line, lower case, says the unit */
     size_t offset;    /* of the field in the conf struct */
@@ -59,15 +70,17 @@ struct setting {
     enum setting_type type;
     unsigned flags;             /* enum setting_flags */
     const char *const *choices; /* of a CHOICE: words, ended by NULL */
-    const struct setting *sub;  /* of a GROUP: its table */
+    const struct setting *sub;  /* of a GROUP, and of each of GROUPS: its table */
+    size_t sub_size;            /* of GROUPS: bytes of each */
 };
 
 /* _Generic makes a table line with the wrong field type a compile error. */
 // clang-format off
 #define SETTING_FIELD(T, f, ctype) \
     (offsetof(struct T, f) + 0 * sizeof(_Generic(((struct T *)0)->f, ctype: 1)))
-#define SETTING_(T, f, ctype, t, d, h) \
-    .name = #f, .def = d, .help = h, .offset = SETTING_FIELD(T, f, ctype), .type = t
+#define SETTING_NAMED(T, f, ctype, t, n, d, h) \
+    .name = n, .def = d, .help = h, .offset = SETTING_FIELD(T, f, ctype), .type = t
+#define SETTING_(T, f, ctype, t, d, h) SETTING_NAMED(T, f, ctype, t, #f, d, h)
 #define SETTING_DOUBLE(T, f, d, h) {SETTING_(T, f, double, SETTING_T_DOUBLE, d, h)}
 #define SETTING_DOUBLE_OPTIONAL(T, f, h) \
     {SETTING_(T, f, double, SETTING_T_DOUBLE, "unset", h), .flags = SETTING_OPTIONAL}
@@ -83,10 +96,15 @@ struct setting {
     {SETTING_(T, f, unsigned, SETTING_T_CHOICE, d, h), .choices = words}
 #define SETTING_LIST(T, f, fl, h) \
     {SETTING_(T, f, struct text_list, SETTING_T_LIST, NULL, h), .flags = fl}
-#define SETTING_MAP(T, f, fl, h) \
-    {SETTING_(T, f, struct text_map, SETTING_T_MAP, NULL, h), .flags = fl}
+#define SETTING_MAP(T, f, fl, h) SETTING_MAP_AS(T, f, #f, fl, h)
+#define SETTING_MAP_AS(T, f, n, fl, h) \
+    {SETTING_NAMED(T, f, struct text_map, SETTING_T_MAP, n, NULL, h), .flags = fl}
 #define SETTING_GROUP(T, f, table, h) \
     {.name = #f, .help = h, .offset = offsetof(struct T, f), .type = SETTING_T_GROUP, .sub = table}
+#define SETTING_GROUPS(T, f, table, S, h) SETTING_GROUPS_AS(T, f, #f, table, S, h)
+#define SETTING_GROUPS_AS(T, f, n, table, S, h) \
+    {SETTING_NAMED(T, f, struct group_list, SETTING_T_GROUPS, n, NULL, h), \
+     .sub = table, .sub_size = sizeof(struct S)}
 #define SETTING_END {.name = NULL}
 // clang-format on
 
@@ -94,7 +112,7 @@ struct setting {
 const struct setting *setting_find(const struct setting *table, const char *name);
 
 /* Parses text into its field of conf.  ERR_INVALID with "name: what is wrong".  A LIST
- * gains one string; MAP and GROUP have functions of their own. */
+ * gains one string; MAP, GROUP and GROUPS have functions of their own. */
 enum status setting_set(const struct setting *s, void *conf, const char *text,
                         struct err *err) NODISCARD;
 
@@ -107,10 +125,18 @@ enum status setting_put(const struct setting *s, void *conf, const char *name, c
 /* The struct that a GROUP describes, inside conf. */
 void *setting_group(const struct setting *s, void *conf);
 
+/* The new struct at the end of GROUPS, with its defaults; it moves when the next one is added.
+ * ERR_INVALID when SETTING_GROUPS_MAX are there. */
+#define SETTING_GROUPS_MAX 100
+enum status setting_add(const struct setting *s, void *conf, void **ret, struct err *err) NODISCARD;
+
+/* Number i of GROUPS. */
+const void *setting_item(const struct setting *s, const void *conf, size_t i);
+
 /* Sets every default, in groups too; conf must be zeroed. */
 void setting_defaults(const struct setting *table, void *conf);
 
-/* Frees the strings, lists and maps in conf, in groups too. */
+/* Frees the strings, lists and maps in conf, in groups and lists of groups too. */
 void setting_done(const struct setting *table, void *conf);
 
 /* Deep copy of all that table describes, from one conf into another, zeroed one. */
@@ -123,13 +149,14 @@ const char *setting_type_name(enum setting_type t);
  * where the type says it all.  OK, or ERR_LIMIT as buf.h says it. */
 enum status setting_bounds(const struct setting *s, struct buf *out) NODISCARD;
 
-/* Whether conf holds the default; of a LIST or MAP: nothing, of a GROUP: everywhere. */
+/* Whether conf holds the default; of a LIST, MAP or GROUPS: nothing, of a GROUP: everywhere. */
 bool setting_is_default(const struct setting *s, const void *conf);
 
 /* What is wrong with a conf, one call of add for each fault: what finds several tells of all of
  * them, whoever reads a file knows their places.
- *     setting   "servers"; in groups "jetstream.create"
- *     item      of a LIST or MAP, from 0; else SETTING_ALL
+ *     setting   "servers"; in groups "jetstream.create"; in number 2 (from 0) of a list of groups
+ *               "relabel[2].regex", or "relabel[2]" for all of it
+ *     item      of a LIST, MAP or GROUPS, from 0; else SETTING_ALL
  *     text      as that of an err; borrowed  */
 #define SETTING_ALL SIZE_MAX
 struct setting_report {
@@ -146,8 +173,8 @@ void setting_tell(const struct setting_report *report, const char *setting, size
 struct setting_report setting_report_first(struct err *first);
 
 /* The value in conf as an operator would write it, behind what out holds: a LIST as
- * ["a", "b"], a MAP and a GROUP as {name: value, ...}, a secret as it stands in the file
- * when it is file:PATH, else as "***".  OK, or ERR_LIMIT as buf.h says it. */
+ * ["a", "b"], a MAP and a GROUP as {name: value, ...}, GROUPS as a list of these, a secret as it
+ * stands in the file when it is file:PATH, else as "***".  OK, or ERR_LIMIT as buf.h says it. */
 enum status setting_text(const struct setting *s, const void *conf, struct buf *out) NODISCARD;
 
 /* All of a conf as one line, {name: value, ...} in the order of the table; with it two

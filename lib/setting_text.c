@@ -131,6 +131,19 @@ static enum status add_map(const struct setting *s, const struct text_map *m, en
 static enum status add_table(const struct setting *table, const void *conf, enum secrets how,
                              struct buf *out);
 
+static enum status add_groups(const struct setting *s, const void *conf, enum secrets how,
+                              struct buf *out)
+{
+    const struct group_list *l = (const void *)((const char *)conf + s->offset);
+    enum status r = buf_puts(out, "[");
+    for (size_t i = 0; i < l->len && r == OK; i++) {
+        r = buf_puts(out, i ? ", " : "");
+        if (r == OK)
+            r = add_table(s->sub, setting_item(s, conf, i), how, out);
+    }
+    return r == OK ? buf_puts(out, "]") : r;
+}
+
 static enum status add_value(const struct setting *s, const void *conf, enum secrets how,
                              struct buf *out)
 {
@@ -146,6 +159,7 @@ static enum status add_value(const struct setting *s, const void *conf, enum sec
     case SETTING_T_LIST: return add_list(s, p, how, out);
     case SETTING_T_MAP: return add_map(s, p, how, out);
     case SETTING_T_GROUP: return add_table(s->sub, p, how, out);
+    case SETTING_T_GROUPS: return add_groups(s, conf, how, out);
     }
     return ERR_INVALID;
 }
@@ -175,6 +189,7 @@ const char *setting_type_name(enum setting_type t)
     case SETTING_T_LIST: return "list of strings";
     case SETTING_T_MAP: return "map of strings";
     case SETTING_T_GROUP: return "group";
+    case SETTING_T_GROUPS: return "list of maps";
     }
     return "unknown";
 }
@@ -198,6 +213,8 @@ enum status setting_bounds(const struct setting *s, struct buf *out)
 {
     if (s->type == SETTING_T_CHOICE)
         return add_choices(s, out);
+    if (s->type == SETTING_T_GROUPS)
+        return buf_printf(out, "at most %d entries", SETTING_GROUPS_MAX);
     bool number =
         s->type == SETTING_T_INT || s->type == SETTING_T_DURATION || s->type == SETTING_T_BYTES;
     bool low = s->min != INT64_MIN, high = s->max != INT64_MAX;

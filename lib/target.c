@@ -48,6 +48,26 @@ size_t target_bytes(const struct target *t)
     return n;
 }
 
+static bool has_label(const struct target *t, const struct label *l, size_t likely_at)
+{
+    for (size_t i = 0; i < t->labels_len; i++) {
+        const struct label *own = &t->labels[(likely_at + i) % t->labels_len];
+        if (strcmp(own->name, l->name) == 0)
+            return strcmp(own->value, l->value) == 0;
+    }
+    return false;
+}
+
+bool target_same_labels(const struct target *a, const struct target *b)
+{
+    if (a->labels_len != b->labels_len)
+        return false;
+    for (size_t i = 0; i < a->labels_len; i++)
+        if (!has_label(b, &a->labels[i], i))
+            return false;
+    return true;
+}
+
 struct target *target_ref(struct target *t)
 {
     if (t)

@@ -18,17 +18,6 @@ struct template
     size_t len;
 };
 
-static bool is_name(struct span s)
-{
-    static const char first[] = "_abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
-    if (s.len == 0 || !memchr(first, s.data[0], sizeof first - 1))
-        return false;
-    for (size_t i = 1; i < s.len; i++)
-        if (!memchr(first, s.data[i], sizeof first - 1) && (s.data[i] < '0' || s.data[i] > '9'))
-            return false;
-    return true;
-}
-
 /* Takes the piece at *at, a place in text, and moves *at behind it. */
 static enum status parse_piece(const char *text, const char **at, struct piece *ret,
                                struct err *err)
@@ -45,7 +34,7 @@ static enum status parse_piece(const char *text, const char **at, struct piece *
             return err_set(err, ERR_INVALID, "column %zu: '{' is not closed", column);
         if (name.len == 0)
             return err_set(err, ERR_INVALID, "column %zu: no name between the braces", column);
-        if (!is_name(name))
+        if (!text_is_label_name(name))
             return err_set(err, ERR_INVALID, "column %zu: '%.*s' is no name of a label", column,
                            (int)name.len, name.data);
     }

@@ -46,3 +46,14 @@ bool text_is_utf8(struct span s)
     }
     return true;
 }
+
+bool text_is_label_name(struct span s)
+{
+    static const char first[] = "_abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+    if (s.len == 0 || !memchr(first, s.data[0], sizeof first - 1))
+        return false;
+    for (size_t i = 1; i < s.len; i++)
+        if (!memchr(first, s.data[i], sizeof first - 1) && (s.data[i] < '0' || s.data[i] > '9'))
+            return false;
+    return true;
+}

@@ -24,4 +24,7 @@ static inline bool span_is(struct span s, const char *text)
  * in a series has passed this, so encoders need not look again. */
 bool text_is_utf8(struct span s);
 
+/* [a-zA-Z_][a-zA-Z0-9_]* */
+bool text_is_label_name(struct span s);
+
 #endif

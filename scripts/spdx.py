@@ -6,7 +6,7 @@ import os
 import sys
 
 LINE = 'SPDX-License-Identifier: Apache-2.0'
-ENDS = ('.c', '.h', '.py', '.sh', '.cmake', '.supp', '/CMakeLists.txt', '/dev', '/.ci/run', '.in')
+ENDS = ('.c', '.h', '.py', '.sh', '.cmake', '.supp', '/CMakeLists.txt', '/dev', '/.ci/run', '.in', '.go')
 
 
 def sources(root):

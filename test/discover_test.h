@@ -13,8 +13,10 @@
 #include <time.h>
 
 /* A receiver in the place of the registry: what it has, and all it was told, as
- * "SOURCE+id", "SOURCE-id", "SOURCE!synced", "SOURCE!resync" and "SOURCE!rank".  SOURCE is the number of the
+ * "SOURCE+id", "SOURCE-id", "SOURCE*id" (one scrape more), "SOURCE!synced", "SOURCE!resync" and "SOURCE!rank".  SOURCE is the number of the
  * source, counted from the first one that says anything. */
+#define EXTRA_MS INT64_C(1795271160000)
+
 struct held {
     uint32_t source;
     uint32_t rank;
@@ -54,6 +56,8 @@ static inline void keep(struct receiver *r, const struct target_event *e)
         r->held[r->len].rank = e->rank;
         snprintf(r->held[r->len++].id, sizeof r->held[0].id, "%s", e->target->id);
     }
+    if (e->change == TARGET_EXTRA && (i == r->len || e->due_ms != EXTRA_MS))
+        abort();
     for (i = 0; e->change == TARGET_RANK && i < r->len; i++)
         if (r->held[i].source == e->source)
             r->held[i].rank = e->rank;
@@ -61,7 +65,7 @@ static inline void keep(struct receiver *r, const struct target_event *e)
 
 static inline enum status receive(void *to, const struct target_event *e)
 {
-    static const char *const words[] = {"+", "-", "!synced", "!resync", "!rank"};
+    static const char *const words[] = {"+", "-", "!synced", "!resync", "!rank", "*"};
     struct receiver *r = to;
     pthread_mutex_lock(&r->lock);
     enum status s = r->closed ? ERR_CLOSED : r->room > 0 ? OK : ERR_AGAIN;
@@ -143,7 +147,7 @@ static inline void check_refused_soon(struct receiver *r)
 struct fake {
     pthread_mutex_t lock;
     int fd;
-    char script[200]; /* words: +id -id !synced !resync, and what ready returns: =NAME */
+    char script[200]; /* words: +id -id *id !synced !resync, and what ready returns: =NAME */
     size_t at, calls;
     enum status status;
 };
@@ -196,8 +200,10 @@ static inline enum status say(const struct fake_self *s, const char *word,
     else if (strcmp(word, "!resync") == 0)
         e.change = TARGET_RESYNC;
     else
-        e.change = word[0] == '+' ? TARGET_ADDED : TARGET_REMOVED;
-    if (e.change == TARGET_ADDED || e.change == TARGET_REMOVED)
+        e.change = word[0] == '+' ? TARGET_ADDED : word[0] == '*' ? TARGET_EXTRA : TARGET_REMOVED;
+    if (e.change == TARGET_EXTRA)
+        e.due_ms = EXTRA_MS;
+    if (word[0] != '!')
         e.target = target_new(&(struct target){.id = word + 1});
     enum status r = emit->call(emit->to, &e);
     if (r != OK)

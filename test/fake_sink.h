@@ -275,6 +275,13 @@ static inline void rig_start(struct rig *r)
         test_fail(__FILE__, __LINE__, "lane_new: %s", err.text);
 }
 
+static inline struct rig *rig_started(void)
+{
+    struct rig *r = rig_new();
+    rig_start(r);
+    return r;
+}
+
 /* Encodes text as a scrape of target id at due_ms; the last meta samples are meta series. */
 static inline void rig_scrape_as(struct rig *r, const char *text, size_t meta,
                                  const struct lane_scrape *scrape)

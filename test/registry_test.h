@@ -87,6 +87,15 @@ static inline struct registry *open_registry(bool now)
     return open_registry_of(100, now);
 }
 
+/* With a pool, main, of one worker. */
+static inline struct registry *open_with_pool(bool now, struct pool_inlet **ret)
+{
+    struct registry *r = open_registry(now);
+    *ret = make_inlet(1, ROOM);
+    registry_put_pool(r, "main", *ret);
+    return r;
+}
+
 static inline void close_registry(struct registry *r, struct pool_inlet *in)
 {
     registry_free(r);

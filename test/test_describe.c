@@ -221,12 +221,12 @@ TEST(a_change_changes_the_identity_of_its_part_alone)
 
 TEST(defaults_that_depend_on_others)
 {
-    CHECK_INT(resolve_timeout(5000000000), 5000000000);
-    CHECK_INT(resolve_timeout(60000000000), 10000000000);
+    CHECK_INT(source_timeout(5000000000), 5000000000);
+    CHECK_INT(source_timeout(60000000000), 10000000000);
     struct sink_ops sink = {.name = "small", .max_payload = 1000};
-    CHECK_INT(resolve_max_message(&sink), 1000);
+    CHECK_INT(lane_max_message(&sink), 1000);
     sink.max_payload = (size_t)1 << 30;
-    CHECK_INT(resolve_max_message(&sink), 512 << 10);
+    CHECK_INT(lane_max_message(&sink), 512 << 10);
     struct encoder_ops encoder = {.name = "remote_write"};
     char *name = resolve_output_name(&encoder, "far");
     CHECK_STR(name, "remote-write-far");

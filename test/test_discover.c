@@ -81,6 +81,16 @@ static void set(struct fixture *f, size_t n)
     CHECK_INT(s, OK);
 }
 
+/* With n fakes, named a, b, ... */
+static void begin_with(struct fixture *f, size_t n)
+{
+    static const char *const names[] = {"a", "b"}, *const fake[] = {"0", "1"};
+    begin(f);
+    for (size_t i = 0; i < n; i++)
+        FAKE(f, i, names[i], "1", fake[i]);
+    set(f, n);
+}
+
 /* The thread has gone round at least once since all that was done before. */
 static void go_round(struct fixture *f, size_t n)
 {
@@ -111,10 +121,7 @@ TEST(without_sources_all_is_synced_once_that_was_said)
 TEST(sources_are_asked_when_their_descriptors_are_readable)
 {
     struct fixture f;
-    begin(&f);
-    FAKE(&f, 0, "a", "1", "0");
-    FAKE(&f, 1, "b", "1", "1");
-    set(&f, 2);
+    begin_with(&f, 2);
     script(0, "+x +y");
     check_log(&f.r, "0+x 0+y");
     script(1, "+x !synced");
@@ -143,10 +150,7 @@ TEST(sources_are_asked_when_their_descriptors_are_readable)
 TEST(a_source_without_change_goes_on_untouched)
 {
     struct fixture f;
-    begin(&f);
-    FAKE(&f, 0, "a", "1", "0");
-    FAKE(&f, 1, "b", "1", "1");
-    set(&f, 2);
+    begin_with(&f, 2);
     script(0, "+x !synced");
     check_log(&f.r, "0+x 0!synced");
     uint32_t number = state(&f, 0).number;
@@ -174,10 +178,7 @@ static void check_ranks(struct receiver *r, const char *want)
 TEST(a_source_tells_its_place_in_the_file_with_its_targets_and_anew_after_a_reload)
 {
     struct fixture f;
-    begin(&f);
-    FAKE(&f, 0, "a", "1", "0");
-    FAKE(&f, 1, "b", "1", "1");
-    set(&f, 2);
+    begin_with(&f, 2);
     script(0, "+x +y !synced");
     check_log(&f.r, "0+x 0+y 0!synced");
     script(1, "+z !synced");
@@ -204,9 +205,7 @@ TEST(a_source_tells_its_place_in_the_file_with_its_targets_and_anew_after_a_relo
 TEST(a_changed_source_hands_its_targets_over_when_it_has_synced)
 {
     struct fixture f;
-    begin(&f);
-    FAKE(&f, 0, "a", "1", "0");
-    set(&f, 1);
+    begin_with(&f, 1);
     script(0, "+x +y !synced");
     check_log(&f.r, "0+x 0+y 0!synced");
     FAKE(&f, 0, "a", "2", "1");
@@ -225,9 +224,7 @@ TEST(a_changed_source_hands_its_targets_over_when_it_has_synced)
 TEST(a_successor_that_is_replaced_before_it_syncs_leaves_the_hand_over_to_the_next)
 {
     struct fixture f;
-    begin(&f);
-    FAKE(&f, 0, "a", "1", "0");
-    set(&f, 1);
+    begin_with(&f, 1);
     script(0, "+x !synced");
     check_log(&f.r, "0+x 0!synced");
     FAKE(&f, 0, "a", "2", "1");
@@ -245,9 +242,7 @@ TEST(a_successor_that_is_replaced_before_it_syncs_leaves_the_hand_over_to_the_ne
 TEST(the_first_failure_of_a_successor_ends_the_hand_over)
 {
     struct fixture f;
-    begin(&f);
-    FAKE(&f, 0, "a", "1", "0");
-    set(&f, 1);
+    begin_with(&f, 1);
     script(0, "+x !synced");
     check_log(&f.r, "0+x 0!synced");
     FAKE(&f, 0, "a", "2", "1");
@@ -267,9 +262,7 @@ TEST(the_first_failure_of_a_successor_ends_the_hand_over)
 TEST(a_source_that_is_gone_takes_its_targets_along)
 {
     struct fixture f;
-    begin(&f);
-    FAKE(&f, 0, "a", "1", "0");
-    set(&f, 1);
+    begin_with(&f, 1);
     script(0, "+x +y +z -y !synced");
     check_log(&f.r, "0+x 0+y 0+z 0-y 0!synced");
     give_room(&f.r, 1);
@@ -284,9 +277,7 @@ TEST(a_source_that_is_gone_takes_its_targets_along)
 TEST(what_was_not_added_since_a_resync_is_not_removed_again)
 {
     struct fixture f;
-    begin(&f);
-    FAKE(&f, 0, "a", "1", "0");
-    set(&f, 1);
+    begin_with(&f, 1);
     script(0, "+x +y !synced !resync +y +z -x !synced -none");
     check_log(&f.r, "0+x 0+y 0!synced 0!resync 0+y 0+z 0-x 0!synced");
     script(0, "!resync +z !synced"); /* y is gone by this */
@@ -295,6 +286,22 @@ TEST(what_was_not_added_since_a_resync_is_not_removed_again)
     CHECK_INT(state(&f, 0).targets, 1);
     set(&f, 0);
     check_log(&f.r, "0-z");
+    end(&f);
+}
+
+TEST(one_scrape_more_is_asked_for_of_known_targets_only)
+{
+    struct fixture f;
+    begin_with(&f, 1);
+    script(0, "*x +x *x *y +y !synced *y -x *x");
+    check_log(&f.r, "0+x 0*x 0+y 0!synced 0*y 0-x");
+    give_room(&f.r, 0);
+    script(0, "*y");
+    check_refused_soon(&f.r);
+    give_room(&f.r, 10);
+    check_log(&f.r, "0*y");
+    set(&f, 0);
+    check_log(&f.r, "0-y");
     end(&f);
 }
 
@@ -321,9 +328,7 @@ TEST(an_open_that_fails_changes_nothing)
 {
     struct fixture f;
     struct err err;
-    begin(&f);
-    FAKE(&f, 0, "a", "1", "0");
-    set(&f, 1);
+    begin_with(&f, 1);
     script(0, "+x !synced");
     check_log(&f.r, "0+x 0!synced");
     uint32_t number = state(&f, 0).number;
@@ -413,9 +418,7 @@ TEST(sources_that_wait_for_room_take_turns)
 TEST(after_the_receiver_has_closed_nothing_is_told)
 {
     struct fixture f;
-    begin(&f);
-    FAKE(&f, 0, "a", "1", "0");
-    set(&f, 1);
+    begin_with(&f, 1);
     script(0, "+x");
     check_log(&f.r, "0+x");
     pthread_mutex_lock(&f.r.lock);

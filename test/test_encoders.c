@@ -73,6 +73,81 @@ TEST(json_writes_one_object_per_line)
     e.ops->close(e.self);
 }
 
+/* So many of c. */
+static void add_run(struct buf *b, char c, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        CHECK_INT(buf_add(b, &c, 1), OK);
+}
+
+/* A line and its object, in a message with just the room. */
+static void check_line(struct page *p, const char *line, const char *want)
+{
+    struct encoder_step e = open_encoder("json", NULL, NULL);
+    struct batch *b = read_text(p, line);
+    size_t just = strlen(want) + e.ops->end_bytes;
+    for (int i = 0; i < 2; i++)
+        check_messages(&e, b, just, want);
+    struct encoder_counts c = check_messages(&e, b, just - 1, "");
+    CHECK_INT(c.skipped[SKIP_TOO_LARGE], 1);
+    e.ops->close(e.self);
+}
+
+TEST(json_objects_are_whole_however_long_their_texts_are)
+{
+    static const size_t lens[] = {1, 2, 15, 16, 17, 31, 32, 33, 64, 254, 255, 256, 257};
+    AUTO(buf) struct buf line = BUF_INIT(10000), want = BUF_INIT(10000);
+    for (size_t i = 0; i < ARRAY_LEN(lens) * 8; i++) {
+        AUTO_PTR(page) struct page *p = new_page();
+        size_t len = lens[i / 8], name = i & 1 ? len : 3, label = i & 2 ? len : 3,
+               value = i & 4 ? len : 3;
+        buf_truncate(&line, 0);
+        buf_truncate(&want, 0);
+        add_run(&line, 'n', name);
+        CHECK_INT(
+            buf_printf(&want, "{\"name\":\"%s\",\"type\":\"untyped\",\"tags\":{\"", line.data), OK);
+        add_run(&want, 'k', label);
+        CHECK_INT(buf_cat(&line, "{", want.data + want.len - label, "=\"", NULL), OK);
+        CHECK_INT(buf_puts(&want, "\":\""), OK);
+        add_run(&want, 'v', value);
+        CHECK_INT(buf_cat(&line, want.data + want.len - value, "\",z=\"1\"} 7\n", NULL), OK);
+        CHECK_INT(buf_puts(&want, "\",\"z\":\"1\"}," TIME ",\"value\":7}\n"), OK);
+        check_line(p, line.data, want.data);
+    }
+}
+
+TEST(json_objects_are_whole_however_many_labels_they_have)
+{
+    char names[TARGET_LABELS][8];
+    struct label labels[TARGET_LABELS];
+    struct page_limits limits = PAGE_LIMITS_DEFAULT;
+    limits.max_labels = SIZE_MAX;
+    for (size_t i = 0; i < TARGET_LABELS; i++) {
+        snprintf(names[i], sizeof names[i], "z%03zu", i);
+        labels[i] = (struct label){names[i], "v"};
+    }
+    AUTO(buf) struct buf line = BUF_INIT(10000), want = BUF_INIT(10000);
+    for (size_t own = TARGET_LABELS - 2; own <= TARGET_LABELS; own++) {
+        AUTO_PTR(target)
+        struct target *t =
+            target_new(&(struct target){.id = "t", .labels = labels, .labels_len = own});
+        AUTO_PTR(page) struct page *p = page_new(t, &limits, 1);
+        buf_truncate(&line, 0);
+        buf_truncate(&want, 0);
+        CHECK_INT(buf_puts(&line, "n{"), OK);
+        CHECK_INT(buf_puts(&want, "{\"name\":\"n\",\"type\":\"untyped\",\"tags\":{"), OK);
+        for (unsigned i = 0; i < 64; i++) {
+            CHECK_INT(buf_printf(&line, "a%03u=\"b\",", i), OK);
+            CHECK_INT(buf_printf(&want, "\"a%03u\":\"b\",", i), OK);
+        }
+        for (size_t i = 0; i < own; i++)
+            CHECK_INT(buf_cat(&want, i ? "," : "", "\"", names[i], "\":\"v\"", NULL), OK);
+        CHECK_INT(buf_puts(&line, "} 7\n"), OK);
+        CHECK_INT(buf_puts(&want, "}," TIME ",\"value\":7}\n"), OK);
+        check_line(p, line.data, want.data);
+    }
+}
+
 TEST(json_may_write_an_array_per_message)
 {
     struct encoder_step e = open_encoder("json", "mode", "array");

@@ -367,8 +367,7 @@ TEST(an_earlier_deadline_counts_and_a_later_one_does_not)
 
 TEST(what_comes_after_closing_is_lost_as_closed)
 {
-    struct rig *r = rig_new();
-    rig_start(r);
+    struct rig *r = rig_started();
     lane_close(r->lane, clock_mono_ns() + 10 * SEC_NS);
     rig_scrape(r, "x", 1, "a 1\nb 2\n");
     CHECK_INT(r->books.lost[LOST_CLOSED], 2);
@@ -386,8 +385,7 @@ TEST(a_lane_that_was_never_closed_is_freed_all_the_same)
 
 TEST(an_idle_lane_beats)
 {
-    struct rig *r = rig_new();
-    rig_start(r);
+    struct rig *r = rig_started();
     int64_t before = lane_beat_ns(r->lane);
     rig_scrape(r, "x", 1, "a 1\n");
     WAIT(lane_beat_ns(r->lane) > before);

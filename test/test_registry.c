@@ -7,9 +7,8 @@
 
 TEST(a_target_is_due_once_an_interval_at_its_own_offset)
 {
-    struct registry *r = open_registry(false);
-    struct pool_inlet *in = make_inlet(1, ROOM);
-    registry_put_pool(r, "main", in);
+    struct pool_inlet *in;
+    struct registry *r = open_with_pool(false, &in);
     add(r, 1, "a", "main");
     int64_t due_ms[3];
     for (size_t i = 0; i < 3; i++) {
@@ -29,9 +28,8 @@ TEST(a_target_is_due_once_an_interval_at_its_own_offset)
 
 TEST(first_scrape_now_is_due_at_the_moment_it_appears)
 {
-    struct registry *r = open_registry(true);
-    struct pool_inlet *in = make_inlet(1, ROOM);
-    registry_put_pool(r, "main", in);
+    struct pool_inlet *in;
+    struct registry *r = open_with_pool(true, &in);
     add(r, 1, "a", "main");
     registry_step(r);
     struct job *j = next_job(in);
@@ -45,10 +43,9 @@ TEST(the_same_target_is_due_at_the_same_times_in_every_process)
 {
     int64_t due[2];
     for (size_t i = 0; i < 2; i++) {
-        struct registry *r = open_registry(false);
-        struct pool_inlet *in = make_inlet(1, ROOM);
+        struct pool_inlet *in;
+        struct registry *r = open_with_pool(false, &in);
         later((int64_t)i * 3 * SEC_NS);
-        registry_put_pool(r, "main", in);
         add(r, 1, "a", "main");
         struct job *j = wait_job(r, in);
         due[i] = j->due_ms % 10000;
@@ -104,9 +101,8 @@ TEST(a_job_goes_out_as_soon_as_its_pool_appears)
 
 TEST(a_target_whose_scrape_still_runs_is_dropped_as_busy)
 {
-    struct registry *r = open_registry(true);
-    struct pool_inlet *in = make_inlet(1, ROOM);
-    registry_put_pool(r, "main", in);
+    struct pool_inlet *in;
+    struct registry *r = open_with_pool(true, &in);
     add(r, 1, "a", "main");
     registry_step(r);
     struct job *running = next_job(in);
@@ -129,9 +125,8 @@ TEST(a_target_whose_scrape_still_runs_is_dropped_as_busy)
 
 TEST(a_removed_target_gets_one_last_job)
 {
-    struct registry *r = open_registry(true);
-    struct pool_inlet *in = make_inlet(1, ROOM);
-    registry_put_pool(r, "main", in);
+    struct pool_inlet *in;
+    struct registry *r = open_with_pool(true, &in);
     add(r, 1, "a", "main");
     registry_step(r);
     job_end(next_job(in));
@@ -152,9 +147,8 @@ TEST(a_removed_target_gets_one_last_job)
 
 TEST(a_target_that_was_never_scraped_goes_without_a_job)
 {
-    struct registry *r = open_registry(false);
-    struct pool_inlet *in = make_inlet(1, ROOM);
-    registry_put_pool(r, "main", in);
+    struct pool_inlet *in;
+    struct registry *r = open_with_pool(false, &in);
     add(r, 1, "a", "main");
     drop(r, 1, "a");
     registry_step(r);
@@ -164,9 +158,8 @@ TEST(a_target_that_was_never_scraped_goes_without_a_job)
 
 TEST(a_target_that_comes_back_before_its_end_was_said_goes_on)
 {
-    struct registry *r = open_registry(true);
-    struct pool_inlet *in = make_inlet(1, ROOM);
-    registry_put_pool(r, "main", in);
+    struct pool_inlet *in;
+    struct registry *r = open_with_pool(true, &in);
     add(r, 1, "a", "main");
     registry_step(r);
     struct job *running = next_job(in);
@@ -187,9 +180,8 @@ TEST(a_target_that_comes_back_before_its_end_was_said_goes_on)
 
 TEST(a_step_of_the_wall_clock_makes_neither_a_burst_nor_a_repeated_due_time)
 {
-    struct registry *r = open_registry(true);
-    struct pool_inlet *in = make_inlet(1, ROOM);
-    registry_put_pool(r, "main", in);
+    struct pool_inlet *in;
+    struct registry *r = open_with_pool(true, &in);
     add(r, 1, "a", "main");
     registry_step(r);
     job_end(next_job(in));
@@ -216,9 +208,8 @@ TEST(a_step_of_the_wall_clock_makes_neither_a_burst_nor_a_repeated_due_time)
 
 TEST(what_passed_while_the_process_stood_still_is_counted_as_late)
 {
-    struct registry *r = open_registry(true);
-    struct pool_inlet *in = make_inlet(1, ROOM);
-    registry_put_pool(r, "main", in);
+    struct pool_inlet *in;
+    struct registry *r = open_with_pool(true, &in);
     add(r, 1, "a", "main");
     registry_step(r);
     job_end(next_job(in));
@@ -277,9 +268,8 @@ TEST(a_full_channel_of_changes_says_again_and_tells_when_there_is_room)
 
 TEST(a_pool_taken_away_gets_no_more_jobs_and_those_queued_are_dropped_at_stop)
 {
-    struct registry *r = open_registry(true);
-    struct pool_inlet *in = make_inlet(1, ROOM);
-    registry_put_pool(r, "main", in);
+    struct pool_inlet *in;
+    struct registry *r = open_with_pool(true, &in);
     registry_remove_pool(r, "main");
     add(r, 1, "a", "main");
     registry_step(r);
@@ -292,9 +282,8 @@ TEST(a_pool_taken_away_gets_no_more_jobs_and_those_queued_are_dropped_at_stop)
 
 TEST(places_are_counted_until_their_last_job_is_handed_on)
 {
-    struct registry *r = open_registry(true);
-    struct pool_inlet *in = make_inlet(1, ROOM);
-    registry_put_pool(r, "main", in);
+    struct pool_inlet *in;
+    struct registry *r = open_with_pool(true, &in);
     CHECK_INT(registry_pool_places(r, "main"), 0);
     CHECK_INT(registry_pool_places(r, "none"), 0);
     add(r, 1, "a", "main");
@@ -392,9 +381,8 @@ TEST(a_first_scrape_that_waits_for_its_pool_is_not_dropped_at_a_regular_time_tha
 TEST(a_regular_time_half_an_interval_after_the_first_scrape_is_kept)
 {
     char id[16];
-    struct registry *r = open_registry(true);
-    struct pool_inlet *in = make_inlet(1, ROOM);
-    registry_put_pool(r, "main", in);
+    struct pool_inlet *in;
+    struct registry *r = open_with_pool(true, &in);
     add(r, 1, id_due_at(5000, id), "main");
     registry_step(r);
     job_end(next_job(in));
@@ -458,9 +446,8 @@ TEST(a_pool_with_fewer_workers_gets_all_targets)
 
 TEST(a_pool_removed_with_jobs_inside_drains_them_and_gets_no_more)
 {
-    struct registry *r = open_registry(true);
-    struct pool_inlet *in = make_inlet(1, ROOM);
-    registry_put_pool(r, "main", in);
+    struct pool_inlet *in;
+    struct registry *r = open_with_pool(true, &in);
     add(r, 1, "a", "main");
     registry_step(r);
     registry_remove_pool(r, "main");

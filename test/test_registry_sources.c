@@ -6,9 +6,8 @@
 
 TEST(what_two_sources_found_is_scraped_once_and_the_second_takes_over)
 {
-    struct registry *r = open_registry(true);
-    struct pool_inlet *in = make_inlet(1, ROOM);
-    registry_put_pool(r, "main", in);
+    struct pool_inlet *in;
+    struct registry *r = open_with_pool(true, &in);
     struct target first = like("first", "main"), second = like("second", "main");
     first.url = second.url = "http://127.0.0.1:1/metrics";
     tell(r, TARGET_ADDED, 2, &second);
@@ -111,9 +110,8 @@ TEST(the_first_source_in_the_file_wins_whatever_its_number)
 
 TEST(who_wins_by_a_new_rank_takes_over_the_state_and_nothing_ends)
 {
-    struct registry *r = open_registry(true);
-    struct pool_inlet *in = make_inlet(1, ROOM);
-    registry_put_pool(r, "main", in);
+    struct pool_inlet *in;
+    struct registry *r = open_with_pool(true, &in);
     add_ranked(r, 1, 0, "a");
     add_ranked(r, 2, 1, "b");
     registry_step(r);

@@ -247,3 +247,117 @@ TEST(words_and_maps_are_checked)
     CHECK_STR(err.text, "map: more than 1000 entries");
     setting_done(rich_settings, &c);
 }
+
+struct rule {
+    struct text_list labels;
+    char *regex;
+    struct inner inner;
+    struct group_list ways;
+};
+struct way {
+    int64_t length;
+    char *token;
+};
+struct nest {
+    struct group_list rules;
+};
+struct outer {
+    struct nest nest;
+};
+
+static const struct setting way_settings[] = {
+    SETTING_INT(way, length, "3", 0, 9, "how far"),
+    SETTING_STRING(way, token, "", SETTING_SECRET, "secret"), SETTING_END};
+static const struct setting rule_settings[] = {
+    SETTING_LIST(rule, labels, 0, "names"), SETTING_STRING(rule, regex, ".*", 0, "what"),
+    SETTING_GROUP(rule, inner, inner_settings, "a group in a list"),
+    SETTING_GROUPS(rule, ways, way_settings, way, "a list in a list"), SETTING_END};
+static const struct setting nest_settings[] = {
+    SETTING_GROUPS_AS(nest, rules, "theRules", rule_settings, rule, "a list in a group"),
+    SETTING_END};
+static const struct setting outer_settings[] = {
+    SETTING_GROUP(outer, nest, nest_settings, "a group"), SETTING_END};
+
+static struct rule *add_rule(struct outer *o, const char *label, const char *token)
+{
+    void *rule, *way;
+    CHECK_INT(setting_add(nest_settings, &o->nest, &rule, NULL), OK);
+    CHECK_INT(setting_set(setting_find(rule_settings, "labels"), rule, label, NULL), OK);
+    CHECK_INT(setting_add(setting_find(rule_settings, "ways"), rule, &way, NULL), OK);
+    CHECK_INT(setting_set(setting_find(way_settings, "token"), way, token, NULL), OK);
+    return rule;
+}
+
+static bool same_outer(const struct outer *a, const struct outer *b)
+{
+    AUTO(buf) struct buf left = BUF_INIT(4096), right = BUF_INIT(4096);
+    CHECK_INT(setting_identity(outer_settings, a, &left), OK);
+    CHECK_INT(setting_identity(outer_settings, b, &right), OK);
+    CHECK(strstr(left.data, "hunter") == NULL);
+    return strcmp(left.data, right.data) == 0;
+}
+
+TEST(a_list_of_groups_has_the_defaults_of_its_table)
+{
+    struct outer o = {0};
+    setting_defaults(outer_settings, &o);
+    CHECK_INT(o.nest.rules.len, 0);
+    CHECK(setting_is_default(outer_settings, &o));
+    const struct rule *r = add_rule(&o, "a", "hunter2");
+    CHECK(!setting_is_default(outer_settings, &o));
+    CHECK_STR(r->regex, ".*");
+    CHECK(r->inner.on);
+    CHECK_INT(((const struct way *)r->ways.items)->length, 3);
+    AUTO(buf) struct buf b = BUF_INIT(4096);
+    CHECK_INT(setting_text(outer_settings, &o, &b), OK);
+    CHECK_STR(b.data, "{theRules: [{labels: [\"a\"], regex: \".*\", inner: {on: true, token: "
+                      "\"\"}, ways: [{length: 3, token: \"***\"}]}]}");
+    setting_done(outer_settings, &o);
+    CHECK(setting_is_default(outer_settings, &o));
+}
+
+TEST(a_copy_of_a_list_of_groups_is_the_same_and_its_own)
+{
+    struct outer a = {0}, b = {0}, none = {0};
+    add_rule(&a, "x", "hunter2");
+    add_rule(&a, "y", "hunter2");
+    setting_copy(outer_settings, &b, &a);
+    setting_copy(outer_settings, &none, &(struct outer){0});
+    CHECK(same_outer(&a, &b) && !same_outer(&a, &none));
+    struct rule *of_a = a.nest.rules.items, *of_b = b.nest.rules.items;
+    CHECK(of_a != of_b && of_a[1].regex != of_b[1].regex);
+    CHECK_STR(of_b[1].labels.items[0], "y");
+    CHECK(setting_item(nest_settings, &b.nest, 1) == &of_b[1]);
+    CHECK_INT(setting_set(&way_settings[1], of_b[1].ways.items, "hunter3", NULL), OK);
+    CHECK(!same_outer(&a, &b)); /* a changed secret is a change, however deep */
+    setting_done(outer_settings, &a);
+    setting_done(outer_settings, &b);
+}
+
+TEST(the_order_of_groups_is_part_of_an_identity)
+{
+    struct outer a = {0}, b = {0};
+    add_rule(&a, "x", "");
+    add_rule(&a, "y", "");
+    add_rule(&b, "y", "");
+    add_rule(&b, "x", "");
+    CHECK(!same_outer(&a, &b));
+    setting_done(outer_settings, &a);
+    setting_done(outer_settings, &b);
+}
+
+TEST(a_list_of_groups_is_bounded)
+{
+    struct outer o = {0};
+    struct err err;
+    void *more = NULL;
+    for (int i = 0; i < SETTING_GROUPS_MAX; i++)
+        add_rule(&o, "a", "");
+    CHECK_INT(setting_add(nest_settings, &o.nest, &more, &err), ERR_INVALID);
+    CHECK_STR(err.text, "theRules: more than 100 entries");
+    CHECK(more == NULL && o.nest.rules.len == SETTING_GROUPS_MAX);
+    CHECK_INT(setting_set(nest_settings, &o.nest, "x", &err), ERR_INVALID);
+    CHECK_STR(err.text, "theRules: is a list of maps, not a value");
+    CHECK_STR(bounds_of(nest_settings, "theRules"), "at most 100 entries");
+    setting_done(outer_settings, &o);
+}

@@ -18,7 +18,9 @@ static void check_settings(const char *owner, const struct setting *table, size_
             check_settings(owner, s->sub, conf_size - s->offset);
             continue;
         }
-        if (s->type == SETTING_T_LIST || s->type == SETTING_T_MAP)
+        if (s->type == SETTING_T_GROUPS)
+            check_settings(owner, s->sub, s->sub_size);
+        if (s->type == SETTING_T_LIST || s->type == SETTING_T_MAP || s->type == SETTING_T_GROUPS)
             continue; /* empty by default */
         CHECK((s->def != NULL) != ((s->flags & SETTING_REQUIRED) != 0));
         if (s->def && setting_set(s, conf, s->def, &err) != OK)

@@ -187,7 +187,6 @@ TEST(many_ask_at_once)
     for (size_t i = 0; i < ARRAY_LEN(threads); i++)
         pthread_join(threads[i], NULL);
     CHECK(strstr(web_get(web_url(a.web), "/status"), "\"requests\":161,"));
-    CHECK(clock_mono_ns() - web_beat_ns(a.web) < 60 * SEC_NS);
 }
 
 TEST(the_thread_ends_with_clients_waiting)

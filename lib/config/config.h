@@ -114,4 +114,9 @@ enum status config_describe(const struct config *c, enum describe_format format,
  * docs/SETTINGS.md. */
 enum status config_settings(bool markdown, struct buf *out) NODISCARD;
 
+/* A JSON Schema (draft-07) of the file, one line.  It refuses nothing that is good, but a string
+ * setting whose value others read as a number or a truth: that wants quotes.  What hangs on other
+ * settings, on the environment or on a check of a kind, it lets pass. */
+enum status config_schema(struct buf *out) NODISCARD;
+
 #endif

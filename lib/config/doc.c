@@ -39,7 +39,8 @@ static enum doc_type type_of(const struct setting *s, const void *value)
     case SETTING_T_INT: return DOC_NUMBER;
     case SETTING_T_DOUBLE: return isfinite(*(const double *)value) ? DOC_NUMBER : DOC_WORD;
     case SETTING_T_STRING: return DOC_STRING;
-    case SETTING_T_LIST: return DOC_LIST;
+    case SETTING_T_LIST:
+    case SETTING_T_GROUPS: return DOC_LIST;
     case SETTING_T_MAP:
     case SETTING_T_GROUP: return DOC_MAP;
     case SETTING_T_DURATION:
@@ -51,11 +52,25 @@ static enum doc_type type_of(const struct setting *s, const void *value)
 
 static enum status add_table(struct doc *map, const struct setting *table, const void *conf);
 
+static enum status add_groups(struct doc *list, const struct setting *s, const void *conf)
+{
+    const struct group_list *l = (const void *)((const char *)conf + s->offset);
+    enum status r = OK;
+    for (size_t i = 0; i < l->len && r == OK; i++) {
+        struct doc *d = add(list, NULL, DOC_MAP);
+        d->is_group = true;
+        r = add_table(d, s->sub, setting_item(s, conf, i));
+    }
+    return r;
+}
+
 static enum status add_value(struct doc *d, const struct setting *s, const void *conf)
 {
     const void *value = (const char *)conf + s->offset;
     if (s->type == SETTING_T_GROUP)
         return add_table(d, s->sub, value);
+    if (s->type == SETTING_T_GROUPS)
+        return add_groups(d, s, conf);
     if (s->type == SETTING_T_STRING) {
         d->text = mem_strdup(shown(s, *(char *const *)value));
     } else if (s->type == SETTING_T_LIST) {
@@ -117,7 +132,7 @@ static enum status add_source(struct doc *list, const struct source_conf *s)
 {
     struct doc *d = add(list, NULL, DOC_MAP);
     enum status r = add_table(d, source_settings, &s->common);
-    mark(d, "timeout", s->common.timeout == resolve_timeout(s->common.interval));
+    mark(d, "timeout", s->common.timeout == source_timeout(s->common.interval));
     return r == OK ? add_kind(d, s->ops->name, s->ops->settings, s->conf) : r;
 }
 
@@ -133,7 +148,7 @@ static enum status add_output(struct doc *list, const struct config *c, const st
     enum status r = add_table(d, output_settings, &read);
     char *name = resolve_output_name(o->encoder, s->name);
     mark(d, "name", strcmp(name, o->name) == 0);
-    mark(d, "max_message", o->max_message == resolve_max_message(s->ops));
+    mark(d, "max_message", (size_t)o->max_message == lane_max_message(s->ops));
     mem_free(name);
     return r == OK ? add_kind(d, o->encoder->name, o->encoder->settings, o->encoder_conf) : r;
 }

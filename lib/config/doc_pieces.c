@@ -12,6 +12,12 @@ static bool is_simple(const char *s)
                                "_.:/-+%@[]")] == '\0';
 }
 
+/* A default of nothing tells nothing. */
+static bool is_empty(const struct doc *d)
+{
+    return d->text ? d->text[0] == '\0' : d->len == 0;
+}
+
 static enum status add_value(const struct doc *d, struct buf *out)
 {
     if (d->type != DOC_LIST && d->type != DOC_MAP)
@@ -19,18 +25,17 @@ static enum status add_value(const struct doc *d, struct buf *out)
                                                            : json_out_quote(out, d->text);
     bool map = d->type == DOC_MAP;
     enum status s = buf_puts(out, map ? "{" : "[");
-    for (size_t i = 0; i < d->len && s == OK; i++) {
-        s = buf_cat(out, i ? ", " : "", map ? d->items[i].key : "", map ? ": " : "", NULL);
+    for (size_t i = 0, shown = 0; i < d->len && s == OK; i++) {
+        const struct doc *in = &d->items[i];
+        if (in->is_default && is_empty(in))
+            continue;
+        s = buf_cat(out, shown++ ? ", " : "", map ? in->key : "", map ? ": " : "", NULL);
         if (s == OK)
-            s = add_value(&d->items[i], out);
+            s = add_value(in, out);
+        if (s == OK && in->is_default)
+            s = buf_puts(out, "*");
     }
     return s == OK ? buf_puts(out, map ? "}" : "]") : s;
-}
-
-/* A default of nothing tells nothing. */
-static bool is_empty(const struct doc *d)
-{
-    return d->text ? d->text[0] == '\0' : d->len == 0;
 }
 
 static bool is_among(const char *const *words, const char *word)

@@ -45,6 +45,12 @@ enum status expand(const char *text, struct buf *out, struct err *err)
         const char *end = strchr(text, '}');
         if (!end)
             return err_set(err, ERR_INVALID, "'%.60s' has no '}'", text);
+        size_t digits = strspn(text + 2, "0123456789");
+        if (digits > 0 && text + 2 + digits == end) { /* a group of an expression */
+            s = buf_add(out, text, (size_t)(end - text) + 1);
+            text = end + 1;
+            continue;
+        }
         char *inside = mem_strndup(text + 2, (size_t)(end - text) - 2);
         s = add_variable(inside, out, err);
         mem_free(inside);

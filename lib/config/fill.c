@@ -93,16 +93,20 @@ static bool fill_text(struct faults *f, const struct setting *s, void *conf,
     return false;
 }
 
+/* False for a null, too, which is an empty list and no fault. */
+static bool is_list(struct faults *f, const struct setting *s, const struct yaml_node *n)
+{
+    if (n->type != YAML_T_LIST && !yaml_is_null(n))
+        fault_add(f, n, "%s: a list is wanted, not %s", s->name, type_name(n));
+    return n->type == YAML_T_LIST;
+}
+
 static bool fill_list(struct faults *f, const struct setting *s, void *conf,
                       const struct yaml_node *n)
 {
     bool good = true;
-    if (yaml_is_null(n))
-        return true;
-    if (n->type != YAML_T_LIST) {
-        fault_add(f, n, "%s: a list is wanted, not %s", s->name, type_name(n));
-        return false;
-    }
+    if (!is_list(f, s, n))
+        return yaml_is_null(n);
     for (size_t i = 0; i < n->len; i++)
         good = fill_text(f, s, conf, n->items[i]) && good;
     return good;
@@ -136,9 +140,14 @@ static bool fill_map(struct faults *f, const struct setting *s, void *conf,
 static bool fill_group(struct faults *f, const struct setting *s, void *conf,
                        const struct yaml_node *n);
 
+static bool fill_groups(struct faults *f, const struct setting *s, void *conf,
+                        const struct yaml_node *n);
+
 static bool fill_one(struct faults *f, const struct setting *s, void *conf,
                      const struct yaml_node *n)
 {
+    if (s->type == SETTING_T_GROUPS)
+        return fill_groups(f, s, conf, n);
     if (s->type == SETTING_T_GROUP)
         return fill_group(f, s, conf, n);
     if (s->type == SETTING_T_MAP)
@@ -182,6 +191,27 @@ static bool fill_group(struct faults *f, const struct setting *s, void *conf,
     return fill_pairs(f, n, s->sub, setting_group(s, conf), NULL).holes == 0;
 }
 
+static bool fill_groups(struct faults *f, const struct setting *s, void *conf,
+                        const struct yaml_node *n)
+{
+    bool good = true;
+    if (!is_list(f, s, n))
+        return yaml_is_null(n);
+    for (size_t i = 0; i < n->len; i++) {
+        struct err err;
+        void *item;
+        char what[120];
+        snprintf(what, sizeof what, "%s: an entry", s->name);
+        if (setting_add(s, conf, &item, &err) != OK) {
+            fault_add(f, n->items[i], "%s", err.text);
+            return false; /* as would be said of each further one */
+        }
+        good = fill_is_map(f, n->items[i], what, false) &&
+               fill_pairs(f, n->items[i], s->sub, item, NULL).holes == 0 && good;
+    }
+    return good;
+}
+
 struct fill_result fill_table(struct faults *f, const struct yaml_node *map,
                               const struct setting *table, void *conf, const struct fill_more *more)
 {
@@ -222,19 +252,40 @@ bool fill_kind(struct faults *f, const struct yaml_node *map, enum kind_set set,
     return true;
 }
 
+/* One step of a path, "name" or "[2]", from n on; *path behind it.  NULL: the file does not say
+ * it. */
+static const struct yaml_node *step(const struct yaml_node *n, const char **path)
+{
+    if (**path == '[') {
+        char *end;
+        size_t i = strtoull(*path + 1, &end, 10);
+        *path = end + (*end == ']');
+        n = n->type == YAML_T_LIST && i < n->len ? n->items[i] : NULL;
+    } else {
+        size_t len = strcspn(*path, ".[");
+        char *name = mem_strndup(*path, len);
+        n = yaml_get(n, name);
+        mem_free(name);
+        *path += len;
+    }
+    *path += **path == '.';
+    return n;
+}
+
+/* What the file does not say is told of at the entry of the list in which it could stand, or of
+ * all. */
 static const struct yaml_node *place_of(const struct fill_place *p, const char *setting,
                                         size_t item)
 {
-    const struct yaml_node *n = p->value;
+    const struct yaml_node *n = p->value, *entry = p->at;
     while (*setting && n) {
-        size_t len = strcspn(setting, ".");
-        char *name = mem_strndup(setting, len);
-        n = yaml_get(n, name);
-        mem_free(name);
-        setting += len + (setting[len] == '.');
+        bool in_list = *setting == '[';
+        n = step(n, &setting);
+        if (n && in_list)
+            entry = n;
     }
     if (!n)
-        return p->at;
+        return entry;
     if (n->type == YAML_T_LIST && item < n->len)
         return n->items[item];
     return n->type == YAML_T_MAP && item < n->len ? n->pairs[item].key : n;

@@ -57,7 +57,7 @@ static void check_sizes(struct config_reader *r, const struct yaml_node *n, stru
         fault_add(r->faults, place(n, "max_message"),
                   "max_message: a %s sink takes %zu bytes at most", s->ops->name, most);
     else if (o->max_message == 0)
-        o->max_message = resolve_max_message(s->ops);
+        o->max_message = (int64_t)lane_max_message(s->ops);
     if (s->buffer < o->max_message)
         fault_add(r->faults, place(n, "max_message"),
                   "the buffer of sink '%s' (%lld bytes) is smaller than one message (%lld bytes)",

@@ -44,7 +44,7 @@ static void check_timeout(struct config_reader *r, const struct yaml_node *n,
                           struct source_common *c)
 {
     if (c->timeout == 0)
-        c->timeout = resolve_timeout(c->interval);
+        c->timeout = source_timeout(c->interval);
     if (c->timeout > c->interval)
         fault_add(r->faults, yaml_get(n, "timeout"), "timeout is above interval (%lld > %lld ms)",
                   (long long)(c->timeout / MS_NS), (long long)(c->interval / MS_NS));
@@ -53,7 +53,7 @@ static void check_timeout(struct config_reader *r, const struct yaml_node *n,
 /* As the discovery thread will open it; nothing is connected by that.  What is wrong around the
  * kind is said already, and something good stands in for it here. */
 static void try_open(struct config_reader *r, const struct source_conf *s,
-                     const struct fill_kind *k, struct http *http)
+                     const struct fill_kind *k, struct http *http, struct relabel *relabel)
 {
     static const struct text_map none;
     static char name[] = "name";
@@ -63,7 +63,8 @@ static void try_open(struct config_reader *r, const struct source_conf *s,
     common.pool = common.pool ? common.pool : name;
     struct source_env env = {.common = &common,
                              .agent = {a->instance, a->cluster, r->labels_bad ? &none : &a->labels},
-                             .http = http};
+                             .http = http,
+                             .relabel = relabel};
     struct err err = {OK, ""};
     void *self;
     size_t before = fault_count(r->faults);
@@ -99,6 +100,19 @@ static struct http *read_http(struct config_reader *r, const struct yaml_node *n
     return http;
 }
 
+/* Likewise; NULL where there are no rules, or bad ones. */
+static struct relabel *read_relabel(struct config_reader *r, const struct yaml_node *n,
+                                    const struct group_list *rules)
+{
+    struct fill_place place = {r->faults, "relabel", n, n};
+    struct setting_report report = fill_report(&place);
+    struct relabel *relabel = NULL;
+    relabel_check(rules->items, rules->len, "relabel", &report);
+    if (rules->len > 0 && relabel_new(&relabel, rules->items, rules->len, NULL) != OK)
+        relabel = NULL;
+    return relabel;
+}
+
 static void read_source(struct config_reader *r, const struct yaml_node *n, struct source_conf *s)
 {
     static const enum kind_set set = KIND_SOURCE;
@@ -114,11 +128,12 @@ static void read_source(struct config_reader *r, const struct yaml_node *n, stru
     const struct yaml_node *http_at = yaml_get(n, "http");
     struct http *http =
         read_http(r, http_at ? http_at : n, (result.wrong >> at & 1) == 0, &s->common);
+    AUTO_PTR(relabel) struct relabel *relabel = read_relabel(r, n, &s->common.relabel);
     if (fill_kind(r->faults, n, set, result.unknown > 0, &k)) {
         s->ops = k.kind.ops;
         s->conf = k.conf;
         if (k.whole)
-            try_open(r, s, &k, http);
+            try_open(r, s, &k, http, relabel);
     }
     http_unref(http);
 }

@@ -1,12 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "resolve.h"
 
-#include "clock.h"
 #include "mem.h"
 
 #include <unistd.h>
-
-#define MAX_MESSAGE (512 << 10)
 
 /* $NODE_NAME, which a DaemonSet sets, is the same after a pod is made anew; its host's name is
  * not. */
@@ -21,11 +18,6 @@ char *resolve_instance(void)
     return mem_strdup(host);
 }
 
-int64_t resolve_timeout(int64_t interval_ns)
-{
-    return interval_ns < 10 * SEC_NS ? interval_ns : 10 * SEC_NS;
-}
-
 /* The name of an encoder may have a '_', that of an output may not. */
 char *resolve_output_name(const struct encoder_ops *e, const char *sink)
 {
@@ -38,11 +30,6 @@ char *resolve_output_name(const struct encoder_ops *e, const char *sink)
         if (*p == '_')
             *p = '-';
     return name;
-}
-
-int64_t resolve_max_message(const struct sink_ops *s)
-{
-    return s->max_payload < MAX_MESSAGE ? (int64_t)s->max_payload : MAX_MESSAGE;
 }
 
 static bool is_one_of(const char *const *words, const char *word)

@@ -8,14 +8,8 @@
 /* $NODE_NAME, else the host's name; the caller frees it. */
 char *resolve_instance(void);
 
-/* 10s, or the interval if that is less. */
-int64_t resolve_timeout(int64_t interval_ns);
-
 /* <encoder>-<sink>, NULL when a part is; the caller frees it. */
 char *resolve_output_name(const struct encoder_ops *e, const char *sink);
-
-/* 512 KiB, or what the sink takes if that is less. */
-int64_t resolve_max_message(const struct sink_ops *s);
 
 /* Whether the sink takes the encoder, and the encoder is made for the sink.  ERR_INVALID: *err
  * says why not. */

@@ -17,7 +17,7 @@ static enum status add_default(const struct setting *s, bool markdown, struct bu
     if (s->flags & SETTING_REQUIRED)
         return buf_puts(out, markdown ? "**required**" : "required");
     if (!s->def)
-        return buf_cat(out, quote, s->type == SETTING_T_LIST ? "[]" : "{}", quote, NULL);
+        return buf_cat(out, quote, s->type == SETTING_T_MAP ? "{}" : "[]", quote, NULL);
     return buf_cat(out, quote, s->def[0] ? s->def : "\"\"", quote, NULL);
 }
 
@@ -71,11 +71,12 @@ static enum status add_table(const struct writer *w, const struct setting *table
     for (const struct setting *s = table; s->name && r == OK; s++) {
         char name[NAME_MAX_BYTES];
         bool group = s->type == SETTING_T_GROUP;
-        snprintf(name, sizeof name, "%s%s%s", prefix, s->name, group ? "." : "");
-        if (group)
-            r = add_table(w, s->sub, name);
-        else
+        snprintf(name, sizeof name, "%s%s", prefix, s->name);
+        if (!group)
             r = w->markdown ? add_row(s, name, w->out) : add_lines(s, name, w->out);
+        snprintf(name, sizeof name, "%s%s%s", prefix, s->name, group ? "." : "[].");
+        if (r == OK && s->sub)
+            r = add_table(w, s->sub, name);
     }
     return r;
 }
@@ -124,7 +125,7 @@ static const char intro[] =
     "- `${NAME}` in a value is that variable of the environment, and a fault when it is unset;\n"
     "  `${NAME:-text}` is `text` when it is unset or empty; `$$` is a dollar\n"
     "- a secret may be `file:PATH`: the file is read when it is needed, and again when it changes\n"
-    "- `a.b` below is the key `b` in the map `a`\n";
+    "- `a.b` below is the key `b` in the map `a`, `a[].b` in each map of the list `a`\n";
 
 static enum status add_sections(const struct writer *w)
 {

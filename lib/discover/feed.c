@@ -70,6 +70,13 @@ enum status feed_add(struct feed *f, const char *url, const struct text_map *lab
     struct err why;
     AUTO_PTR(target) struct target *t = NULL;
     enum status s = source_target(f->env, url, labels, &t, &why);
+    if (s == OK && !t) { /* a rule drops it: no fault, and for people all the same */
+        feed_refuse(f, url, why.text);
+        f->refused--;
+        if (ret)
+            *ret = NULL;
+        return OK;
+    }
     if (s == OK)
         s = take(f, t, &why);
     if (s != OK) {
@@ -90,21 +97,10 @@ enum status feed_keep(struct feed *f, struct target *t)
     return s;
 }
 
-static bool same_labels(const struct target *a, const struct target *b)
-{
-    if (a->labels_len != b->labels_len)
-        return false;
-    for (size_t i = 0; i < a->labels_len; i++)
-        if (strcmp(a->labels[i].name, b->labels[i].name) != 0 ||
-            strcmp(a->labels[i].value, b->labels[i].value) != 0)
-            return false;
-    return true;
-}
-
 /* Of targets of one source: what is the same for all of them is not compared. */
 static bool same_target(const struct target *a, const struct target *b)
 {
-    return a == b || (strcmp(a->url, b->url) == 0 && same_labels(a, b));
+    return a == b || (strcmp(a->url, b->url) == 0 && target_same_labels(a, b));
 }
 
 static void add_change(struct feed *f, enum target_change change, struct target *t)
@@ -142,7 +138,8 @@ static void note(struct feed *f, const struct feed_change *c)
         break;
     case TARGET_SYNCED: f->synced = true; break;
     case TARGET_RESYNC:
-    case TARGET_RANK: break;
+    case TARGET_RANK:
+    case TARGET_EXTRA: break;
     }
 }
 

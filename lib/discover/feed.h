@@ -38,7 +38,7 @@ void feed_done(struct feed *f);
 
 void feed_begin(struct feed *f);
 
-/* OK: it is in, *ret (may be NULL) is a reference.  Else it is refused, and shown so:
+/* OK: it is in, *ret (may be NULL) is a reference; or a rule drops it, *ret is NULL.  Else it is refused, and shown so:
  *   ERR_INVALID   as source_target says it
  *   ERR_LIMIT     it is there already, or above the bound of targets  */
 enum status feed_add(struct feed *f, const char *url, const struct text_map *labels,

@@ -112,6 +112,8 @@ static void add_target(void *to, const char *url, const struct text_map *labels)
         f->whole = false;
         return;
     }
+    if (!t)
+        return;
     if ((f->len & (f->len - 1)) == 0)
         f->targets = mem_realloc(f->targets, (f->len ? 2 * f->len : 1) * sizeof(struct target *));
     f->targets[f->len++] = t;

@@ -78,6 +78,14 @@ static enum status removed(struct slot *s, const struct target_event *e)
     return OK;
 }
 
+static enum status extra(struct slot *s, const struct target_event *e)
+{
+    if (target_set_get(&s->known, e->target->id))
+        return hand_on(s, e);
+    target_unref(e->target);
+    return OK;
+}
+
 static void drop_stale(struct slot *s)
 {
     for (size_t i = s->known.len; i-- > 0;)
@@ -93,6 +101,8 @@ static enum status pass(void *to, const struct target_event *e)
         return added(s, e);
     if (e->change == TARGET_REMOVED)
         return removed(s, e);
+    if (e->change == TARGET_EXTRA)
+        return extra(s, e);
     enum status r = hand_on(s, e);
     if (r != OK)
         return r;
@@ -115,6 +125,7 @@ void slot_free(struct slot *s)
     if (s->self)
         s->ops->close(s->self);
     http_unref(s->env.http);
+    relabel_free(s->env.relabel);
     for (size_t i = 0; i < s->labels.len; i++) {
         mem_free(s->labels.items[i].name);
         mem_free(s->labels.items[i].value);
@@ -182,6 +193,8 @@ enum status slot_open(struct slot **ret, struct slot_home *home, const struct so
     snprintf(s->state.name, sizeof s->state.name, "%s", s->common.name);
     snprintf(s->state.pool, sizeof s->state.pool, "%s", s->common.pool);
     enum status r = http_new(&s->env.http, &s->common.http, err);
+    if (r == OK && s->common.relabel.len > 0)
+        r = relabel_new(&s->env.relabel, s->common.relabel.items, s->common.relabel.len, err);
     if (r == OK)
         r = s->ops->open(&s->self, conf->conf, &s->env, err);
     if (r == OK && (s->fd = s->ops->fd(s->self)) >= 0)

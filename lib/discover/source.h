@@ -19,6 +19,7 @@
 #define SOURCE_H
 
 #include "http.h"
+#include "relabel.h"
 #include "setting.h"
 #include "target_event.h"
 
@@ -26,14 +27,18 @@
 struct source_common {
     char *name;
     char *pool;
-    int64_t interval, timeout; /* ns; timeout 0: min(10s, interval) */
+    int64_t interval, timeout; /* ns; timeout 0: source_timeout */
     int64_t min_interval;      /* ns; what a target itself may ask for */
     int64_t targets;           /* the most of this source; the rest is refused */
     int64_t sample_limit;      /* of each target; 0: as its pool says */
     bool honor_labels, honor_timestamps;
     struct http_conf http;
+    struct group_list relabel; /* of struct relabel_rule_conf */
 };
 extern const struct setting source_settings[]; /* of struct source_common */
+
+/* The default of timeout: 10s, or the interval if that is less. */
+int64_t source_timeout(int64_t interval_ns);
 
 /* Who the agent is; the same for all sources. */
 struct source_agent {
@@ -46,7 +51,8 @@ struct source_env {
     uint32_t number; /* of the source, for its events; no other of this process has it */
     const struct source_common *common;
     struct source_agent agent;
-    struct http *http; /* made of common->http */
+    struct http *http;       /* made of common->http */
+    struct relabel *relabel; /* made of common->relabel; NULL: no rules */
 };
 
 #define SOURCE_URL_MAX    2048  /* bytes of a target's URL */
@@ -62,15 +68,35 @@ struct source_env {
  * labels whose name starts with __ are left out.  No credentials, no fragment; spaces and
  * what is beyond ASCII are written as %XX.
  *
- * The id is the URL made whole; where its host is the machine itself or its link (loopback,
- * link-local, unspecified, localhost) it is "INSTANCE/URL" with agent.instance, for other
+ * Labels can ask for more: __scrape_interval__, __scrape_timeout__ (durations) and
+ * __sample_limit__ (a number), within what the source's settings allow: min_interval or more,
+ * sample_limit or less.
+ *
+ * The id is that of found, else the URL made whole; where its host is the machine itself or its link
+ * (loopback, link-local, unspecified, localhost) it is "INSTANCE/URL" with agent.instance, for other
  * agents have a target of the same URL.
  *
- * Labels are put together, each only where none of the same name came before: own (NULL: none),
+ * Rules of env (relabel.h) run first.  They see the labels given, __address__, __scheme__,
+ * __metrics_path__, __scrape_interval__, __scrape_timeout__ and job; a URL is taken apart for them, and
+ * made anew of what they leave.
+ *
+ * Labels are put together, each only where none of the same name came before: those given,
  * then instance (host:port), job (the source's name), agent.labels, cluster.  A label with
- * an empty value takes the name and leaves the label out.  ERR_INVALID: no such URL, a bad
- * name or value of a label, more than TARGET_LABELS; *err does not repeat the URL, which may
- * hold a secret by mistake.  Any thread. */
+ * an empty value takes the name and leaves the label out.
+ *
+ * OK with *ret NULL: a rule drops it, *err says which one.  ERR_INVALID: no such URL, a bad name or value of a
+ * label, more than TARGET_LABELS, an interval or limit that is not allowed; *err does not repeat the
+ * URL, which may hold a secret by mistake.  Any thread. */
+struct source_found {
+    const char *id;             /* NULL: made of the URL */
+    const char *url;            /* NULL: made of the label __address__ */
+    const struct label *labels; /* no name twice */
+    size_t len;
+};
+enum status source_found_target(const struct source_env *env, const struct source_found *found,
+                                struct target **ret, struct err *err) NODISCARD;
+
+/* Likewise, of a URL with labels as they are configured (own; NULL: none). */
 enum status source_target(const struct source_env *env, const char *url, const struct text_map *own,
                           struct target **ret, struct err *err) NODISCARD;
 

@@ -26,4 +26,11 @@ const struct setting source_settings[] = {
     SETTING_BOOL(source_common, honor_timestamps, "true",
                  "whether times on the page count; else the start of the scrape"),
     SETTING_GROUP(source_common, http, http_settings, "how to talk to the targets"),
+    SETTING_GROUPS(source_common, relabel, relabel_settings, relabel_rule_conf,
+                   "rules for the labels of what is found, in their order; docs/RELABEL.md"),
     SETTING_END};
+
+int64_t source_timeout(int64_t interval_ns)
+{
+    return interval_ns < 10 * SEC_NS ? interval_ns : 10 * SEC_NS;
+}

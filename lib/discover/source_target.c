@@ -3,6 +3,7 @@
 #include "clock.h"
 #include "mem.h"
 #include "source.h"
+#include "source_rules.h"
 
 #include <arpa/inet.h>
 #include <ctype.h>
@@ -14,7 +15,12 @@ enum {
     NAMES_MAX = 2 * TARGET_LABELS, /* with those whose empty value leaves a label out */
     OWN_MAX = 1000,                /* with those that start with __ */
 };
-#define DEFAULT_TIMEOUT_NS (10 * SEC_NS)
+
+/* Labels that a target comes with. */
+struct own {
+    const struct label *all;
+    size_t len;
+};
 
 /* A URL as it was given; pieces of it, in its order. */
 struct pieces {
@@ -198,15 +204,15 @@ static enum status read_host(struct span s, struct host *h, struct err *err)
 
 /* URLs. */
 
-static const char *own_value(const struct text_map *own, const char *name)
+static const char *own_value(const struct own *own, const char *name)
 {
-    for (size_t i = 0; own && i < own->len; i++)
-        if (strcmp(own->items[i].name, name) == 0)
-            return own->items[i].value;
+    for (size_t i = 0; i < own->len; i++)
+        if (strcmp(own->all[i].name, name) == 0)
+            return own->all[i].value;
     return NULL;
 }
 
-static enum status read_scheme(struct span given, const struct text_map *own, bool *ret_https,
+static enum status read_scheme(struct span given, const struct own *own, bool *ret_https,
                                struct err *err)
 {
     const char *label = own_value(own, "__scheme__");
@@ -232,11 +238,11 @@ static enum status add_escaped(const char *s, struct buf *url)
     return r;
 }
 
-static enum status add_params(const struct text_map *own, bool first, struct buf *url)
+static enum status add_params(const struct own *own, bool first, struct buf *url)
 {
     enum status r = OK;
-    for (size_t i = 0; own && i < own->len && r == OK; i++) {
-        const struct text_pair *p = &own->items[i];
+    for (size_t i = 0; i < own->len && r == OK; i++) {
+        const struct label *p = &own->all[i];
         if (strncmp(p->name, "__param_", 8) != 0)
             continue;
         r = buf_puts(url, first ? "?" : "&");
@@ -252,7 +258,7 @@ static enum status add_params(const struct text_map *own, bool first, struct buf
 }
 
 /* Path and query behind what url holds. */
-static enum status add_path(const struct pieces *p, const struct text_map *own, struct buf *url,
+static enum status add_path(const struct pieces *p, const struct own *own, struct buf *url,
                             struct err *err)
 {
     struct span path = p->path;
@@ -273,7 +279,7 @@ static enum status add_path(const struct pieces *p, const struct text_map *own, 
 }
 
 /* url and instance are empty before, whole afterwards. */
-static enum status make_url(const char *given, const struct text_map *own, struct buf *url,
+static enum status make_url(const char *given, const struct own *own, struct buf *url,
                             struct buf *instance, bool *ret_local, struct err *err)
 {
     struct host h;
@@ -355,10 +361,12 @@ static enum status add_map(struct labels *l, const struct text_map *m, struct er
     return r;
 }
 
-static enum status gather(struct labels *l, const struct source_env *env,
-                          const struct text_map *own, const char *instance, struct err *err)
+static enum status gather(struct labels *l, const struct source_env *env, const struct own *own,
+                          const char *instance, struct err *err)
 {
-    enum status r = add_map(l, own, err);
+    enum status r = OK;
+    for (size_t i = 0; i < own->len && r == OK; i++)
+        r = add_label(l, own->all[i].name, own->all[i].value, err);
     if (r == OK)
         r = add_label(l, "instance", instance, err);
     if (r == OK)
@@ -379,43 +387,182 @@ static enum status gather(struct labels *l, const struct source_env *env,
     return OK;
 }
 
-static int64_t timeout_ns(const struct source_common *c)
+static enum status make_id(const struct source_env *env, const struct source_found *found,
+                           const char *url, bool local, struct buf *id, struct err *err)
 {
-    int64_t timeout = c->timeout > 0 ? c->timeout : DEFAULT_TIMEOUT_NS;
-    return timeout < c->interval ? timeout : c->interval;
+    enum status r = OK;
+    if (found->id)
+        r = buf_puts(id, found->id);
+    else if (local && env->agent.instance)
+        r = buf_cat(id, env->agent.instance, "/", url, NULL);
+    else
+        r = buf_puts(id, url);
+    return r == OK ? OK : bad(err, "its id is too long");
 }
 
-enum status source_target(const struct source_env *env, const char *url, const struct text_map *own,
-                          struct target **ret, struct err *err)
+static enum status make_target(const struct source_env *env, const struct source_found *found,
+                               const struct own *own, struct target **ret, struct err *err)
 {
     AUTO(buf) struct buf whole = BUF_INIT(SOURCE_URL_MAX);
     AUTO(buf) struct buf instance = BUF_INIT(SOURCE_URL_MAX);
     AUTO(buf) struct buf id = BUF_INIT(2 * SOURCE_URL_MAX);
     struct labels labels = {.len = 0};
+    struct source_asked asked;
     const struct source_common *c = env->common;
     bool local = false;
-    if (own && own->len > OWN_MAX)
-        return err_set(err, ERR_INVALID, "more than %d labels", TARGET_LABELS);
+    const char *url = found->url ? found->url : own_value(own, "__address__");
+    if (!url)
+        return bad(err, "no __address__");
     enum status r = make_url(url, own, &whole, &instance, &local, err);
     if (r == OK)
         r = gather(&labels, env, own, instance.data, err);
+    if (r == OK)
+        r = source_ask(c, own_value(own, "__scrape_interval__"),
+                       own_value(own, "__scrape_timeout__"), own_value(own, "__sample_limit__"),
+                       &asked, err);
+    if (r == OK)
+        r = make_id(env, found, whole.data, local, &id, err);
     if (r != OK)
         return r;
-    if (local && env->agent.instance && buf_cat(&id, env->agent.instance, "/", NULL) != OK)
-        return bad(err, "agent.instance is too long");
-    if (buf_puts(&id, whole.data) != OK)
-        return bad(err, "agent.instance is too long");
     *ret = target_new(&(struct target){.id = id.data,
                                        .source = c->name,
                                        .pool = c->pool,
                                        .url = whole.data,
-                                       .interval_ns = c->interval,
-                                       .timeout_ns = timeout_ns(c),
-                                       .max_samples = c->sample_limit,
+                                       .interval_ns = asked.interval,
+                                       .timeout_ns = asked.timeout,
+                                       .max_samples = asked.sample_limit,
                                        .labels = labels.all,
                                        .labels_len = labels.len,
                                        .honor_labels = c->honor_labels,
                                        .honor_timestamps = c->honor_timestamps,
                                        .http = env->http});
     return OK;
+}
+
+/* Rules. */
+
+struct for_rules {
+    struct label all[OWN_MAX + 16];
+    size_t len;
+    struct buf scheme, address, path;
+    char interval[32], timeout[32];
+};
+
+static void add(struct for_rules *f, const char *name, const char *value)
+{
+    f->all[f->len++] = (struct label){name, value};
+}
+
+/* As Prometheus' rules see it: without scheme and path. */
+static enum status add_url(struct for_rules *f, const char *url, struct err *err)
+{
+    size_t len = strnlen(url, SOURCE_URL_MAX + 1);
+    enum status r = check_bytes((struct span){url, len}, err);
+    if (r != OK || len > SOURCE_URL_MAX)
+        return r != OK ? r : bad(err, "a URL that is too long");
+    struct pieces p = take_apart(url);
+    if (p.authority.len > 0 && memchr(p.authority.data, '@', p.authority.len))
+        return bad(err, "credentials in the URL: they belong into http: of the source");
+    if (buf_add(&f->address, p.authority.data, p.authority.len) != OK ||
+        (p.scheme.data && buf_add(&f->scheme, p.scheme.data, p.scheme.len) != OK) ||
+        buf_add(&f->path, p.path.data, p.path.len) != OK ||
+        buf_cat(&f->path, p.path.len == 0 && p.query.len > 0 ? "/metrics" : "", NULL) != OK ||
+        buf_add(&f->path, p.query.data, p.query.len) != OK)
+        return bad(err, "a URL that is too long");
+    add(f, "__address__", f->address.data);
+    if (f->scheme.len > 0)
+        add(f, "__scheme__", f->scheme.data);
+    if (f->path.len > 0)
+        add(f, "__metrics_path__", f->path.data);
+    return OK;
+}
+
+/* What was found comes behind the defaults and so wins; a URL says more than labels do. */
+static enum status run_rules(const struct source_env *env, const struct source_found *found,
+                             struct for_rules *f, struct source_ruled *ruled, bool *ret_kept,
+                             struct err *err)
+{
+    const struct source_common *c = env->common;
+    struct source_asked plain;
+    enum status r = source_ask(c, NULL, NULL, NULL, &plain, err);
+    if (r != OK)
+        return r;
+    snprintf(f->interval, sizeof f->interval, "%lldms", (long long)(plain.interval / MS_NS));
+    snprintf(f->timeout, sizeof f->timeout, "%lldms", (long long)(plain.timeout / MS_NS));
+    add(f, "job", c->name);
+    add(f, "__scheme__", "http");
+    add(f, "__metrics_path__", "/metrics");
+    add(f, "__scrape_interval__", f->interval);
+    add(f, "__scrape_timeout__", f->timeout);
+    for (size_t i = 0; i < found->len; i++)
+        add(f, found->labels[i].name, found->labels[i].value);
+    if (found->url)
+        r = add_url(f, found->url, err);
+    return r == OK ? source_rules_run(env, f->all, f->len, ruled, ret_kept, err) : r;
+}
+
+/* A timeout that nobody asked for follows the interval that somebody did. */
+static bool asks_interval_only(const struct own *own, const struct for_rules *f)
+{
+    const char *interval = own_value(own, "__scrape_interval__");
+    const char *timeout = own_value(own, "__scrape_timeout__");
+    return interval && timeout && strcmp(interval, f->interval) != 0 &&
+           strcmp(timeout, f->timeout) == 0;
+}
+
+static enum status make_ruled(const struct source_env *env, const struct source_found *found,
+                              struct target **ret, struct err *err)
+{
+    AUTO(source_ruled) struct source_ruled ruled = {.len = 0};
+    struct for_rules *f = mem_alloc(sizeof *f);
+    bool kept = false;
+    f->scheme = f->address = f->path = (struct buf)BUF_INIT(SOURCE_URL_MAX + 16);
+    enum status r = run_rules(env, found, f, &ruled, &kept, err);
+    if (r == OK && !kept) {
+        *ret = NULL;
+    } else if (r == OK) {
+        struct own own = {ruled.labels, ruled.len};
+        bool job = own_value(&own, "job") != NULL;
+        for (size_t i = 0; i < ruled.len && asks_interval_only(&own, f); i++)
+            if (strcmp(ruled.labels[i].name, "__scrape_timeout__") == 0)
+                ruled.labels[i].name = "__";
+        if (!job)
+            ruled.labels[ruled.len] = (struct label){"job", ""}; /* a rule took it away */
+        own.len += !job;
+        r = make_target(env, &(struct source_found){.id = found->id}, &own, ret, err);
+    }
+    buf_done(&f->scheme);
+    buf_done(&f->address);
+    buf_done(&f->path);
+    mem_free(f);
+    return r;
+}
+
+enum status source_found_target(const struct source_env *env, const struct source_found *found,
+                                struct target **ret, struct err *err)
+{
+    struct err why = {OK, ""};
+    if (found->len > OWN_MAX)
+        return err_set(err, ERR_INVALID, "more than %d labels", TARGET_LABELS);
+    struct own own = {found->labels, found->len};
+    enum status r =
+        env->relabel ? make_ruled(env, found, ret, &why) : make_target(env, found, &own, ret, &why);
+    if (err && (r != OK || !*ret))
+        *err = why;
+    return r;
+}
+
+enum status source_target(const struct source_env *env, const char *url, const struct text_map *own,
+                          struct target **ret, struct err *err)
+{
+    size_t n = own ? own->len : 0;
+    if (n > OWN_MAX)
+        return err_set(err, ERR_INVALID, "more than %d labels", TARGET_LABELS);
+    struct label *labels = mem_alloc((n + 1) * sizeof *labels);
+    for (size_t i = 0; i < n; i++)
+        labels[i] = (struct label){own->items[i].name, own->items[i].value};
+    enum status r = source_found_target(
+        env, &(struct source_found){.url = url, .labels = labels, .len = n}, ret, err);
+    mem_free(labels);
+    return r;
 }

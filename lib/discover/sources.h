@@ -7,6 +7,7 @@
 
 #define SOURCES(SOURCE) \
     SOURCE(static)      \
+    SOURCE(kubernetes)  \
     SOURCE(file)
 
 /* The source of that name, or NULL. */

@@ -258,6 +258,16 @@ void curl_loop_wait(struct curl_loop *l, int64_t deadline_ns)
     run_timers(l);
 }
 
+int curl_loop_fd(const struct curl_loop *l)
+{
+    return l->epoll_fd;
+}
+
+int64_t curl_loop_timer_ns(const struct curl_loop *l)
+{
+    return l->next_ns;
+}
+
 void curl_loop_wake(struct curl_loop *l)
 {
     eventfd_write(l->wake_fd, 1);

@@ -51,6 +51,12 @@ void curl_loop_watch(struct curl_loop *l, int fd, bool on);
  * the watched descriptor is readable, curl_loop_wake was called, or the deadline has passed. */
 void curl_loop_wait(struct curl_loop *l, int64_t deadline_ns);
 
+/* For who has a loop of their own: when the descriptor (the same for ever) is readable, or the
+ * time has come (monotonic; DEADLINE_NEVER: none), curl_loop_wait(l, DEADLINE_NOW) does what there is
+ * to do, without waiting. */
+int curl_loop_fd(const struct curl_loop *l);
+int64_t curl_loop_timer_ns(const struct curl_loop *l);
+
 /* Ends the present or next curl_loop_wait.  Any thread. */
 void curl_loop_wake(struct curl_loop *l);
 

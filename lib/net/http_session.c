@@ -62,12 +62,40 @@ static void forget(struct http_session *s)
 void http_session_done(struct http_session *s)
 {
     forget(s);
+    wipe(&s->given_bearer);
+    http_session_set_pem(s, &(struct http_pem){.ca = NULL});
     secret_done(&s->bearer);
     secret_done(&s->password);
     secret_done(&s->proxy_password);
     for (size_t i = 0; i < headers_len(s); i++)
         secret_done(&s->header_secrets[i]);
     mem_free(s->header_secrets);
+}
+
+void http_session_set_bearer(struct http_session *s, const char *token)
+{
+    wipe(&s->given_bearer);
+    s->given_bearer = mem_strdup(token);
+}
+
+void http_session_set_pem(struct http_session *s, const struct http_pem *pem)
+{
+    wipe(&s->key);
+    mem_free(s->ca);
+    mem_free(s->cert);
+    s->ca = mem_strdup(pem->ca);
+    s->cert = mem_strdup(pem->cert);
+    s->key = mem_strdup(pem->key);
+    s->given_pem = true;
+}
+
+void http_session_look(struct http_session *s)
+{
+    secret_look(&s->bearer);
+    secret_look(&s->password);
+    secret_look(&s->proxy_password);
+    for (size_t i = 0; i < headers_len(s); i++)
+        secret_look(&s->header_secrets[i]);
 }
 
 static void list_add(struct curl_slist **list, const char *line)
@@ -114,6 +142,8 @@ enum status http_session_refresh(struct http_session *s, struct err *err)
     size_t n = SECRETS + headers_len(s);
     struct span few[8], *secrets = n <= ARRAY_LEN(few) ? few : mem_alloc(n * sizeof *secrets);
     enum status r = get(&s->bearer, &secrets[0], err);
+    if (r == OK && s->given_bearer)
+        secrets[0] = (struct span){s->given_bearer, strlen(s->given_bearer)};
     if (r == OK)
         r = get(&s->password, &secrets[1], err);
     if (r == OK)
@@ -123,7 +153,8 @@ enum status http_session_refresh(struct http_session *s, struct err *err)
     uint64_t high, low;
     if (r == OK)
         hash_pieces(secrets, n, &high, &low);
-    if (r == OK && (s->version == 0 || high != s->used_high || low != s->used_low)) {
+    if (r == OK &&
+        (s->version == 0 || s->given_pem || high != s->used_high || low != s->used_low)) {
         forget(s);
         s->list = mem_alloc(sizeof *s->list);
         *s->list = (struct http_headers){.users = 1, .list = make_list(s, secrets)};
@@ -131,11 +162,28 @@ enum status http_session_refresh(struct http_session *s, struct err *err)
         s->used_proxy_password = mem_strdup(secrets[2].data);
         s->used_high = high;
         s->used_low = low;
+        s->given_pem = false;
         s->version++;
     }
     if (secrets != few)
         mem_free(secrets);
     return r;
+}
+
+static void set_blob(CURL *easy, CURLoption option, const char *text)
+{
+    struct curl_blob b = {.data = (void *)text, .len = strlen(text), .flags = CURL_BLOB_COPY};
+    curl_easy_setopt(easy, option, &b);
+}
+
+static void apply_pem(const struct http_session *s, CURL *easy)
+{
+    if (s->ca)
+        set_blob(easy, CURLOPT_CAINFO_BLOB, s->ca);
+    if (s->cert) {
+        set_blob(easy, CURLOPT_SSLCERT_BLOB, s->cert);
+        set_blob(easy, CURLOPT_SSLKEY_BLOB, s->key);
+    }
 }
 
 static void apply_tls(const struct tls_conf *t, CURL *easy)
@@ -179,6 +227,7 @@ void http_session_apply(const struct http_session *s, CURL *easy)
     curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
     apply_proxy_login(s, easy);
     apply_tls(c ? &c->tls : NULL, easy);
+    apply_pem(s, easy);
     if (c && c->gzip)
         curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "gzip");
     if (c && c->user[0]) {

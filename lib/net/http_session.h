@@ -18,11 +18,20 @@ struct http_headers {
     struct curl_slist *list;
 };
 
+/* TLS material as text (PEM) instead of files; NULL: as conf says. */
+struct http_pem {
+    const char *ca;
+    const char *cert, *key; /* both or none */
+};
+
 struct http_session {
     const struct http_conf *conf; /* NULL: nothing special */
     struct secret bearer, password, proxy_password;
     struct secret *header_secrets; /* one for each of conf->headers */
     const char *const *headers;    /* of the user, ended by NULL */
+    char *given_bearer;            /* instead of conf's; NULL: none */
+    char *ca, *cert, *key;         /* likewise, as text */
+    bool given_pem;                /* since the last refresh */
     struct http_headers *list;     /* all headers, with the credentials of the moment */
     char *used_password;           /* of the moment, or NULL */
     char *used_proxy_password;     /* likewise */
@@ -35,6 +44,15 @@ struct http_session {
 void http_session_init(struct http_session *s, const struct http_conf *conf,
                        const char *const *headers);
 void http_session_done(struct http_session *s);
+
+/* What no configuration says but the program: a token instead of conf's (NULL: conf's again), TLS
+ * material as text.  Copied; counts from the next refresh on. */
+void http_session_set_bearer(struct http_session *s, const char *token);
+void http_session_set_pem(struct http_session *s, const struct http_pem *pem);
+
+/* The next refresh looks at the files, however short ago the last one did: a peer has refused what
+ * they said. */
+void http_session_look(struct http_session *s);
 
 /* Looks at the secrets' files; version grows when one has changed.  ERR_IO, ERR_LIMIT: as
  * secret_get. */

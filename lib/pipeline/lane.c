@@ -26,6 +26,11 @@ static size_t smaller(size_t a, size_t b)
     return a < b ? a : b;
 }
 
+size_t lane_max_message(const struct sink_ops *s)
+{
+    return smaller((size_t)512 << 10, s->max_payload);
+}
+
 static char *join(const char *a, const char *b)
 {
     size_t n = strlen(a) + strlen(b) + 2;
@@ -60,7 +65,7 @@ static struct lane *make(const struct lane_conf *c, struct lane_books *books)
     l->encoder_text = mem_strdup(c->encoder_text);
     l->encoder = c->encoder;
     l->sink = c->sink;
-    l->max_message = c->max_message ? c->max_message : smaller(LANE_MESSAGE, c->sink->max_payload);
+    l->max_message = c->max_message ? c->max_message : lane_max_message(c->sink);
     l->max_samples = c->max_samples;
     l->replicas = c->replicas;
     l->hold = c->hold;
@@ -180,11 +185,6 @@ enum status lane_new(struct lane **ret, const struct lane_conf *conf, struct lan
 uint32_t lane_id(const struct lane *l)
 {
     return l->id;
-}
-
-const char *lane_name(const struct lane *l)
-{
-    return l->output;
 }
 
 const struct sink_lane *lane_sink(const struct lane *l)

@@ -31,8 +31,7 @@
 
 #define LANE_WINDOW     1024 /* payloads out of the channel */
 #define LANE_POOL_BYTES ((size_t)6 << 20)
-#define LANE_MESSAGE    ((size_t)512 << 10) /* the default of max_message, unless the sink has less */
-#define LANE_SEND_NS    (5 * SEC_NS)        /* for one send */
+#define LANE_SEND_NS    (5 * SEC_NS) /* for one send */
 
 /* Where parts of meta series that travel on their own (replicas, a failed scrape) begin to
  * count, so that their ids do not depend on how many parts the samples make. */
@@ -53,7 +52,7 @@ struct lane_conf {
     const struct sink_ops *sink;
     const void *sink_conf;
     const char *sink_name;          /* of the entry under sinks: */
-    size_t max_message;             /* bytes; 0: the sink's, at most 512 KiB */
+    size_t max_message;             /* bytes; 0: lane_max_message */
     size_t max_samples;             /* in a message; at least 1 */
     size_t buffer_bytes;            /* above max_message */
     struct lane_retry retry;        /* zeroed: the defaults */
@@ -62,6 +61,9 @@ struct lane_conf {
                                            replaces still drains, and order is kept (law 6) */
     const char *cluster, *instance; /* of ids and keys */
 };
+
+/* The default of max_message: 512 KiB, or what the sink takes if that is less. */
+size_t lane_max_message(const struct sink_ops *s);
 
 struct lane;
 
@@ -73,7 +75,6 @@ enum status lane_new(struct lane **ret, const struct lane_conf *conf, struct lan
 
 /* Differs from that of every other lane of this process, for ever. */
 uint32_t lane_id(const struct lane *l);
-const char *lane_name(const struct lane *l); /* the output's name */
 
 /* What the sink tells of its connection; valid as long as the lane. */
 const struct sink_lane *lane_sink(const struct lane *l);

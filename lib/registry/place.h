@@ -51,6 +51,7 @@ struct place {
     struct slot *slot;
     int64_t next_ms, next_ns; /* when it is due next: wall clock, monotonic */
     int64_t last_ms;          /* when it was due last, for a scrape; 0: never */
+    int64_t extra_ms;         /* of the last TARGET_EXTRA; 0: none */
     size_t heap_at;           /* index in the heap plus one; 0: not in it */
 
     /* in the due list of slot, while due */

@@ -2,7 +2,7 @@
 #include "registry.h"
 
 #include "clock.h"
-#include "hash.h"
+#include "due.h"
 #include "log.h"
 #include "mem.h"
 #include "place.h"
@@ -84,25 +84,6 @@ int registry_room_fd(const struct registry *r)
 
 /* When a target is due. */
 
-static int64_t offset_of(const struct target *t, int64_t interval_ms)
-{
-    return (int64_t)(hash_bytes(t->id, strlen(t->id)) % (uint64_t)interval_ms);
-}
-
-static int64_t interval_ms(const struct target *t)
-{
-    return t->interval_ns / MS_NS;
-}
-
-/* The first due time after wall_ms. */
-static int64_t due_after(const struct target *t, int64_t wall_ms)
-{
-    int64_t interval = interval_ms(t), offset = offset_of(t, interval);
-    int64_t k = (wall_ms - offset) / interval;
-    int64_t due = k * interval + offset;
-    return due > wall_ms ? due : due + interval;
-}
-
 /* From the wall clock to the monotonic one. */
 static int64_t to_mono_ns(const struct registry *r, int64_t wall_ms)
 {
@@ -119,7 +100,7 @@ static void schedule(struct registry *r, struct place *p, int64_t next_ms)
 static void schedule_after(struct registry *r, struct place *p, int64_t wall_ms)
 {
     int64_t next_ms = due_after(p->first->target, wall_ms), since_ms = next_ms - p->last_ms;
-    int64_t interval = interval_ms(p->first->target);
+    int64_t interval = due_interval_ms(p->first->target);
     schedule(r, p, since_ms > 0 && since_ms < interval / 2 ? next_ms + interval : next_ms);
 }
 
@@ -179,7 +160,7 @@ static void fire(struct registry *r, struct place *p, int64_t now_ns)
     if (missed > 0) {
         r->books.due += (uint64_t)missed;
         r->books.dropped[DROP_LATE] += (uint64_t)missed;
-        due_ms += missed * interval_ms(t);
+        due_ms += missed * due_interval_ms(t);
     }
     struct job job = {.kind = JOB_SCRAPE,
                       .due_ms = due_ms,
@@ -188,6 +169,21 @@ static void fire(struct registry *r, struct place *p, int64_t now_ns)
     make_due(r, p, &job);
     p->last_ms = due_ms;
     schedule_after(r, p, due_ms);
+}
+
+/* p is due once more, beside its regular times.  A scrape that is out, waits or begins in this round
+ * is near enough. */
+static void fire_extra(struct registry *r, struct place *p, int64_t told_ms, int64_t now_ns)
+{
+    bool told = p->extra_ms == told_ms, soon = p->heap_at > 0 && p->next_ns <= now_ns;
+    p->extra_ms = told_ms;
+    if (told || soon || p->due || p->state->busy)
+        return;
+    struct job job = {.kind = JOB_SCRAPE,
+                      .due_ms = due_extra(p->first->target, told_ms, p->last_ms),
+                      .due_ns = now_ns,
+                      .clock_steps = r->books.clock_steps};
+    make_due(r, p, &job);
 }
 
 /* The place has lost its last candidate: its series end, if there are any. */
@@ -336,6 +332,11 @@ static void apply(struct registry *r, const struct target_event *e, int64_t now_
         break;
     case TARGET_SYNCED: sync_source(r, e->source, now_ns); break;
     case TARGET_RANK: rank_source(r, e->source, e->rank, now_ns, wall_ms); break;
+    case TARGET_EXTRA:
+        c = candidate_find(&r->places, e->source, e->target->id);
+        if (c && c->place)
+            fire_extra(r, c->place, e->due_ms, now_ns);
+        break;
     }
     while (r->places.line_first && has_room(r))
         let_in(r, r->places.line_first, now_ns, wall_ms);

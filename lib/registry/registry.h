@@ -9,7 +9,10 @@
  *
  * A target is due at k * interval + offset on the wall clock, offset = hash(id) mod interval;
  * with first_scrape `now` also when it appears, and then a due time nearer than half an interval
- * is left out, so that a job that waits for its pool is not dropped at once.  After a step of the
+ * is left out, so that a job that waits for its pool is not dropped at once.  A TARGET_EXTRA makes it
+ * due once more, at the moment that the event says (a millisecond later where that is a regular
+ * time: then no ids are alike), whichever of the sources that found the place says so; a job that is
+ * out, waits or is due just then is near enough, and nothing more is due.  After a step of the
  * wall clock all due times are worked out anew: no burst, no hole.  What passed while the process
  * stood still is dropped as late, and counted.
  *

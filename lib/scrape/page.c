@@ -135,7 +135,7 @@ static void reserve(struct page *p)
 {
     if (p->series.len <= p->cap)
         return;
-    p->cap = p->cap ? p->cap + p->cap / 4 : 64;
+    p->cap = p->cap ? p->cap + p->cap / 8 : 64;
     p->now.items = mem_realloc(p->now.items, p->cap * sizeof *p->now.items);
     p->before.items = mem_realloc(p->before.items, p->cap * sizeof *p->before.items);
 }
@@ -228,6 +228,8 @@ static bool read_known(struct reader *r)
         return false;
     struct series *s = p->before.items[r->expected];
     const char *start = r->text.at;
+    if (r->expected_end - r->expected > SERIES_AHEAD)
+        series_prefetch(p->before.items[r->expected + SERIES_AHEAD]);
     if (s->prefix_len == 0 || s->prefix_len >= (size_t)(r->text.end - start) ||
         s->scrape == p->scrape || hash_bytes(start, s->prefix_len) != s->prefix_hash)
         return false;
@@ -500,25 +502,11 @@ void page_bind(struct page *p, const struct page_plan *plan)
     p->generation = plan->generation;
 }
 
-/* Whether each label of a is one of b's. */
-static bool has_labels(const struct target *a, const struct target *b)
-{
-    for (size_t i = 0; i < a->labels_len; i++) {
-        size_t k = 0;
-        while (k < b->labels_len && (strcmp(a->labels[i].name, b->labels[k].name) != 0 ||
-                                     strcmp(a->labels[i].value, b->labels[k].value) != 0))
-            k++;
-        if (k == b->labels_len)
-            return false;
-    }
-    return true;
-}
-
 bool page_retarget(struct page *p, struct target *t)
 {
     static const struct target none;
     const struct target *old = p->target ? p->target : &none, *new = t ? t : &none;
-    if (old->honor_labels != new->honor_labels || !has_labels(old, new) || !has_labels(new, old))
+    if (old->honor_labels != new->honor_labels || !target_same_labels(old, new))
         return false;
     target_ref(t);
     target_unref(p->target);

@@ -2,7 +2,6 @@
 /* web.c - the thread, and which page is where. */
 #include "web.h"
 
-#include "clock.h"
 #include "listen.h"
 #include "log.h"
 #include "mem.h"
@@ -20,10 +19,9 @@ struct web {
     char url[LISTEN_URL];
     struct event_base *base;
     struct server *server;
-    struct event *stop, *beat;
+    struct event *stop;
     int stop_fd;
     pthread_t thread;
-    _Atomic int64_t beat_ns;
 };
 
 static enum status healthz(const struct view *v, struct server_reply *reply)
@@ -128,13 +126,6 @@ static void on_stop(evutil_socket_t fd, short what, void *arg)
     event_base_loopbreak(w->base);
 }
 
-static void on_beat(evutil_socket_t fd, short what, void *arg)
-{
-    struct web *w = arg;
-    (void)fd, (void)what;
-    w->beat_ns = clock_mono_ns();
-}
-
 static void on_event_log(int severity, const char *text)
 {
     if (severity >= EVENT_LOG_ERR)
@@ -185,7 +176,6 @@ static int start_thread(struct web *w)
 /* fd is taken over in any case. */
 static enum status start(struct web *w, int fd, struct err *err)
 {
-    const struct timeval second = {.tv_sec = 1};
     struct server_conf conf = SERVER_CONF_DEFAULT;
     conf.answer = answer;
     conf.of = w;
@@ -201,8 +191,7 @@ static enum status start(struct web *w, int fd, struct err *err)
     if (w->stop_fd < 0)
         return err_set(err, ERR_IO, "eventfd: %s", strerror(errno));
     w->stop = event_new(w->base, w->stop_fd, EV_READ, on_stop, w);
-    w->beat = event_new(w->base, -1, EV_PERSIST, on_beat, w);
-    if (!w->stop || !w->beat || event_add(w->stop, NULL) != 0 || event_add(w->beat, &second) != 0)
+    if (!w->stop || event_add(w->stop, NULL) != 0)
         return err_set(err, ERR_IO, "libevent cannot start: no memory");
     int r = start_thread(w);
     return r == 0 ? OK : err_set(err, ERR_IO, "no thread: %s", strerror(r));
@@ -212,8 +201,6 @@ static void done(struct web *w)
 {
     if (w->stop)
         event_free(w->stop);
-    if (w->beat)
-        event_free(w->beat);
     server_free(w->server);
     if (w->base)
         event_base_free(w->base);
@@ -229,7 +216,6 @@ enum status web_new(struct web **ret, const struct web_conf *conf, struct err *e
     w->conf = *conf;
     w->conf.listen = NULL;
     w->stop_fd = -1;
-    w->beat_ns = clock_mono_ns();
     event_set_log_callback(on_event_log);
     event_set_fatal_callback(on_event_fatal);
     enum status s = listen_open(conf->listen, &fd, w->url, err);
@@ -246,11 +232,6 @@ enum status web_new(struct web **ret, const struct web_conf *conf, struct err *e
 const char *web_url(const struct web *w)
 {
     return w->url;
-}
-
-int64_t web_beat_ns(const struct web *w)
-{
-    return w->beat_ns;
 }
 
 void web_free(struct web *w)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* web.h - the agent's own HTTP: health, metrics, targets, status.
  *
- *     GET /healthz    200 "ok", or 503 with the thread that does not beat
+ *     GET /healthz    200 "ok", or 503 with the thread that does not beat; nothing at all when
+ *                     it is this one
  *     GET /readyz     200 once every source has synced, and from then on
  *     GET /metrics    Prometheus text 0.0.4: the books and more (docs/METRICS.md)
  *     GET /targets    JSON: each target's state, last scrape, last error with its place
@@ -30,8 +31,7 @@ struct web;
  * or is none of this machine; ERR_INVALID: it is no address. */
 enum status web_new(struct web **ret, const struct web_conf *conf, struct err *err) NODISCARD;
 const char *web_url(const struct web *w); /* "http://127.0.0.1:9690" with the real port */
-int64_t web_beat_ns(const struct web *w);
-void web_free(struct web *w); /* NULL is fine */
+void web_free(struct web *w);             /* NULL is fine */
 
 /* The pages, each behind what out holds; for web.c and tests.  OK, or ERR_LIMIT as buf.h says
  * it, with out half written. */

@@ -11,7 +11,7 @@
     if __name__ == "__main__":
         harness.main(needs=["nats-server"])
 
-Python's standard library only.  Nothing sleeps for luck: wait_for looks until it is so or the
+Python's standard library only, but for what judges the schema.  Nothing sleeps for luck: wait_for looks until it is so or the
 time is up.  Every process ends with the test, also when this one is killed.  Ports are
 those that the kernel gives; all traffic stays on 127.0.0.1.
 
@@ -233,8 +233,9 @@ class Case(unittest.TestCase):
         return account
 
 
-def main(needs=()):
-    missing = [n for n in needs if shutil.which(n) is None]
+def main(needs=(), missing=()):
+    """needs: programs; missing: what else is known to be missing."""
+    missing = [*missing, *(n for n in needs if shutil.which(n) is None)]
     missing += [n for n in (AGENT, TARGETS) if not os.access(n, os.X_OK)]
     if missing:
         print("skipped, for this is missing:", ", ".join(m or "(STRATA_AGENT)" for m in missing))

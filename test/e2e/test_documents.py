@@ -50,7 +50,7 @@ class Documents(harness.Case):
         seen, texts, missing = 0, [], []
         for line in lines:
             heading = re.match(r"([a-z]+)(?: ([a-z_]+))? - ", line)
-            setting = re.match(r"  ([a-z_.]+) +\S", line)
+            setting = re.match(r"  ([A-Za-z_.\[\]]+) +\S", line)
             if heading:
                 of, kind = heading.groups()
                 texts = [parts[owner.get(of, of)]]
@@ -58,7 +58,8 @@ class Documents(harness.Case):
                     texts = [t for t in entries(texts[0]) if has_key(t, kind)]
             elif setting:
                 seen += 1
-                if not any(all(has_key(t, key) for key in setting[1].split(".")) for t in texts):
+                keys = setting[1].replace("[]", "").split(".")
+                if not any(all(has_key(t, key) for key in keys) for t in texts):
                     missing.append(f"{of} {kind or ''}: {setting[1]}")
         self.assertEqual(missing, [])
         self.assertEqual(seen, sum(line.startswith("  ") and line[2] != " " for line in lines))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""test_image.py - the image: what is in it, and what it does with no rights at all."""
+"""test_image_once.py - the image: what is in it, and what it does with no rights at all."""
 import hashlib, json, os, re, stat, subprocess
 
 import books

@@ -1,0 +1,573 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* kubernetes.c - targets from the Kubernetes API, followed by watch.
+ *
+ * What is found at an object depends on the object and the settings alone (kube_found.h).  So nothing
+ * is kept of it beside the objects and the targets told: at a change the old object says what was
+ * found, the new one what is, and the difference is told. */
+#include "clock.h"
+#include "hash.h"
+#include "kube_found.h"
+#include "kube_lease.h"
+#include "kube_store.h"
+#include "kubernetes_conf.h"
+#include "kubernetes_diff.h"
+#include "mem.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#define RETRY_NS   (10 * SEC_NS) /* from one look for credentials to the next */
+#define REFUSED_NS (1 * SEC_NS)  /* so often the lines of what is refused are made anew */
+#define GOODBYE_NS (1 * SEC_NS)  /* the most that giving up a lease may take */
+enum { SELECTOR_BYTES = 16384, REFUSED_BYTES = 16384 };
+
+/* A collection that is followed, in one namespace. */
+struct follow {
+    struct kubernetes *k;
+    struct kube_store_sub sub;
+    struct kube_store *store;
+    enum kube_kind kind;
+    bool synced;
+};
+
+struct kubernetes {
+    struct kubernetes_conf conf;
+    struct kube_found_conf found;
+    const struct source_env *env;
+    struct diff diff;
+    struct kube_hub *hub; /* NULL: not connected yet */
+    struct kube_lease *lease;
+    struct follow *follows;
+    size_t len;
+    char *selector;
+    int epoll_fd;
+    int64_t retry_ns;
+    struct err fault; /* of connecting; status OK: none */
+    bool held;        /* role service: the lease is ours */
+    bool goodbye;     /* it has been given up */
+    struct buf refused;
+    int64_t refused_ns; /* when those lines were made; 0: never */
+    bool refused_stale;
+};
+
+/* What is found at an object, or at two that belong together.  A NULL object: nothing. */
+
+static void gather_pod(struct kubernetes *k, const struct kube_object *pod, struct gathered *g)
+{
+    if (pod)
+        kube_found_pod(&k->found, pod, gathered_sink(g));
+}
+
+static void gather_service(struct kubernetes *k, const struct kube_object *service,
+                           struct gathered *g)
+{
+    if (service && k->held)
+        kube_found_service(&k->found, service, gathered_sink(g));
+}
+
+static void gather_pair(struct kubernetes *k, const struct kube_object *service,
+                        const struct kube_object *pod, struct gathered *g)
+{
+    if (service && pod && kube_selects(service, pod))
+        kube_found_selected(&k->found, service, pod, gathered_sink(g));
+}
+
+static void gather_slice(struct kubernetes *k, const struct kube_object *service,
+                         const struct kube_object *slice, struct gathered *g)
+{
+    if (service && slice)
+        kube_found_slice(&k->found, service, slice, gathered_sink(g));
+}
+
+/* Changes. */
+
+/* One object of the pair has changed, the other one is as it was. */
+static void pair_changed(struct kubernetes *k, const struct kube_object *service[2],
+                         const struct kube_object *other[2])
+{
+    bool slices = k->conf.node[0] == '\0';
+    for (int i = 0; i < 2; i++) {
+        struct gathered *g = &k->diff.sides[i];
+        if (slices)
+            gather_slice(k, service[i], other[i], g);
+        else
+            gather_pair(k, service[i], other[i], g);
+    }
+    diff_tell(&k->diff);
+}
+
+struct visit {
+    struct kubernetes *k;
+    const struct kube_object *now, *before;
+};
+
+static bool is_of(const struct kube_object *service, const struct kube_object *other)
+{
+    return service && strcmp(service->ns, other->ns) == 0 &&
+           (other->kind == KUBE_POD || strcmp(service->name, other->service) == 0);
+}
+
+static void visit_service(void *of, const struct kube_object *service)
+{
+    const struct visit *v = of;
+    if (is_of(service, v->now ? v->now : v->before))
+        pair_changed(v->k, (const struct kube_object *[]){service, service},
+                     (const struct kube_object *[]){v->before, v->now});
+}
+
+static void visit_other(void *of, const struct kube_object *other)
+{
+    const struct visit *v = of;
+    if (is_of(v->now, other) || is_of(v->before, other))
+        pair_changed(v->k, (const struct kube_object *[]){v->before, v->now},
+                     (const struct kube_object *[]){other, other});
+}
+
+static void each_of(struct kubernetes *k, bool services,
+                    void (*visit)(void *of, const struct kube_object *o), void *of)
+{
+    for (size_t i = 0; i < k->len; i++)
+        if (k->follows[i].store && (k->follows[i].kind == KUBE_SERVICE) == services)
+            kube_store_each(k->follows[i].store, visit, of);
+}
+
+/* A slice says whose it is by the service's name. */
+static const struct kube_object *service_of(struct kubernetes *k, const struct kube_object *slice)
+{
+    const struct kube_object *found = NULL;
+    for (size_t i = 0; slice && i < k->len && !found; i++)
+        if (k->follows[i].store && k->follows[i].kind == KUBE_SERVICE)
+            found = kube_store_find(k->follows[i].store, slice->ns, slice->service);
+    return found;
+}
+
+static void endpoints_changed(struct kubernetes *k, struct visit *v)
+{
+    const struct kube_object *any = v->now ? v->now : v->before;
+    if (any->kind == KUBE_SERVICE)
+        each_of(k, false, visit_other, v);
+    else if (any->kind == KUBE_POD)
+        each_of(k, true, visit_service, v);
+    else
+        pair_changed(
+            k, (const struct kube_object *[]){service_of(k, v->before), service_of(k, v->now)},
+            (const struct kube_object *[]){v->before, v->now});
+}
+
+/* A pod that begins to terminate is scraped once more at once: due when it was asked to end. */
+static void scrape_last(struct kubernetes *k, const struct visit *v)
+{
+    bool begins = v->now && v->now->deletion_ms && v->before && !v->before->deletion_ms;
+    if (!begins || v->now->kind != KUBE_POD)
+        return;
+    k->diff.extra_ms = v->now->deletion_ms - v->now->grace_ms;
+}
+
+static void changed(void *of, const struct kube_object *now, const struct kube_object *before)
+{
+    struct follow *f = of;
+    struct kubernetes *k = f->k;
+    struct visit v = {k, now, before};
+    scrape_last(k, &v);
+    switch ((enum kubernetes_role)k->conf.role) {
+    case ROLE_POD:
+        gather_pod(k, before, &k->diff.sides[0]);
+        gather_pod(k, now, &k->diff.sides[1]);
+        diff_tell(&k->diff);
+        break;
+    case ROLE_SERVICE:
+        gather_service(k, before, &k->diff.sides[0]);
+        gather_service(k, now, &k->diff.sides[1]);
+        diff_tell(&k->diff);
+        break;
+    case ROLE_ENDPOINTS: endpoints_changed(k, &v); break;
+    }
+    k->diff.extra_ms = 0;
+    k->refused_stale = true;
+}
+
+static void synced(void *of)
+{
+    struct follow *f = of;
+    f->synced = true;
+}
+
+/* All there is, once more: for people, for those above the bound when there is room again, and when the
+ * lease comes or goes. */
+
+struct look_all {
+    struct kubernetes *k;
+    void (*use)(void *of, struct gathered *g);
+    void *of;
+    const struct kube_object *service;
+};
+
+static void used(const struct look_all *l, struct gathered *g)
+{
+    l->use(l->of, g);
+    gathered_reset(g);
+}
+
+static void look_other(void *of, const struct kube_object *other)
+{
+    const struct look_all *l = of;
+    struct gathered *g = &l->k->diff.sides[1];
+    if (!is_of(l->service, other))
+        return;
+    if (other->kind == KUBE_POD)
+        gather_pair(l->k, l->service, other, g);
+    else
+        gather_slice(l->k, l->service, other, g);
+    used(l, g);
+}
+
+static void look_one(void *of, const struct kube_object *o)
+{
+    struct look_all *l = of;
+    struct gathered *g = &l->k->diff.sides[1];
+    switch ((enum kubernetes_role)l->k->conf.role) {
+    case ROLE_POD: gather_pod(l->k, o, g); break;
+    case ROLE_SERVICE: kube_found_service(&l->k->found, o, gathered_sink(g)); break;
+    case ROLE_ENDPOINTS:
+        l->service = o;
+        each_of(l->k, false, look_other, l);
+        return;
+    }
+    used(l, g);
+}
+
+static void look_at_all(struct kubernetes *k, void (*use)(void *of, struct gathered *g), void *of)
+{
+    struct look_all l = {.k = k, .use = use, .of = of};
+    each_of(k, k->conf.role != ROLE_POD, look_one, &l);
+}
+
+static void fill(void *of, struct gathered *g)
+{
+    struct kubernetes *k = of;
+    (void)g;
+    if (k->conf.role != ROLE_SERVICE || k->held)
+        diff_fill(&k->diff);
+}
+
+static void appear(void *of, struct gathered *g)
+{
+    struct kubernetes *k = of;
+    (void)g;
+    diff_tell(&k->diff);
+}
+
+static void disappear(void *of, struct gathered *g)
+{
+    struct kubernetes *k = of;
+    struct gathered empty = k->diff.sides[0];
+    k->diff.sides[0] = *g;
+    *g = empty;
+    diff_tell(&k->diff);
+}
+
+static void lease_changed(void *of)
+{
+    struct kubernetes *k = of;
+    bool held = kube_lease_held(k->lease);
+    if (held == k->held)
+        return;
+    k->held = held;
+    look_at_all(k, held ? appear : disappear, k);
+    k->refused_stale = true;
+}
+
+/* Connecting. */
+
+static enum status follow(struct kubernetes *k, struct follow *f, enum kube_kind kind,
+                          const char *ns, struct err *err)
+{
+    enum kube_kind selected = k->conf.role == ROLE_POD ? KUBE_POD : KUBE_SERVICE;
+    struct kube_store_conf c = {.kind = kind,
+                                .ns = ns,
+                                .node = kind == KUBE_POD ? k->conf.node : "",
+                                .label_selector = kind == selected ? k->selector : ""};
+    *f = (struct follow){.k = k, .kind = kind, .sub = {.changed = changed, .synced = synced}};
+    f->sub.of = f;
+    f->store = kube_store_join(k->hub, &c, &f->sub);
+    return f->store ? OK : err_set(err, ERR_INVALID, "the selector is too long");
+}
+
+static enum status follow_all(struct kubernetes *k, struct err *err)
+{
+    static char none[] = "";
+    char *all[] = {none};
+    char *const *ns = k->conf.namespaces.len ? k->conf.namespaces.items : all;
+    size_t n = k->conf.namespaces.len ? k->conf.namespaces.len : 1;
+    enum status r = OK;
+    k->follows = mem_alloc(2 * n * sizeof *k->follows);
+    for (size_t i = 0; i < n && r == OK; i++) {
+        r = follow(k, &k->follows[k->len], k->conf.role == ROLE_POD ? KUBE_POD : KUBE_SERVICE,
+                   ns[i], err);
+        k->len += r == OK;
+        if (r == OK && k->conf.role == ROLE_ENDPOINTS) {
+            r = follow(k, &k->follows[k->len], k->conf.node[0] ? KUBE_POD : KUBE_SLICE, ns[i], err);
+            k->len += r == OK;
+        }
+    }
+    return r;
+}
+
+/* No other agent has the same name, nor has this one after a restart. */
+static void want_lease(struct kubernetes *k)
+{
+    char holder[320];
+    const char *own = kube_hub_access(k->hub)->ns;
+    const char *ns = k->conf.lease.ns[0] ? k->conf.lease.ns : own[0] ? own : "default";
+    snprintf(holder, sizeof holder, "%.253s_%016llx",
+             k->env->agent.instance ? k->env->agent.instance : "strata",
+             (unsigned long long)(hash_salt() ^ (uint64_t)clock_wall_ms()));
+    k->lease = kube_lease_new(kube_hub_client(k->hub),
+                              &(struct kube_lease_conf){.ns = ns,
+                                                        .name = k->conf.lease.name,
+                                                        .holder = holder,
+                                                        .duration_ns = k->conf.lease.duration},
+                              lease_changed, k);
+}
+
+static enum status connect_hub(struct kubernetes *k, struct err *err)
+{
+    struct kube_access *access = NULL;
+    enum status r = kube_access_find(&access, &k->conf.api, err);
+    if (r == OK)
+        r = kube_hub_get(&k->hub, access, err);
+    if (r != OK)
+        return r;
+    struct epoll_event e = {.events = EPOLLIN};
+    if (epoll_ctl(k->epoll_fd, EPOLL_CTL_ADD, kube_hub_fd(k->hub), &e) != 0)
+        r = err_set(err, ERR_IO, "epoll: %s", strerror(errno));
+    if (r == OK)
+        r = follow_all(k, err);
+    if (r == OK && k->conf.role == ROLE_SERVICE)
+        want_lease(k);
+    return r;
+}
+
+static void leave_hub(struct kubernetes *k)
+{
+    kube_lease_free(k->lease);
+    k->lease = NULL;
+    for (size_t i = 0; i < k->len; i++)
+        kube_store_leave(k->follows[i].store, &k->follows[i].sub);
+    mem_free(k->follows);
+    k->follows = NULL;
+    k->len = 0;
+    if (k->hub)
+        epoll_ctl(k->epoll_fd, EPOLL_CTL_DEL, kube_hub_fd(k->hub), NULL);
+    kube_hub_unref(k->hub);
+    k->hub = NULL;
+}
+
+static void connect_again(struct kubernetes *k)
+{
+    if (k->hub || clock_mono_ns() < k->retry_ns)
+        return;
+    k->fault = (struct err){OK, ""};
+    enum status r = connect_hub(k, &k->fault);
+    if (r == OK)
+        return;
+    leave_hub(k);
+    k->fault.status = r == ERR_INVALID ? ERR_IO : r;
+    k->retry_ns = clock_mono_ns() + RETRY_NS;
+}
+
+/* Operations. */
+
+static void kubernetes_close(void *self);
+
+static enum status kubernetes_open(void **ret_self, const void *conf, const struct source_env *env,
+                                   struct err *err)
+{
+    const struct kubernetes_conf *c = conf;
+    AUTO(buf) struct buf selector = BUF_INIT(SELECTOR_BYTES);
+    struct err first = {OK, ""};
+    struct setting_report report = setting_report_first(&first);
+    kubernetes_check(c, &report);
+    if (first.status != OK)
+        return err_set(err, ERR_INVALID, "%s", first.text);
+    if (kubernetes_selector_text(&c->selector, &selector) != OK)
+        return err_set(err, ERR_INVALID, "selector: more than %d bytes", SELECTOR_BYTES);
+    struct kube_access *access = NULL; /* what is wrong with a kubeconfig is wrong now */
+    if (kube_access_find(&access, &c->api, err) == ERR_INVALID)
+        return ERR_INVALID;
+    kube_access_free(access);
+    struct kubernetes *k = mem_alloc(sizeof *k);
+    setting_copy(kubernetes_settings, &k->conf, c);
+    k->env = env;
+    k->selector = mem_strdup(selector.data);
+    k->refused = (struct buf)BUF_INIT(REFUSED_BYTES);
+    k->found = (struct kube_found_conf){.prefix = k->conf.prefix,
+                                        .annotations = k->conf.annotations,
+                                        .labels = k->conf.labels,
+                                        .annotation_labels = k->conf.annotation_labels,
+                                        .meta = env->relabel != NULL};
+    diff_init(&k->diff, env);
+    k->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    if (k->epoll_fd < 0) {
+        kubernetes_close(k);
+        return err_set(err, ERR_IO, "epoll: %s", strerror(errno));
+    }
+    *ret_self = k;
+    return OK;
+}
+
+static int kubernetes_fd(const void *self)
+{
+    const struct kubernetes *k = self;
+    return k->epoll_fd;
+}
+
+static int64_t next_ns(const struct kubernetes *k)
+{
+    int64_t until_ns = kube_hub_timer_ns(k->hub);
+    int64_t lease_ns = k->lease ? kube_lease_timer_ns(k->lease) : DEADLINE_NEVER;
+    return lease_ns < until_ns ? lease_ns : until_ns;
+}
+
+static int64_t kubernetes_timer_ns(const void *self)
+{
+    const struct kubernetes *k = self;
+    if (!k->hub)
+        return k->retry_ns;
+    return tell_pending(&k->diff.tell) ? DEADLINE_NOW : next_ns(k);
+}
+
+static bool all_synced(const struct kubernetes *k)
+{
+    for (size_t i = 0; i < k->len; i++)
+        if (!k->follows[i].synced)
+            return false;
+    return k->len > 0;
+}
+
+/* The first of what does not work now. */
+static enum status fault_of(const struct kubernetes *k, struct err *err)
+{
+    const struct err *fault = &k->fault;
+    for (size_t i = 0; i < k->len && fault->status == OK; i++)
+        fault = &kube_store_state(k->follows[i].store)->fault;
+    if (fault->status == OK && k->lease)
+        fault = kube_lease_fault(k->lease);
+    if (fault->status == OK)
+        return OK;
+    enum status r = fault->status == ERR_DENIED ? ERR_DENIED : ERR_IO;
+    return err_set(err, r, "%s", fault->text);
+}
+
+static enum status kubernetes_ready(void *self, const struct target_emit *emit, struct err *err)
+{
+    struct kubernetes *k = self;
+    connect_again(k);
+    if (k->hub) {
+        kube_hub_run(k->hub);
+        if (k->lease) {
+            kube_lease_run(k->lease);
+            lease_changed(k); /* a lease also ends by the clock alone */
+        }
+        if (diff_has_room(&k->diff))
+            look_at_all(k, fill, k);
+        if (all_synced(k))
+            tell_synced(&k->diff.tell);
+    }
+    enum status r = tell_emit(&k->diff.tell, emit);
+    return r == OK ? fault_of(k, err) : r;
+}
+
+/* For people. */
+
+static void add_refused(void *of, struct gathered *g)
+{
+    struct kubernetes *k = of;
+    for (size_t i = 0; i < g->len; i++) {
+        const struct gathered_one *one = &g->all[i];
+        bool above = one->target && !tell_has(&k->diff.tell, one->target->id);
+        if (!one->unasked && (!one->target || above) &&
+            buf_cat(&k->refused, one->id, ": ", above ? "above the bound of targets" : one->why,
+                    "\n", NULL) != OK)
+            return;
+    }
+}
+
+static size_t kubernetes_refused(const void *self, struct buf *out)
+{
+    struct kubernetes *k = (struct kubernetes *)self; /* the lines are a cache */
+    size_t n = k->diff.refused + k->diff.excess;
+    int64_t now_ns = clock_mono_ns();
+    if (n == 0)
+        return 0;
+    if (k->refused_stale && now_ns - k->refused_ns >= REFUSED_NS) {
+        k->refused_ns = now_ns;
+        k->refused_stale = false;
+        buf_truncate(&k->refused, 0);
+        look_at_all(k, add_refused, k);
+    }
+    (void)!buf_puts(out, k->refused.data);
+    return n;
+}
+
+/* Closing. */
+
+static void said_goodbye(void *of)
+{
+    struct kubernetes *k = of;
+    k->goodbye = true;
+}
+
+/* Without it, nobody would scrape until the lease has run out. */
+static void give_up_lease(struct kubernetes *k)
+{
+    if (!k->lease || !kube_lease_held(k->lease))
+        return;
+    int64_t until_ns = clock_mono_ns() + GOODBYE_NS;
+    kube_lease_release(k->lease, GOODBYE_NS, said_goodbye);
+    while (!k->goodbye && clock_mono_ns() < until_ns) {
+        struct pollfd p = {.fd = kube_hub_fd(k->hub), .events = POLLIN};
+        int64_t timer_ns = next_ns(k), end_ns = timer_ns < until_ns ? timer_ns : until_ns;
+        int64_t wait_ns = end_ns - clock_mono_ns();
+        poll(&p, 1, wait_ns <= 0 ? 0 : (int)(wait_ns / MS_NS) + 1);
+        kube_hub_run(k->hub);
+        kube_lease_run(k->lease);
+    }
+}
+
+static void kubernetes_close(void *self)
+{
+    struct kubernetes *k = self;
+    give_up_lease(k);
+    leave_hub(k);
+    diff_done(&k->diff);
+    setting_done(kubernetes_settings, &k->conf);
+    if (k->epoll_fd >= 0)
+        close(k->epoll_fd);
+    buf_done(&k->refused);
+    mem_free(k->selector);
+    mem_free(k);
+}
+
+static void check(const void *conf, const struct source_env *env,
+                  const struct setting_report *report)
+{
+    (void)env;
+    kubernetes_check(conf, report);
+}
+
+const struct source_ops source_kubernetes = {
+    .name = "kubernetes",
+    .help = "pods and services, by annotations, followed by watch",
+    .settings = kubernetes_settings,
+    .conf_size = sizeof(struct kubernetes_conf),
+    .check = check,
+    .open = kubernetes_open,
+    .fd = kubernetes_fd,
+    .timer_ns = kubernetes_timer_ns,
+    .ready = kubernetes_ready,
+    .refused = kubernetes_refused,
+    .close = kubernetes_close,
+};
