@@ -2,6 +2,7 @@
 /* web_targets.c - GET /targets: each target and how its last scrape went, as JSON. */
 #include "web.h"
 
+#include "candidates.h"
 #include "clock.h"
 #include "health.h"
 #include "json_out.h"
@@ -74,6 +75,19 @@ static void write_refused(struct json_out *j, const char *lines)
     json_out_close(j, ']');
 }
 
+static void write_candidates(struct json_out *j, const struct view *v)
+{
+    const struct discover_candidates *all = v->candidates;
+    json_out_open(j, "candidates", '[');
+    for (size_t i = 0; all && i < all->len && j->status == OK; i++) {
+        struct candidate_shown shown = candidate_shown(&all->all[i], v->others, v->others_len);
+        candidate_write(j, &all->all[i], &shown);
+    }
+    json_out_close(j, ']');
+    json_out_uint(j, "candidates_left_out", all ? all->left_out : 0);
+    json_out_string(j, "candidates_error", v->candidates_error);
+}
+
 enum status web_targets(const struct view *v, struct buf *out)
 {
     struct json_out j = JSON_OUT(out);
@@ -83,6 +97,7 @@ enum status web_targets(const struct view *v, struct buf *out)
         write_target(&j, &v->targets[i]);
     json_out_close(&j, ']');
     write_refused(&j, v->refused_targets);
+    write_candidates(&j, v);
     json_out_close(&j, '}');
     if (j.status == OK)
         j.status = buf_puts(out, "\n");
