@@ -24,12 +24,12 @@ struct candidate_shown candidate_shown(const struct discover_candidate *c,
         return (struct candidate_shown){.state = CANDIDATE_WAITING,
                                         .why = "above the agent's bound of targets"};
     return (struct candidate_shown){.state = CANDIDATE_LOSER,
-                                    .why = "the same URL is scraped for another candidate",
+                                    .why = "another candidate of the same URL goes before it",
                                     .winner = o->winner};
 }
 
-void candidate_write(struct json_out *j, const struct discover_candidate *c,
-                     const struct candidate_shown *shown)
+static void write_one(struct json_out *j, const struct discover_candidate *c,
+                      const struct candidate_shown *shown)
 {
     AUTO(buf) struct buf url = BUF_INIT(HEALTH_URL_MAX);
     json_out_open(j, NULL, '{');
@@ -41,4 +41,16 @@ void candidate_write(struct json_out *j, const struct discover_candidate *c,
     json_out_string(j, "winner", shown->winner ? shown->winner->source : NULL);
     json_out_string(j, "winner_id", shown->winner ? health_url(shown->winner->id, &url) : NULL);
     json_out_close(j, '}');
+}
+
+void candidates_write(struct json_out *j, const struct discover_candidates *all,
+                      const struct registry_other *others, size_t n)
+{
+    json_out_open(j, "candidates", '[');
+    for (size_t i = 0; all && i < all->len && j->status == OK; i++) {
+        struct candidate_shown shown = candidate_shown(&all->all[i], others, n);
+        write_one(j, &all->all[i], &shown);
+    }
+    json_out_close(j, ']');
+    json_out_uint(j, "candidates_left_out", all ? all->left_out : 0);
 }

@@ -28,9 +28,9 @@ struct candidate_shown {
 struct candidate_shown candidate_shown(const struct discover_candidate *c,
                                        const struct registry_other *others, size_t n);
 
-/* {"source":..., "id":..., "url":..., "state":..., "why":..., "winner":..., "winner_id":...}, passwords
- * left out. */
-void candidate_write(struct json_out *j, const struct discover_candidate *c,
-                     const struct candidate_shown *shown);
+/* The members candidates, of {"source", "id", "url", "state", "why", "winner", "winner_id"} each with
+ * passwords left out, and candidates_left_out.  all NULL: none. */
+void candidates_write(struct json_out *j, const struct discover_candidates *all,
+                      const struct registry_other *others, size_t n);
 
 #endif

@@ -75,19 +75,6 @@ static void write_refused(struct json_out *j, const char *lines)
     json_out_close(j, ']');
 }
 
-static void write_candidates(struct json_out *j, const struct view *v)
-{
-    const struct discover_candidates *all = v->candidates;
-    json_out_open(j, "candidates", '[');
-    for (size_t i = 0; all && i < all->len && j->status == OK; i++) {
-        struct candidate_shown shown = candidate_shown(&all->all[i], v->others, v->others_len);
-        candidate_write(j, &all->all[i], &shown);
-    }
-    json_out_close(j, ']');
-    json_out_uint(j, "candidates_left_out", all ? all->left_out : 0);
-    json_out_string(j, "candidates_error", v->candidates_error);
-}
-
 enum status web_targets(const struct view *v, struct buf *out)
 {
     struct json_out j = JSON_OUT(out);
@@ -97,7 +84,8 @@ enum status web_targets(const struct view *v, struct buf *out)
         write_target(&j, &v->targets[i]);
     json_out_close(&j, ']');
     write_refused(&j, v->refused_targets);
-    write_candidates(&j, v);
+    candidates_write(&j, v->candidates, v->others, v->others_len);
+    json_out_string(&j, "candidates_error", v->candidates_error);
     json_out_close(&j, '}');
     if (j.status == OK)
         j.status = buf_puts(out, "\n");
