@@ -32,12 +32,12 @@ TEST(those_that_are_not_scraped_are_told_with_the_winner)
 {
     struct registry *r = open_registry_of(3, false);
     struct target first = like("first", "main"), second = like("second", "main"),
-                  elsewhere = like("elsewhere", "old");
+                  elsewhere = like("elsewhere", "old"), above = like("above", "main");
     first.url = second.url = elsewhere.url = "http://127.0.0.1:1/metrics";
     tell_ranked(r, TARGET_ADDED, 7, 1, &second);
     tell_ranked(r, TARGET_ADDED, 9, 0, &first);
     tell_ranked(r, TARGET_ADDED, 7, 1, &elsewhere);
-    add(r, 7, "above", "main");
+    tell_ranked(r, TARGET_ADDED, 7, 1, &above);
     registry_step(r);
     struct registry_other *others;
     size_t n = registry_others(r, &others);

@@ -40,7 +40,7 @@ class Candidates(harness.Case):
             ("first", c, "refused", None), ("second", a, "loser", "first"),
             ("files", a, "loser", "first"), ("files", c, "target", None),
             ("files", "http://127.0.0.1:70000/metrics", "refused", None),
-            ("files", "http://***@h/x", "refused", None)])
+            ("files", "***@h/x", "refused", None)])
         why = [o["why"] for o in found]
         self.assertEqual(why[:4], [None, None, "is there already", "above the bound of 2 targets"])
         for i, word in ((4, "goes before it"), (5, "goes before it"), (7, "port"), (8, "credentials")):
@@ -93,7 +93,7 @@ class Candidates(harness.Case):
                           "files (file, pool main): synced"])
         self.assertIn(f"  {self.urls[0]}: another candidate of the same URL goes before it (source first, ",
                       done.stdout)
-        self.assertIn("\n  refused  http://***@h/x: credentials in the URL", done.stdout)
+        self.assertIn("\n  refused  ***@h/x: credentials in the URL", done.stdout)
         self.assertNotIn("secret", done.stdout)
         self.assertTrue(done.stdout.endswith("3 sources: 3 synced, 0 failed; 9 candidates: "
                                              "3 targets, 2 losers, 4 refused, 0 waiting\n"), done.stdout)

@@ -4,6 +4,7 @@ import json, os
 
 import cluster
 import harness
+import kubeconfig
 
 SCRAPE = {"prometheus.io/scrape": "true"}
 
@@ -22,11 +23,11 @@ class Candidates(cluster.Case):
         self.pod("odd", scraped("nosuch"))
         self.pod("above", scraped(8081))
         self.pod("ended", scraped(8080), phase="Succeeded")
-        c.create_service(self.namespace, "web", {"http": 80}, selector={"app": "good"},
+        c.create_service(self.namespace, "web", {"http": 8080}, selector={"app": "good"},
                          annotations=scraped(8080))
         c.create_service(self.namespace, "lonely", {"http": 80}, selector={"app": "nobody"},
-                         annotations=SCRAPE)
-        c.create_service(self.namespace, "blind", {"http": 80}, annotations=SCRAPE)
+                         annotations=scraped(80))
+        c.create_service(self.namespace, "blind", {"http": 80}, annotations=scraped(80))
         c.create_slice(self.namespace, "web", ["10.244.0.9"], {"http": 8080})
 
     def pod(self, name, annotations, **more):
@@ -36,15 +37,14 @@ class Candidates(cluster.Case):
     def config(self, *sources):
         """sources: name, role, node, and what else the source has."""
         c = self.cluster
-        kubeconfig = {"kubeconfig": c.kubeconfig("agent", self.user())}
+        api = {"kubeconfig": c.kubeconfig("agent", self.user())}
         return harness.config(sources=[
             {"name": name, "pool": "main", "interval": "5s", **more,
-             "kubernetes": {"role": role, "node": node, "namespaces": [self.namespace], "api": kubeconfig,
+             "kubernetes": {"role": role, "node": node, "namespaces": [self.namespace], "api": api,
                             **({"lease": {"namespace": self.namespace}} if role == "service" else {})}}
             for name, role, node, more in sources])
 
     def user(self):
-        import kubeconfig
         c = self.cluster
         crt, key = c.certificate("alice")
         rights = [(r, "get,list,watch") for r in ("pods", "services", "endpointslices")]
@@ -112,7 +112,7 @@ class Candidates(cluster.Case):
         self.assertGreater(watches["pods"]["object_bytes"], 500)
         self.assertEqual(status["memory"]["parts"]["discovery"],
                          sum(w["object_bytes"] for w in watches.values()))
-        metrics = first.get("/metrics").decode()
+        metrics = first.get("/metrics")[2]
         self.assertIn('strata_discovery_objects{source="pods"} 5\n', metrics)
         self.assertIn('strata_discovery_watches_open{source="again"} 1\n', metrics)
         for agent in (second, first):
