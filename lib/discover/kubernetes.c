@@ -336,8 +336,10 @@ static enum status kubernetes_ready(void *self, const struct target_emit *emit, 
             kube_lease_run(k->lease);
             lease_changed(k); /* a lease also ends by the clock alone */
         }
-        if (diff_has_room(&k->diff))
+        if (diff_has_room(&k->diff)) {
             kubernetes_look_at_all(k, fill, k);
+            k->refused_stale = true;
+        }
         if (all_synced(k))
             tell_synced(&k->diff.tell);
     }
