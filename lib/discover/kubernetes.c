@@ -436,7 +436,11 @@ static int64_t kubernetes_timer_ns(const void *self)
     const struct kubernetes *k = self;
     if (!k->hub)
         return k->retry_ns;
-    return tell_pending(&k->diff.tell) ? DEADLINE_NOW : next_ns(k);
+    if (tell_pending(&k->diff.tell))
+        return DEADLINE_NOW;
+    int64_t until_ns = next_ns(k), lines_ns = k->refused_ns + REFUSED_NS;
+    bool lines = k->refused_stale && k->diff.refused + k->diff.excess > 0;
+    return lines && lines_ns < until_ns ? lines_ns : until_ns;
 }
 
 static bool all_synced(const struct kubernetes *k)
