@@ -48,13 +48,13 @@ class Case(cluster.Case):
 
     # Who the agent is
 
-    def account(self, rules, namespaces=None, seconds=3600):
+    def account(self, rules, namespaces=None, seconds=3600, account="agent"):
         """A service account with these rights, and the folder that a kubelet gives its pod."""
         c = self.cluster
-        self.user = c.service_account(self.namespace, "agent")
-        self.role = c.grant(self.user, rules, namespaces, name=f"{self.namespace}-agent")
-        self.account_folder = os.path.join(self.folder, "account")
-        self.env = c.in_cluster(self.account_folder, c.token(self.namespace, "agent", seconds),
+        self.user = c.service_account(self.namespace, account)
+        self.role = c.grant(self.user, rules, namespaces, name=f"{self.namespace}-{account}")
+        self.account_folder = os.path.join(self.folder, account)
+        self.env = c.in_cluster(self.account_folder, c.token(self.namespace, account, seconds),
                                 self.namespace)
 
     def api_settings(self):
