@@ -70,10 +70,11 @@ class Case(cluster.Case):
         return {"name": name, "kubernetes": kubernetes, "interval": interval, "pool": "main",
                 "min_interval": "0s", **(common or {})}
 
-    def start(self, sources, env=None, name=None, **more):
+    def start(self, sources, env=None, name=None, listens_at_once=True, **more):
         sinks = more.pop("sinks", [{"name": "queue", "file": {"path": self.sink}}])
         conf = harness.config(sources=sources, sinks=sinks, **more)
-        return self.agent(conf, env={"KUBECONFIG": "", **self.env, **(env or {})}, name=name)
+        return self.agent(conf, env={"KUBECONFIG": "", **self.env, **(env or {})}, name=name,
+                          listens=listens_at_once)
 
     def synced(self, agent, timeout=10):
         self.wait_for(lambda: agent.get("/readyz")[0] == 200, timeout, "the agent is ready")
