@@ -10,19 +10,24 @@
             self.follows(agent, page.url())                 within a second or so
             self.sample(page, pod="web")                    has arrived
 """
-import itertools, os, time
+import itertools, os, time, urllib.parse
 
 import cluster
 import harness
-import kube
 import page_server
-from process import SLOW, wait_for
+from process import wait_for
 
 OWN_NODE = [("pods", "get,list,watch")]
 SERVICES = OWN_NODE + [("services", "get,list,watch"), ("endpointslices", "get,list,watch")]
 SOON_S = 3              # a change takes some milliseconds; this machine may be busy
 PAGE = "made_total 7\n"
 numbers = itertools.count(1)
+
+
+def query(entry):
+    """The parameters of a request in the audit log."""
+    parsed = urllib.parse.parse_qs(urllib.parse.urlsplit(entry.uri).query, keep_blank_values=True)
+    return {name: values[0] for name, values in parsed.items()}
 
 
 class Pages(page_server.PageServer):
@@ -79,11 +84,12 @@ class Case(cluster.Case):
     def synced(self, agent, timeout=10):
         self.wait_for(lambda: agent.get("/readyz")[0] == 200, timeout, "the agent is ready")
 
-    def source_error(self, agent, name="k8s"):
-        return next(s for s in agent.status()["sources"] if s["name"] == name)["last_error"] or ""
+    def source_error(self, agent):
+        """What the first of the sources that do not work says; ""."""
+        return next(filter(None, (s["last_error"] for s in agent.status()["sources"])), "")
 
-    def works(self, agent, name="k8s", timeout=10):
-        self.wait_for(lambda: not self.source_error(agent, name), timeout, "the source works")
+    def works(self, agent, timeout=10):
+        self.wait_for(lambda: not self.source_error(agent), timeout, "the source works")
 
     # What there is to scrape
 
@@ -97,9 +103,10 @@ class Case(cluster.Case):
     def pod(self, name, page, node=None, annotations=None, **more):
         """Asks to be scraped, on its port named metrics."""
         more.setdefault("containers", {"app": {"metrics": page.port}})
+        annotations = {"prometheus.io/scrape": "true", **(annotations or {})}
         return self.cluster.create_pod(
             self.namespace, name, node=node or self.node, ip=more.pop("ip", page.host),
-            annotations={"prometheus.io/scrape": "true", **(annotations or {})}, **more)
+            annotations={n: v for n, v in annotations.items() if v is not None}, **more)
 
     def annotate(self, name, resource="pods", **annotations):
         """None takes one away; _ in a name is -."""

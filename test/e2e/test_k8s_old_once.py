@@ -1,22 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """test_k8s_old_once.py - an API server without streaming lists: the same results by lists and watches."""
-import urllib.parse
-
 import cluster
 import k8s
 import load
-
-
-def query(entry):
-    return {n: v[0] for n, v in
-            urllib.parse.parse_qs(urllib.parse.urlsplit(entry.uri).query, keep_blank_values=True).items()}
 
 
 class Old(k8s.Case):
     def requests(self, *resources):
         """What was asked, in the order in which it came: (verb, query)."""
         self.check_rights(*resources)
-        return [(e.verb, query(e)) for e in sorted(self.asked(), key=lambda e: e.time)]
+        return [(e.verb, k8s.query(e)) for e in sorted(self.asked(), key=lambda e: e.time)]
 
     def test_a_node_is_listed_at_version_0_and_then_watched(self):
         self.account(k8s.OWN_NODE)
