@@ -13,7 +13,7 @@ declare -A packages=(
              libnats-dev libssl-dev libevent-dev libpcre2-dev libxxhash-dev libcjson-dev libcmocka-dev
              python3"
     [test]="openssl clang python3-jsonschema python3-yaml"
-    [lint]="clang clang-format clang-tidy shellcheck"
+    [lint]="clang clang-format clang-tidy shellcheck python3-yaml"
     [fuzz]="clang libclang-rt-14-dev llvm"
     [cluster]="openssl iproute2"
     [go]="python3-venv"
