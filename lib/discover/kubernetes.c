@@ -159,6 +159,15 @@ static enum status follow(struct kubernetes *k, struct follow *f, enum kube_kind
     return f->store ? OK : err_set(err, ERR_INVALID, "the selector is too long");
 }
 
+/* A namespace that is named twice is followed once. */
+static bool is_first(char *const *ns, size_t i)
+{
+    for (size_t before = 0; before < i; before++)
+        if (strcmp(ns[before], ns[i]) == 0)
+            return false;
+    return true;
+}
+
 static enum status follow_all(struct kubernetes *k, struct err *err)
 {
     static char none[] = "";
@@ -168,6 +177,8 @@ static enum status follow_all(struct kubernetes *k, struct err *err)
     enum status r = OK;
     k->follows = mem_alloc(2 * n * sizeof *k->follows);
     for (size_t i = 0; i < n && r == OK; i++) {
+        if (!is_first(ns, i))
+            continue;
         r = follow(k, &k->follows[k->len], k->conf.role == ROLE_POD ? KUBE_POD : KUBE_SERVICE,
                    ns[i], err);
         k->len += r == OK;
@@ -301,7 +312,11 @@ static int64_t kubernetes_timer_ns(const void *self)
     const struct kubernetes *k = self;
     if (!k->hub)
         return k->retry_ns;
-    return tell_pending(&k->diff.tell) ? DEADLINE_NOW : next_ns(k);
+    if (tell_pending(&k->diff.tell))
+        return DEADLINE_NOW;
+    int64_t until_ns = next_ns(k), lines_ns = k->refused_ns + REFUSED_NS;
+    bool lines = k->refused_stale && k->diff.refused + k->diff.excess > 0;
+    return lines && lines_ns < until_ns ? lines_ns : until_ns;
 }
 
 static bool all_synced(const struct kubernetes *k)
