@@ -314,7 +314,7 @@ static int64_t kubernetes_timer_ns(const void *self)
         return k->retry_ns;
     if (tell_pending(&k->diff.tell))
         return DEADLINE_NOW;
-    int64_t until_ns = next_ns(k), lines_ns = k->refused_ns + REFUSED_NS;
+    int64_t until_ns = next_ns(k), lines_ns = k->refused_ns + KUBERNETES_REFUSED_NS;
     bool lines = k->refused_stale && k->diff.refused + k->diff.excess > 0;
     return lines && lines_ns < until_ns ? lines_ns : until_ns;
 }

@@ -6,12 +6,15 @@
 #ifndef KUBERNETES_PARTS_H
 #define KUBERNETES_PARTS_H
 
+#include "clock.h"
 #include "kube_lease.h"
 #include "kube_store.h"
 #include "kubernetes_conf.h"
 #include "kubernetes_diff.h"
 
 enum { KUBERNETES_REFUSED_BYTES = 16384 };
+/* So often the lines of what is refused are made anew. */
+#define KUBERNETES_REFUSED_NS (1 * SEC_NS)
 
 /* A collection that is followed, in one namespace. */
 struct follow {

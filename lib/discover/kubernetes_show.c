@@ -3,8 +3,6 @@
 #include "clock.h"
 #include "kubernetes_parts.h"
 
-#define REFUSED_NS (1 * SEC_NS) /* so often the lines of what is refused are made anew */
-
 /* What is refused by a fault. */
 
 static void add_refused(void *of, struct gathered *g)
@@ -27,7 +25,7 @@ size_t kubernetes_refused(const void *self, struct buf *out)
     int64_t now_ns = clock_mono_ns();
     if (n == 0)
         return 0;
-    if (k->refused_stale && now_ns - k->refused_ns >= REFUSED_NS) {
+    if (k->refused_stale && now_ns - k->refused_ns >= KUBERNETES_REFUSED_NS) {
         k->refused_ns = now_ns;
         k->refused_stale = false;
         buf_truncate(&k->refused, 0);
