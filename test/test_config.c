@@ -494,3 +494,37 @@ TEST(a_load_tells_the_hash_of_what_it_read)
     unlink(path);
     CHECK_INT(config_hash(path), 0);
 }
+
+TEST(listen_is_told_of_a_file_with_faults)
+{
+    static const struct {
+        const char *text, *listen;
+    } files[] = {
+        {MIN, "127.0.0.1:9690"},
+        {"agent: {listen: \":1\", memoryy: 2}\nsinks: 7\nagent: {listen: \":3\"}\n", ":1"},
+        {"agent: {listen: \"\"}\n", ""},
+        {"agent: {listen: {}}\n", "127.0.0.1:9690"},
+        {"agent:\n", "127.0.0.1:9690"},
+        {"[agent]\n", "127.0.0.1:9690"},
+        {"", "127.0.0.1:9690"},
+    };
+    char path[] = "/tmp/test_config_XXXXXX";
+    struct err err;
+    int fd = mkstemp(path);
+    CHECK(fd >= 0);
+    close(fd);
+    for (size_t i = 0; i < ARRAY_LEN(files); i++) {
+        AUTO(buf) struct buf out = BUF_INIT(100);
+        write_file(path, files[i].text);
+        CHECK_INT(config_listen(path, &out, &err), OK);
+        CHECK_STR(out.data, files[i].listen);
+    }
+    AUTO(buf) struct buf few = BUF_INIT(5);
+    write_file(path, "agent: {listen");
+    CHECK_INT(config_listen(path, &few, &err), ERR_INVALID);
+    write_file(path, MIN);
+    CHECK_INT(config_listen(path, &few, &err), ERR_LIMIT);
+    unlink(path);
+    CHECK_INT(config_listen(path, &few, &err), ERR_IO);
+    CHECK_INT(few.len, 0);
+}

@@ -108,6 +108,18 @@ TEST(keys_that_are_too_long_are_other_keys)
     check_list(body, "{}\n", "", "");
 }
 
+TEST(a_key_with_a_nul_is_another_key)
+{
+    static const char body[] = "{\"items\0\":[1],\"metadata\":{\"resourceVersion\":\"1\0\"}}";
+    struct run r = {.things = BUF_INIT(1000)};
+    struct kube_frame *f =
+        kube_frame_new(KUBE_FRAME_LIST, 1000, (struct kube_frame_sink){thing, &r});
+    CHECK_INT(kube_frame_add(f, (struct span){body, sizeof body - 1}, &r.err), OK);
+    CHECK_INT(kube_frame_end(f, &r.err), OK);
+    CHECK_STR(kube_frame_version(f), "");
+    kube_frame_free(f);
+}
+
 TEST(names_within_other_values_confuse_nothing)
 {
     check_list(

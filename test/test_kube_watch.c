@@ -259,12 +259,45 @@ TEST(an_expired_page_without_a_token_starts_anew)
     for (size_t i = 0; i < ARRAY_LEN(bodies); i++) {
         at_second_page();
         done(ERR_INVALID, 410, 0, bodies[i]);
-        asked_after();
+        CHECK(asked_after() <= 200 * MS_NS); /* nobody else sees this now */
         CHECK_STR(asked(), "/api/v1/pods?limit=500");
         bytes(LIST("20", "", ITEM("b")));
         done(OK, 200, 0, "");
         SAID("RESET +b SYNCED");
     }
+}
+
+TEST(pages_are_asked_for_again_where_the_watch_went_on_from_the_first)
+{
+    at_second_page();
+    done(ERR_INVALID, 410, 0, GONE_WITH("t9"));
+    asked_at_once();
+    bytes(LIST("90", "", ITEM("b")));
+    done(OK, 200, 0, "");
+    asked_at_once();
+    bytes(EVENT("MODIFIED", "a", "91") ERROR(410, "too old"));
+    asked_after();
+    CHECK_STR(asked(), "/api/v1/pods?limit=500");
+}
+
+TEST(a_token_without_a_limit_is_followed_without_one)
+{
+    start((struct kube_watch_conf){.by_node = true});
+    done(ERR_INVALID, 400, 0, "");
+    asked_at_once();
+    bytes(LIST("10", "t1", ITEM("a")));
+    done(OK, 200, 0, "");
+    asked_at_once();
+    CHECK_STR(asked(), "/api/v1/pods?continue=t1");
+}
+
+TEST(a_mark_without_a_version_is_none)
+{
+    start((struct kube_watch_conf){0});
+    bytes(MARK(""));
+    asked_at_once();
+    CHECK_STR(asked(), "/api/v1/pods?limit=500");
+    SAID("");
 }
 
 TEST(a_page_that_fails_is_asked_for_again)
@@ -336,6 +369,11 @@ TEST(lines_that_are_too_large_are_counted_and_left_out)
     bytes(EVENT("ADDED", "d", "14"));
     CHECK_INT(kube_watch_state(watch)->oversize, 1);
     SAID("+d");
+    pass(10 * SEC_NS);
+    done(OK, 200, 0, "");
+    asked_at_once();
+    bytes(EVENT("ADDED", "e", "15"));
+    CHECK_INT(kube_watch_state(watch)->oversize, 1);
 }
 
 TEST(a_watch_cut_within_a_line_goes_on_from_the_last_whole_one)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* test_kube_watch_retry.c - when the API server is asked again, and from where. */
+#include "kube_pace.h"
 #include "kube_watch_test.h"
 
 enum { AGENTS = 200 };
@@ -15,6 +16,8 @@ TEST(a_watch_that_the_server_ends_at_once_backs_off)
         done(OK, 200, 0, "");
         int64_t wait = asked_after();
         CHECK(wait >= least && wait <= 2 * least);
+        if (i == 2)
+            SAID(""); /* three may be chance */
         least = least * 2 < 15 * SEC_NS ? least * 2 : 15 * SEC_NS;
         CHECK_STR(asked(), WATCH_PATH "10");
     }
@@ -89,6 +92,60 @@ TEST(a_watch_that_breaks_is_back_soon)
     bytes(EVENT("MODIFIED", "a", "11"));
     SAID("+a well");
     CHECK_INT(kube_watch_state(watch)->lists, 1);
+}
+
+TEST(a_watch_that_breaks_now_and_then_is_back_soon_each_time)
+{
+    synced();
+    for (int i = 0; i < 10; i++) {
+        pass(10 * SEC_NS);
+        done(ERR_IO, 200, 0, "");
+        CHECK(asked_after() <= 200 * MS_NS);
+    }
+}
+
+TEST(a_connection_that_is_never_made_backs_off)
+{
+    synced();
+    for (int i = 0; i < 10; i++) {
+        pass(10 * SEC_NS);
+        done(ERR_TIMEOUT, 0, 0, "");
+        CHECK(asked_after() > (i < 5 ? 0 : 10 * SEC_NS));
+    }
+}
+
+TEST(history_that_expires_now_and_then_is_spread_each_time)
+{
+    synced();
+    int64_t waited = 0;
+    for (int i = 0; i < 20; i++) {
+        pass(10 * SEC_NS);
+        bytes(ERROR(410, "too old"));
+        waited += asked_after();
+        bytes(MARK("10"));
+    }
+    CHECK(waited > 60 * SEC_NS);
+}
+
+TEST(a_server_that_stays_away_is_asked_after_half_the_spread)
+{
+    struct kube_pace pace = {.spread_ns = 100 * SEC_NS};
+    for (int i = 0; i < 4; i++)
+        CHECK(kube_pace_wait_ns(&pace, KUBE_TROUBLE_AWAY, 0) <= (i < 3 ? SEC_NS : 100 * SEC_NS));
+    for (int i = 0; i < 20; i++) {
+        int64_t wait = kube_pace_wait_ns(&pace, KUBE_TROUBLE_AWAY, 0);
+        CHECK(wait >= 50 * SEC_NS && wait <= 100 * SEC_NS);
+    }
+}
+
+TEST(events_between_errors_keep_the_version_good)
+{
+    synced();
+    for (int i = 0; i < 10; i++) {
+        bytes(EVENT("MODIFIED", "a", "11") ERROR(500, "x"));
+        asked_after();
+        CHECK_STR(asked(), WATCH_PATH "11");
+    }
 }
 
 TEST(a_quiet_watch_is_well_after_a_while)

@@ -36,7 +36,7 @@ static const struct setting lease_settings[] = {
     SETTING_STRING(kubernetes_lease, name, "strata-services", 0,
                    "name of the lease; sources of the same lease divide nothing: one agent has "
                    "them all"),
-    SETTING_DURATION(kubernetes_lease, duration, "15s", 3 * SEC_NS, 600 * SEC_NS,
+    SETTING_DURATION(kubernetes_lease, duration, "12s", 3 * SEC_NS, 600 * SEC_NS,
                      "after so long without a word from its holder another agent takes it"),
     SETTING_END,
 };

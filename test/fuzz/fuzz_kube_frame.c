@@ -149,6 +149,16 @@ static bool is_list(const cJSON *json)
     return true;
 }
 
+/* By their texts: cJSON finds an infinity unlike itself. */
+static bool same_json(const cJSON *a, const cJSON *b)
+{
+    char *one = cJSON_PrintUnformatted(a), *two = cJSON_PrintUnformatted(b);
+    bool equal = one && two && strcmp(one, two) == 0;
+    cJSON_free(one);
+    cJSON_free(two);
+    return equal;
+}
+
 static void compare(const struct run *r, const cJSON *json)
 {
     const cJSON *meta = cJSON_GetObjectItemCaseSensitive(json, "metadata");
@@ -160,7 +170,7 @@ static void compare(const struct run *r, const cJSON *json)
     const char *at = r->things.data;
     for (int i = 0; r->oversize == 0 && i < cJSON_GetArraySize(items); i++, at += strlen(at) + 1) {
         cJSON *own = cJSON_Parse(at);
-        check(cJSON_Compare(own, cJSON_GetArrayItem(items, i), true));
+        check(same_json(own, cJSON_GetArrayItem(items, i)));
         cJSON_Delete(own);
     }
 }
