@@ -45,6 +45,11 @@ bool kube_lease_held(const struct kube_lease *l)
     return l->held;
 }
 
+const char *kube_lease_holder(const struct kube_lease *l)
+{
+    return l->held ? l->holder : "another";
+}
+
 const struct err *kube_lease_fault(const struct kube_lease *l)
 {
     return &l->fault;

@@ -197,7 +197,7 @@ TEST(services_are_scraped_by_who_holds_the_lease)
     open_source();
     CHECK_STR(lease.ns, "own");
     CHECK_STR(lease.name, "strata-services");
-    CHECK_INT(lease.duration_ns, 15 * SEC_NS);
+    CHECK_INT(lease.duration_ns, 12 * SEC_NS);
     CHECK(strncmp(lease.holder, "node-1_", 7) == 0);
     watch_object(&watches[0], SERVICE("s", "web", SCRAPE));
     watch_object(&watches[0], SERVICE("bad", "web", PORT("9")));

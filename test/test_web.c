@@ -166,16 +166,15 @@ TEST(targets_are_told_as_json)
 TEST(each_candidate_is_told_with_what_became_of_it)
 {
     static const char *const parts[] = {
-        "\"candidates\":[{\"source\":\"pods\",\"id\":\"shop/checkout-0/app:8080/metrics\",\"url\":"
-        "\"http://10.0.3.17:8080/metrics\",\"state\":\"target\",\"why\":null,\"winner\":null,"
-        "\"winner_id\":null},",
-        "{\"source\":\"hosts\",\"id\":\"shop/search-1/app:8080/metrics\",\"url\":"
-        "\"http://10.0.3.17:8080/metrics\",\"state\":\"loser\",\"why\":\"another candidate of the "
-        "same "
-        "URL goes before "
-        "it\",\"winner\":\"hosts\",\"winner_id\":\"shop/checkout-0/app:8080/metrics\"},",
-        "{\"source\":\"hosts\",\"id\":\"shop/mailer-2/app:8080/metrics\",\"url\":null,\"state\":"
-        "\"waiting\",\"why\":\"above the agent's bound of targets\",\"winner\":null,",
+        ("\"candidates\":[{\"source\":\"pods\",\"id\":\"shop/checkout-0/app:8080/metrics\",\"url\":"
+         "\"http://10.0.3.17:8080/metrics\",\"state\":\"target\",\"why\":null,\"winner\":null,"
+         "\"winner_id\":null},"),
+        ("{\"source\":\"hosts\",\"id\":\"shop/search-1/app:8080/metrics\",\"url\":"
+         "\"http://10.0.3.17:8080/metrics\",\"state\":\"loser\",\"why\":"
+         "\"another candidate of the same URL goes before "
+         "it\",\"winner\":\"hosts\",\"winner_id\":\"shop/checkout-0/app:8080/metrics\"},"),
+        ("{\"source\":\"hosts\",\"id\":\"shop/mailer-2/app:8080/metrics\",\"url\":null,\"state\":"
+         "\"waiting\",\"why\":\"above the agent's bound of targets\",\"winner\":null,"),
         "\"url\":null,\"state\":\"refused\",\"why\":\"<script>",
         "],\"candidates_left_out\":9,\"candidates_error\":null}",
     };
