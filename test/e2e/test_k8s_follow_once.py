@@ -218,6 +218,34 @@ class Services(k8s.Case):
         self.follows(agent)
         self.stop(agent)
 
+    def test_three_roles_in_one_agent_share_what_they_follow(self):
+        self.account(k8s.OWN_NODE + k8s.SERVICES[1:2] + [("leases", "get,list,watch,create,update")])
+        agent = self.start([self.source(name="pods", node=self.node, namespaces=[self.namespace]),
+                            self.source("endpoints", name="ends", node=self.node,
+                                        namespaces=[self.namespace]),
+                            self.source("service", name="services")])
+        self.synced(agent)
+        page, front = self.page(), self.page("10.96.9.10")
+        self.service("web", {"http": page.port}, {"prometheus.io/port": str(page.port)},
+                     selector={"app": "web"}, clusterIP=front.host)
+        self.pod("web", page, labels={"app": "web"})
+        behind = f"http://{front.host}:{page.port}/metrics"
+        self.follows(agent, page.url(), behind)
+        self.sample(page, job="pods", pod="web")
+        self.annotate("web", scrape="false")
+        self.sample(page, job="ends", pod="web", service="web")
+        self.annotate("web", "services", scrape="false")
+        self.follows(agent)
+        self.annotate("web", scrape="true")
+        self.annotate("web", "services", scrape="true")
+        self.follows(agent, page.url(), behind)
+        self.cluster.delete("services", self.namespace, "web")
+        self.follows(agent, page.url())
+        self.balanced(agent)
+        self.stop(agent)
+        watched = sorted(e.resource for e in self.asked(verb="watch"))
+        self.assertEqual(watched, ["leases", "pods", "services"])
+
     def test_a_right_that_is_missing_is_named_and_when_given_back_all_goes_on(self):
         self.account(k8s.SERVICES[:1])
         agent = self.start([self.source("endpoints", node=self.node)])

@@ -48,7 +48,7 @@ class Restart(k8s.Case):
             count = sum(t >= since for t in counted.times)
             self.assertLessEqual(abs(count - seconds), 2 + seconds / 10)
         metrics = self.balanced(agent)
-        self.assertEqual(books.dropped(metrics), {})
+        self.assertLessEqual(set(books.dropped(metrics)), {"removed"})
         self.assertEqual({o["tags"]["pod"] for o in self.samples() if "ended" in o}, set(gone))
 
     def start_without_server(self, url):
@@ -86,7 +86,7 @@ class Restart(k8s.Case):
         asked = c.audit(pods_user) + c.audit(self.user)
 
         for death in range(self.DEATHS):
-            c.kill_api()
+            (c.stop_api if death % 2 else c.kill_api)()
             self.wait_for(lambda: self.source_error(pods) and self.source_error(services), 5,
                           "the fault is shown")
             c.start_api()

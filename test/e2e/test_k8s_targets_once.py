@@ -193,6 +193,17 @@ class Targets(k8s.Case):
         self.assertEqual({e.namespace for e in self.asked()}, {self.namespace, second})
         self.check_rights("pods")
 
+    def test_a_hundred_namespaces_are_followed_at_once(self):
+        others = [f"not-there-{i}" for i in range(99)]
+        agent = self.start([self.source(namespaces=[*others, self.namespace])])
+        self.synced(agent, 20)
+        page = self.page()
+        self.pod("web", page)
+        self.follows(agent, page.url())
+        self.sample(page, pod="web")
+        self.stop(agent)
+        self.assertEqual(len(self.asked()), 100)
+
     def test_two_sources_share_a_watch_and_the_first_scrapes_what_both_have(self):
         both = [self.source(name=name, node=self.node, labels={"app": "app"}, **more)
                 for name, more in (("first", {}), ("second", {"annotations": "optional"}))]
