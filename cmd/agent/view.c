@@ -127,12 +127,16 @@ static void view_health(struct view *v)
     v->healthy = !v->unhealthy;
 }
 
-static void view_targets(struct agent *a, struct view *v)
+static void view_sources(struct agent *a, struct view *v)
 {
     a->view_sources = mem_alloc(MAX_SOURCES * sizeof *a->view_sources);
     size_t sources = discover_states(a->discover, a->view_sources, MAX_SOURCES);
     v->sources = a->view_sources;
     v->sources_len = sources < MAX_SOURCES ? sources : MAX_SOURCES;
+}
+
+static void view_targets(struct agent *a, struct view *v)
+{
     a->view_targets_len = registry_entries(a->registry, &a->view_targets);
     v->targets = a->view_targets;
     v->targets_len = a->view_targets_len;
@@ -186,6 +190,8 @@ void agent_view_take(void *of, struct view *v)
     view_pools(a, v, now_ns);
     view_lanes(a, v, now_ns);
     view_health(v);
+    if (!v->brief || !v->ready)
+        view_sources(a, v);
     if (v->brief)
         return;
     view_targets(a, v);

@@ -46,7 +46,8 @@ struct view_web {              /* of the server that asks: filled by web.c */
 };
 
 struct view {
-    bool brief;  /* set by who asks: ready, healthy and unhealthy will do */
+    bool
+        brief; /* set by who asks: ready, healthy and unhealthy will do, and sources while not ready */
     bool candid; /* likewise: candidates are wanted */
     const char *version, *instance, *cluster, *config_path;
     int64_t started_ms, loaded_ms;    /* wall clock; loaded: the configuration in force */

@@ -38,7 +38,15 @@ static enum status readyz(const struct view *v, struct server_reply *reply)
     if (v->ready)
         return buf_puts(&reply->body, "ready\n");
     reply->code = 503;
-    return buf_puts(&reply->body, "not ready: not every source has synced\n");
+    enum status r = buf_puts(&reply->body, "not ready: not every source has synced\n");
+    for (size_t i = 0; i < v->sources_len && r == OK; i++) {
+        const struct source_state *s = &v->sources[i];
+        if (s->synced)
+            continue;
+        r = buf_cat(&reply->body, s->name, s->last_error.status == OK ? "" : ": ",
+                    s->last_error.status == OK ? "" : s->last_error.text, "\n", NULL);
+    }
+    return r;
 }
 
 static enum status metrics(const struct view *v, struct server_reply *reply)
