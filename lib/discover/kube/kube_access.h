@@ -24,8 +24,8 @@ extern const struct setting kube_access_settings[]; /* of struct kube_access_con
 struct kube_exec {
     char *api_version;
     char **argv; /* ended by NULL */
-    char **
-        envp; /* of the process, with those of the plugin and KUBERNETES_EXEC_INFO; ended by NULL */
+    /* Of the process, with those of the plugin and KUBERNETES_EXEC_INFO; ended by NULL. */
+    char **envp;
     char *hint; /* what to do when there is no such program; "" */
 };
 
