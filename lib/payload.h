@@ -53,10 +53,12 @@ struct payload {
     struct buf body;
     struct payload_id id;
     const char *content_type; /* static, from the encoder */
-    struct buf key;           /* partition key: cluster, '/', the target's id; without a cluster
+    /* What it says of itself beside that: "Name: value", static, ended by NULL; NULL: nothing. */
+    const char *const *headers;
+    struct buf key;     /* partition key: cluster, '/', the target's id; without a cluster
                                  the id alone */
-    size_t target_at;         /* where the target's id starts in key */
-    struct buf address;       /* subject, topic or tag, as sink_ops.render wrote it; empty: the
+    size_t target_at;   /* where the target's id starts in key */
+    struct buf address; /* subject, topic or tag, as sink_ops.render wrote it; empty: the
                                  sink has none */
     struct payload_marks marks;
     size_t samples;     /* how many are inside, ended records too; for the books */
@@ -102,6 +104,17 @@ const char *payload_tail(const struct payload *p);
 /* The id as 32 hex digits and a NUL. */
 #define PAYLOAD_ID_TEXT 32
 void payload_id_text(struct payload_id id, char out[PAYLOAD_ID_TEXT + 1]);
+
+/* What a message carries beside its body, in the order of docs/MESSAGES.md.  The values are
+ * in *ret itself, in p, or static; that of Content-Type is NULL where there is none. */
+#define PAYLOAD_HEADERS 6
+struct payload_headers {
+    struct {
+        const char *name, *value;
+    } items[PAYLOAD_HEADERS];
+    char id[PAYLOAD_ID_TEXT + 1], due[24], samples[24];
+};
+void payload_headers(const struct payload *p, struct payload_headers *ret);
 
 /* The id of piece number piece of a payload that was cut. */
 struct payload_id payload_id_piece(struct payload_id whole, uint32_t piece);
