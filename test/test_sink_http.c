@@ -179,6 +179,35 @@ TEST(connections_are_kept_and_no_more_requests_than_connections)
     peer_hang_up(two);
 }
 
+TEST(a_connection_that_the_server_closed_while_idle_costs_nothing)
+{
+    peer_open(SETTINGS("connections", "1"));
+    for (size_t i = 1; i <= 3; i++) {
+        CHECK_INT(peer_send("x"), OK);
+        int fd = peer_accept();
+        peer_request(fd);
+        peer_reply(fd, "200 OK", "", "ok");
+        PEER_WAIT(peer.run.ended[OK] == i)
+        peer_hang_up(fd);
+    }
+    CHECK_INT(peer_ends(), 3);
+}
+
+TEST(a_refusal_counts_though_the_server_reads_no_more)
+{
+    size_t len = 1000000; /* libcurl does not ask before it sends these */
+    char *body = mem_alloc(len), room[100];
+    peer_open(NOTHING);
+    memset(body, 'x', len);
+    CHECK_INT(sink_run_send(&peer.run, body, len), OK);
+    int fd = peer_accept();
+    PEER_WAIT(recv(fd, room, sizeof room, MSG_DONTWAIT) > 0)
+    peer_reply(fd, "413 Content Too Large", "Connection: close\r\n", "");
+    peer_hang_up(fd); /* with a reset, for much has not been read */
+    PEER_WAIT(peer.run.ended[ERR_LIMIT] == 1)
+    mem_free(body);
+}
+
 TEST(a_server_that_does_not_listen_got_nothing)
 {
     peer_open(NOTHING);

@@ -107,10 +107,10 @@ class Http(harness.Case):
 
     def test_client_certificates_over_tls(self):
         authority = pki.Authority(os.path.join(self.folder, "pki"))
-        crt, key = authority.certificate("server", "/CN=server", ["IP:127.0.0.1"])
+        crt, key = authority.certificate("server", "/CN=server", ["IP:127.0.0.1", "DNS:metrics"])
         mine, my_key = authority.certificate("agent", "/CN=agent")
         server = self.nginx(tls=(crt, key, authority.crt))
-        tls = {"ca": authority.crt, "cert": mine, "key": my_key}
+        tls = {"ca": authority.crt, "cert": mine, "key": my_key, "server_name": "metrics"}
         sources, agent = self.begin(server, client={"tls": tls})
         self.stored(server, 8)
         self.finish(server, sources, agent)
