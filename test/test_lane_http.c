@@ -6,6 +6,13 @@
 
 static struct http_sink_conf conf;
 
+static const char *const *form_headers(const void *self)
+{
+    static const char *const lines[] = {"X-Form: 2", NULL};
+    (void)self;
+    return lines;
+}
+
 static struct rig *start(const char *connections)
 {
     struct rig *r = rig_new();
@@ -17,6 +24,10 @@ static struct rig *start(const char *connections)
     CHECK_INT(setting_set(setting_find(http_sink_settings, "url"), &conf, peer.url, NULL), OK);
     CHECK_INT(
         setting_set(setting_find(http_sink_settings, "connections"), &conf, connections, NULL), OK);
+    static struct encoder_ops encoder; /* statsd that says more of its messages */
+    encoder = *r->conf.encoder;
+    encoder.headers = form_headers;
+    r->conf.encoder = &encoder;
     r->conf.sink = sink_find("http");
     r->conf.sink_conf = &conf;
     rig_start(r);
@@ -118,11 +129,13 @@ TEST(what_is_too_large_comes_again_in_pieces)
     int fd = peer_accept();
     peer_request(fd);
     CHECK_STR(peer.body, "a:1|g\nb:2|g\nc:3|g\nd:4|g\n");
+    CHECK_STR(value_of("X-Form"), "2");
     snprintf(whole, sizeof whole, "%s", value_of("Strata-Id"));
     peer_reply(fd, "413 Content Too Large", "", "");
     peer_request(fd);
     CHECK_STR(peer.body, "a:1|g\nb:2|g\n");
     CHECK_STR(value_of("Strata-Samples"), "2");
+    CHECK_STR(value_of("X-Form"), "2");
     snprintf(first, sizeof first, "%s", value_of("Strata-Id"));
     CHECK(strcmp(first, whole) != 0);
     peer_reply(fd, "204 No Content", "", "");

@@ -268,7 +268,7 @@ TEST(a_slow_server_leaves_the_outcome_unknown)
 TEST(of_a_long_answer_only_the_start_is_read)
 {
     static char block[10001];
-    peer_open(NOTHING);
+    peer_open(SETTINGS("timeout", "1m"));
     CHECK_INT(peer_send("x"), OK);
     int fd = peer_accept();
     peer_request(fd);

@@ -171,6 +171,21 @@ TEST(a_token_that_does_not_come_keeps_no_payload_beyond_its_timeout)
     peer_hang_up(fd);
 }
 
+TEST(a_payload_whose_token_was_refused_waits_no_longer_than_its_own_timeout)
+{
+    OPEN("timeout", "200ms");
+    int64_t later_ns = clock_mono_ns() + 20 * MS_NS;
+    CHECK_INT(peer_send("one"), OK);
+    give_token(accept_token_request(), "first", "3600");
+    PEER_WAIT(clock_mono_ns() > later_ns)
+    accept_payload("first", "401 Unauthorized", "");
+    int fd = accept_token_request(); /* which has 200 ms from now on */
+    PEER_WAIT(peer.whys == 1)
+    CHECK_STR(peer.why[0], "no token yet");
+    CHECK_INT(peer.run.ended[ERR_AGAIN], 1);
+    peer_hang_up(fd);
+}
+
 TEST(closing_while_a_token_is_asked_for_ends_all)
 {
     OPEN();
