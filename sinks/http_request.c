@@ -195,7 +195,7 @@ struct http_request *http_request_of(CURL *easy)
 
 void http_answer_words(const struct http_answer *a, char out[HTTP_WORDS_MAX])
 {
-    char line[HTTP_WORDS_MAX - 48];
+    char line[HTTP_WORDS_MAX - 64]; /* room for what stands in front of it */
     bool body = a->code >= 300;
     struct span said = body ? a->said : (struct span){a->error, strlen(a->error)};
     text_line(line, sizeof line, said);
