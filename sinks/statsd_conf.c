@@ -101,9 +101,9 @@ void statsd_conf_report(const void *conf, const struct setting_report *report)
     struct err err;
     if (statsd_conf_peer(c, &peer, &err) != OK)
         setting_tell(report, "address", SETTING_ALL, "%s", err.text);
-    if (c->datagram > 0 && c->datagram < 64)
-        setting_tell(report, "datagram", SETTING_ALL, "datagram: no line fits into less than 64");
     if (c->datagram > 0 && statsd_is_stream((enum statsd_network)c->network))
         setting_tell(report, "datagram", SETTING_ALL, "datagram: %s has no datagrams",
                      networks[c->network]);
+    else if (c->datagram > 0 && c->datagram < 64)
+        setting_tell(report, "datagram", SETTING_ALL, "datagram: no line fits into less than 64");
 }
