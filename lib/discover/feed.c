@@ -30,7 +30,7 @@ void feed_begin(struct feed *f)
 {
     forget_changes(f);
     target_set_done(&f->want);
-    f->refused = 0;
+    f->refused = f->unwritten = 0;
     buf_truncate(&f->lines, 0);
 }
 
@@ -51,7 +51,7 @@ void feed_refuse(struct feed *f, const char *what, const char *why)
         name[--n] = '\0'; /* cut within a character, or none at all */
     f->refused++;
     if (buf_cat(&f->lines, name, ": ", why, "\n", NULL) != OK)
-        return; /* full: counted all the same */
+        f->unwritten++;
 }
 
 static enum status take(struct feed *f, struct target *t, struct err *err)
@@ -167,4 +167,23 @@ size_t feed_refused(const struct feed *f, struct buf *out)
         if (buf_add(out, line, (size_t)(end - line) + 1) != OK)
             break;
     return f->refused;
+}
+
+size_t feed_candidates(const struct feed *f, const struct source_candidates *to)
+{
+    for (size_t i = 0; i < f->told.len; i++) {
+        const struct target *t = f->told.entries[i]->target;
+        to->one(to->of, &(struct source_candidate){.id = t->id, .url = t->url});
+    }
+    AUTO(buf) struct buf copy = BUF_INIT(FEED_REFUSED_BYTES);
+    (void)!buf_puts(&copy, f->lines.data);
+    for (char *line = copy.data, *end; (end = strchr(line, '\n')); line = end + 1) {
+        *end = '\0';
+        char *why = strstr(line, ": ");
+        if (!why)
+            continue;
+        *why = '\0';
+        to->one(to->of, &(struct source_candidate){.id = line, .why = why + 2});
+    }
+    return f->unwritten;
 }

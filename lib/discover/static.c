@@ -99,6 +99,12 @@ static size_t static_refused(const void *self, struct buf *out)
     return feed_refused(&f->feed, out);
 }
 
+static size_t static_candidates(const void *self, const struct source_candidates *to)
+{
+    const struct fixed *f = self;
+    return feed_candidates(&f->feed, to);
+}
+
 const struct source_ops source_static = {
     .name = "static",
     .help = "a fixed list of targets",
@@ -110,5 +116,6 @@ const struct source_ops source_static = {
     .timer_ns = static_timer_ns,
     .ready = static_ready,
     .refused = static_refused,
+    .candidates = static_candidates,
     .close = static_close,
 };

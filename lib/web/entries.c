@@ -206,6 +206,37 @@ const struct entry source_entries[] = {
     ENTRY(NULL, "source_failing", FAILED, source_state, last_error, 1,
           "1 while the last thing the source said is a failure."),
     END};
+
+const struct entry discovery_entries[] = {
+    ENTRY("collections", "discovery_collections", U64, source_state, watching.collections, 1,
+          "Collections of objects that the source follows."),
+    ENTRY("synced", "discovery_collections_synced", U64, source_state, watching.synced, 1,
+          "Of those, whose first list is complete."),
+    ENTRY("watching", "discovery_watches_open", U64, source_state, watching.watching, 1,
+          "Watches that are open now."),
+    ENTRY("lists", "discovery_lists_total", U64, source_state, watching.lists, 1,
+          "Lists begun, streaming ones included."),
+    ENTRY("watches", "discovery_watches_total", U64, source_state, watching.watches, 1,
+          "Watches begun."),
+    ENTRY("events", "discovery_events_total", U64, source_state, watching.events, 1,
+          "Changes of objects that watches told."),
+    ENTRY("bookmarks", "discovery_bookmarks_total", U64, source_state, watching.bookmarks, 1,
+          "Bookmarks that watches told."),
+    ENTRY("expired", "discovery_expired_total", U64, source_state, watching.expired, 1,
+          "How often the server's history did not reach back (410), so that a new list was needed."),
+    ENTRY("left_out", "discovery_objects_left_out_total", U64, source_state, watching.left_out, 1,
+          "Objects left out because they are too large, or cannot be read."),
+    ENTRY("objects", "discovery_objects", U64, source_state, watching.objects, 1,
+          "Objects that are kept."),
+    ENTRY("object_bytes", "discovery_object_bytes", U64, source_state, watching.object_bytes, 1,
+          "Bytes of the objects that are kept; those that several sources share are split among them."),
+    ENTRY("requests", "discovery_requests_total", U64, source_state, watching.requests, 1,
+          "Requests to the API server."),
+    ENTRY("requests_failed", "discovery_requests_failed_total", U64, source_state,
+          watching.requests_failed, 1, "Requests to the API server that failed."),
+    ENTRY("received_bytes", "discovery_received_bytes_total", U64, source_state,
+          watching.received_bytes, 1, "Bytes that the API server has sent."),
+    END};
 // clang-format on
 
 static uint64_t not_below_zero(int64_t n)

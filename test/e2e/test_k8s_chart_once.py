@@ -1,0 +1,216 @@
+# SPDX-License-Identifier: Apache-2.0
+"""test_k8s_chart_once.py - the chart, installed into a real API server whose nodes kwok plays."""
+import json, os, re
+
+import cluster
+import harness
+import manifests
+import test_chart_once as chart
+
+RESTRICTED = {"pod-security.kubernetes.io/enforce": "restricted"}
+
+
+class Installed(cluster.Case):
+    options = {"controllers": True, "kwok": "10.244.0.0/16"}
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.nodes = cls.cluster.nodes(3, {"kubernetes.io/os": "linux"})
+        cls.cluster.patch("nodes", None, cls.nodes[2],
+                          {"spec": {"taints": [{"key": "gpu", "effect": "NoSchedule"}]}})
+
+    def setUp(self):
+        super().setUp()
+        self.releases = []
+        self.addCleanup(self.uninstall)
+
+    def uninstall(self):
+        for release in self.releases:
+            self.cluster.helm("uninstall", release, "-n", self.namespace)
+
+    def install(self, values, release="strata"):
+        path = os.path.join(self.folder, "values.json")
+        with open(path, "w") as f:
+            json.dump(values, f)
+        out = self.cluster.helm("upgrade", "--install", release, manifests.CHART, "-n", self.namespace,
+                                "-f", path)
+        if release not in self.releases:
+            self.releases.append(release)
+        return out
+
+    def all_pods(self, component="agent"):
+        return self.cluster.list("pods", self.namespace,
+                                 labelSelector=f"app.kubernetes.io/component={component}")
+
+    def pods(self, component="agent"):
+        """{node: uid} of the pods that run."""
+        return {p["spec"].get("nodeName"): p["metadata"]["uid"] for p in self.all_pods(component)
+                if p["status"]["phase"] == "Running" and "deletionTimestamp" not in p["metadata"]}
+
+    def may(self, account, verb, resource, name="", namespace="", group=""):
+        resource, _, sub = resource.partition("/")
+        return self.cluster.create("subjectaccessreviews", None, {"spec": {
+            "user": f"system:serviceaccount:{self.namespace}:{account}",
+            "resourceAttributes": {"verb": verb, "group": group, "resource": resource, "name": name,
+                                   "subresource": sub, "namespace": namespace}}})["status"]["allowed"]
+
+    def test_an_agent_on_each_node_and_a_queue(self):
+        """In a namespace that takes no pod with more rights than it needs."""
+        self.cluster.patch("namespaces", None, self.namespace, {"metadata": {"labels": RESTRICTED}})
+        notes = self.install({"nats": {"enabled": True}})
+        self.assertIn("nats://strata-nats:4222 sub", notes)
+        self.wait_for(lambda: len(self.pods()) == 3, 60, "an agent on each node")
+        self.assertEqual(set(self.pods()), set(self.nodes))
+        self.wait_for(lambda: self.pods("queue"), 60, "the queue runs")
+
+    def test_a_changed_configuration_reaches_the_configmap_and_restarts_no_pod(self):
+        self.install({})
+        self.wait_for(lambda: len(self.pods()) == 3, 60, "an agent on each node")
+        before = self.pods()
+        self.install({"config": {"agent": {"memory": "512MiB"}}})
+        config = self.cluster.get("configmaps", self.namespace, "strata")["data"]["agent.yaml"]
+        self.assertIn("memory: 512MiB", config)
+        daemon_set = self.cluster.get("daemonsets", self.namespace, "strata")
+        self.assertEqual(daemon_set["metadata"]["generation"], 1)
+        self.assertEqual(self.pods(), before)
+        self.install({"extraEnv": [{"name": "A", "value": "b"}]})
+        self.wait_for(lambda: len(self.pods()) == 3 and not set(before.values()) & set(self.pods().values()),
+                      60, "other values of the pod make it anew")
+
+    def test_the_rights_are_those_of_the_values(self):
+        self.install({})
+        for verb in ("get", "list", "watch"):
+            self.assertTrue(self.may("strata", verb, "pods"), verb)
+        for verb, resource in (("get", "nodes/metrics"), ("list", "services"), ("get", "secrets"),
+                               ("list", "configmaps"), ("delete", "pods"), ("get", "nodes/proxy")):
+            self.assertFalse(self.may("strata", verb, resource, namespace=self.namespace), resource)
+        self.install({"kubelet": {"enabled": True}, "namespaces": [self.namespace]})
+        self.assertFalse(self.may("strata", "list", "pods"))
+        self.assertTrue(self.may("strata", "list", "pods", namespace=self.namespace))
+        self.assertTrue(self.may("strata", "get", "nodes/metrics"))
+
+    def test_one_lease_and_no_other(self):
+        self.install({"kind": "Deployment", "replicas": 2}, release="strata-services")
+
+        def lease(verb, name=""):
+            return self.may("strata-services", verb, "leases", name, self.namespace, "coordination.k8s.io")
+        self.assertTrue(all(lease(v, "strata-services") for v in ("get", "list", "watch", "update")))
+        self.assertTrue(lease("create"))
+        self.assertFalse(any(lease(v, "other") for v in ("get", "list", "watch", "update")))
+        self.assertFalse(lease("delete", "strata-services") or lease("list"))
+        self.assertTrue(self.may("strata-services", "watch", "services"))
+        self.assertFalse(self.may("strata-services", "watch", "pods"))
+
+    def as_the_pod_would(self, account, node=None):
+        """The agent of the pod on a node, or of one that runs, here: its ConfigMap, environment, token.  Only the
+        port is not the chart's, for tests have none of their own, nor the folder of the token."""
+        pod = self.wait_for(lambda: next((p for p in self.all_pods() if p["spec"].get("nodeName") and
+                                          node in (None, p["spec"]["nodeName"])), None), 30, "a pod")
+        spec = pod["spec"]["containers"][0]
+        fields = {"spec.nodeName": pod["spec"]["nodeName"], "metadata.name": pod["metadata"]["name"],
+                  "metadata.namespace": self.namespace, "status.hostIP": "127.0.0.1"}
+        env = {e["name"]: e["value"] if "value" in e else fields[e["valueFrom"]["fieldRef"]["fieldPath"]]
+               for e in spec["env"]}
+        token = self.cluster.token(self.namespace, pod["spec"]["serviceAccountName"])
+        env |= self.cluster.in_cluster(account, token, self.namespace)
+        text = self.cluster.get("configmaps", self.namespace, "strata")["data"]["agent.yaml"]
+        return self.agent(re.sub(r"listen: .*", "listen: 127.0.0.1:0", text), env=env,
+                          name=f"agent-{len(self.started)}")
+
+    def test_the_agent_of_a_pod_delivers_with_the_rights_of_the_chart(self):
+        server, queue = self.targets(1, samples=20), self.nats()
+        client = self.client(queue)
+        account = self.account()
+        node = "real-" + self.namespace     # kwok leaves it alone: we are its kubelet
+        self.cluster.create_node(node, labels={"kubernetes.io/os": "linux"})
+        self.addCleanup(self.cluster.delete, "nodes", None, node)
+        room = {"pods": "10", "cpu": "4", "memory": "8Gi"}
+        self.cluster.patch("nodes", None, node, {"status": {"capacity": room, "allocatable": room}}, "status")
+        self.install({"nats": {"url": queue.url}, "config": {
+            "agent": {"cluster": "test", "first_scrape": "now"},
+            "sources": [{"name": "pods", "pool": "main", "interval": "5s", "kubernetes": {
+                "role": "pod", "node": "${NODE_NAME}", "api": {"service_account": account}}}]}})
+        annotations = {"prometheus.io/scrape": "true", "prometheus.io/port": str(server.port),
+                       "prometheus.io/path": "/t/0"}
+        self.cluster.create_pod(self.namespace, "web", node=node, ip="127.0.0.1", annotations=annotations)
+        self.cluster.create_pod(self.namespace, "elsewhere", node=self.nodes[0], ip="127.0.0.1",
+                                annotations=annotations)
+        agent = self.as_the_pod_would(account, node)
+        subject = f"metrics.pods.{self.namespace}.web"
+        messages = self.wait_for(lambda: self.stream_of(client, subject), 30, "messages in the stream")
+        samples = harness.check_messages(self, messages[0])
+        self.assertGreaterEqual(len(samples), 20)
+        self.assertEqual({s["tags"]["pod"] for s in samples}, {"web"})
+        self.assertLessEqual(self.asked(), {(verb, "pods") for verb in ("get", "list", "watch")})
+        self.stop(agent)
+
+    def test_the_agent_of_a_deployment_keeps_to_its_rights(self):
+        """There is no service that it could scrape, for the address of one is none of this machine."""
+        account = self.account()
+        self.install({"kind": "Deployment", "nats": {"url": self.nats().url}, "config": {"sources": [
+            {"name": "services", "pool": "main",
+             "kubernetes": {"role": "service", "api": {"service_account": account}}}]}})
+        agent = self.as_the_pod_would(account)
+        wanted = {("watch", "services"), ("create", "leases"), ("watch", "leases")}
+        self.wait_for(lambda: wanted <= self.asked(), 30, "a lease, and who watches it")
+        self.wait_for(lambda: agent.get("/readyz")[0] == 200, 30, "it is ready")
+        self.assertLessEqual(self.asked(), {
+            *((verb, "services") for verb in ("list", "watch")),
+            *((verb, "leases") for verb in ("get", "list", "watch", "create", "update"))})
+        lease = self.cluster.get("leases", self.namespace, "strata-services")
+        self.assertNotEqual(lease["spec"]["holderIdentity"], "")
+        self.stop(agent)
+        lease = self.cluster.get("leases", self.namespace, "strata-services")
+        self.assertEqual(lease["spec"]["holderIdentity"], "")
+
+    def test_endpoints_are_seen_with_the_rights_of_the_chart(self):
+        account = self.account()
+        for node, more in (("${NODE_NAME}", "pods"), ("", "endpointslices")):
+            with self.subTest(node):
+                before = self.asked()
+                self.install({"kind": "Deployment", "nats": {"url": self.nats().url}, "config": {"sources": [
+                    {"name": "endpoints", "pool": "main", "kubernetes": {
+                        "role": "endpoints", "node": node, "api": {"service_account": account}}}]}})
+                agent = self.as_the_pod_would(account)
+                self.wait_for(lambda: agent.get("/readyz")[0] == 200, 30, "it is ready")
+                self.assertEqual({resource for _, resource in self.asked() - before} | {"services"},
+                                 {"services", more})
+                self.stop(agent)
+
+    def account(self):
+        folder = os.path.join(self.folder, "account")
+        os.mkdir(folder)
+        return folder
+
+    def asked(self):
+        """{(verb, resource)} of all that the agents have asked; nothing of it was denied."""
+        entries = self.cluster.audit(f"system:serviceaccount:{self.namespace}:strata")
+        self.assertEqual([e for e in entries if e.code in (401, 403)], [])
+        return {(e.verb, e.resource) for e in entries}
+
+    def stream_of(self, client, subject):
+        """The bodies of the stream METRICS with this subject."""
+        try:
+            found = list(client.read_stream("METRICS"))
+        except LookupError:     # the agent has not made it yet
+            return None
+        return [m.data.decode() for m in found if m.subject == subject] or None
+
+    def test_the_server_takes_all_that_the_values_make(self):
+        """helm lint does not see a misspelt field; the server, asked to be strict, does."""
+        for namespace in ("strata", "shop", "bank", "locks"):
+            self.cluster.namespace(namespace)
+        for name, (values, _, _) in chart.MATRIX.items():
+            with self.subTest(name):
+                done = manifests.helm_template(values, self.folder, name="x")
+                self.assertEqual(done.returncode, 0, done.stderr)
+                objects = [o for o in manifests.Objects(done.stdout).all if o["kind"] != "ServiceMonitor"]
+                text = json.dumps({"apiVersion": "v1", "kind": "List", "items": objects})
+                out = self.cluster.kubectl("apply", "--dry-run=server", "--validate=strict", "-f", "-",
+                                           text=text)
+                self.assertEqual(len(out.splitlines()), len(objects))
+
+
+if __name__ == "__main__":
+    cluster.main(needs=["helm"])
