@@ -8,8 +8,7 @@
  * All other kinds go out as |g.  A gauge that begins with a sign changes the receiver's value
  * instead of setting it, so a line of 0 goes before a negative one, in the same record: both
  * are in one message always.  NaN, infinity, the end of a series and what the settings leave out
- * cannot be said and are skipped.  Characters that mean something to a parser become '_', and a
- * label without a value, which is the same as none, is left out.
+ * cannot be said and are skipped.  Characters that mean something to a parser become '_'.
  *
  * The constant part is all of the line but value and time: what stands before the value, and
  * behind.  */
@@ -115,8 +114,6 @@ static enum status add_tags(const struct dialect *d, struct buf *out, const stru
     char illegal[16];
     snprintf(illegal, sizeof illegal, "%s%s", ILLEGAL, d->illegal);
     for (struct label l = series_first(s); before && l.name && r == OK; l = series_next(s, l)) {
-        if (l.value[0] == '\0')
-            continue;
         r = buf_puts(out, before);
         if (r == OK)
             r = add_clean(out, l.name, ILLEGAL_NAMES);

@@ -75,12 +75,6 @@ TEST(what_means_something_to_a_parser_becomes_an_underscore)
     check_shape(TAGS("graphite"), text, "a_b;v=__________\\x_\xc3\xa9:1|g\n~");
 }
 
-TEST(a_label_without_a_value_is_none)
-{
-    check_shape(TAGS("dogstatsd"), "a{b=\"\",c=\"d\",e=\"\"} 1\nf{g=\"\"} 2\n",
-                "a:1|g|#c:d\nf:2|g\n~");
-}
-
 TEST(a_negative_gauge_is_set_to_zero_first_in_the_same_message)
 {
     static const char text[] = "a -5\nb{c=\"d\"} -0\ne -1e-7\n# TYPE f gauge\nf -2.5\n";
