@@ -4,7 +4,7 @@
 #include "kube_found.h"
 #include "kubernetes_test.h"
 
-enum { THINGS = 6, STEPS = 300 };
+enum { THINGS = 6, STEPS = 120 };
 
 /* What there is: of each kind the object of each name, as text; "": none. */
 static char cluster[3][THINGS][3000];

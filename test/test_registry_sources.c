@@ -28,6 +28,31 @@ TEST(what_two_sources_found_is_scraped_once_and_the_second_takes_over)
     close_registry(r, in);
 }
 
+TEST(what_one_source_found_twice_is_scraped_once_whichever_goes)
+{
+    for (int gone = 0; gone < 2; gone++) {
+        static const char *const ids[] = {"a", "b"};
+        struct pool_inlet *in;
+        struct registry *r = open_with_pool(true, &in);
+        struct target a = like("a", "main"), b = like("b", "main");
+        a.url = b.url = "http://127.0.0.1:1/metrics";
+        tell(r, TARGET_ADDED, 1, &a);
+        tell(r, TARGET_ADDED, 1, &b);
+        registry_step(r);
+        struct job *j = next_job(in);
+        CHECK(j != NULL);
+        CHECK(next_job(in) == NULL);
+        job_end(j);
+        drop(r, 1, ids[gone]);
+        j = wait_job(r, in);
+        CHECK_INT(j->kind, JOB_SCRAPE);
+        CHECK_STR(j->target->id, ids[1 - gone]);
+        job_end(j);
+        check_books(r);
+        close_registry(r, in);
+    }
+}
+
 TEST(those_that_are_not_scraped_are_told_with_the_winner)
 {
     struct registry *r = open_registry_of(3, false);

@@ -167,6 +167,10 @@ TEST(one_scrape_more_comes_behind_the_target_and_is_asked_of_what_is_there)
     tell_extra(&tell, "a", DUE_MS);
     CHECK_INT(put("a"), OK);
     check_told("+a");
+    tell_extra(&tell, "a", DUE_MS);
+    tell_remove(&tell, "a");
+    CHECK_INT(put("a"), OK); /* another one of that name, as far as anybody knows */
+    check_told("");
     stop();
 }
 

@@ -97,12 +97,6 @@ enum status feed_keep(struct feed *f, struct target *t)
     return s;
 }
 
-/* Of targets of one source: what is the same for all of them is not compared. */
-static bool same_target(const struct target *a, const struct target *b)
-{
-    return a == b || (strcmp(a->url, b->url) == 0 && target_same_labels(a, b));
-}
-
 static void add_change(struct feed *f, enum target_change change, struct target *t)
 {
     if (f->len == f->cap) {
@@ -120,7 +114,7 @@ void feed_end(struct feed *f)
     for (size_t i = 0; i < f->want.len; i++) {
         struct target *t = f->want.entries[i]->target;
         const struct target_entry *told = target_set_get(&f->told, t->id);
-        if (!told || !same_target(told->target, t))
+        if (!told || !target_same_scrape(told->target, t))
             add_change(f, TARGET_ADDED, t);
     }
     if (!f->synced)

@@ -159,15 +159,6 @@ static enum status follow(struct kubernetes *k, struct follow *f, enum kube_kind
     return f->store ? OK : err_set(err, ERR_INVALID, "the selector is too long");
 }
 
-/* A namespace that is named twice is followed once. */
-static bool is_first(char *const *ns, size_t i)
-{
-    for (size_t before = 0; before < i; before++)
-        if (strcmp(ns[before], ns[i]) == 0)
-            return false;
-    return true;
-}
-
 static enum status follow_all(struct kubernetes *k, struct err *err)
 {
     static char none[] = "";
@@ -177,8 +168,6 @@ static enum status follow_all(struct kubernetes *k, struct err *err)
     enum status r = OK;
     k->follows = mem_alloc(2 * n * sizeof *k->follows);
     for (size_t i = 0; i < n && r == OK; i++) {
-        if (!is_first(ns, i))
-            continue;
         r = follow(k, &k->follows[k->len], k->conf.role == ROLE_POD ? KUBE_POD : KUBE_SERVICE,
                    ns[i], err);
         k->len += r == OK;

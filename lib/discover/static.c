@@ -41,8 +41,10 @@ static void static_check(const void *conf, const struct source_env *env,
     static const struct text_map none;
     const struct static_conf *c = conf;
     const struct text_map *own = &c->labels;
+    struct source_env plain = *env; /* rules are for the targets that there are */
     struct err labels = {OK, ""}, err;
-    if (!is_good(env, "http://localhost/", own, &labels)) {
+    plain.relabel = NULL;
+    if (!is_good(&plain, "http://localhost/", own, &labels)) {
         setting_tell(report, "labels", SETTING_ALL, "labels: %s", labels.text);
         own = &none;
     }

@@ -108,6 +108,27 @@ class Pods(k8s.Case):
         self.balanced(agent)
         self.stop(agent)
 
+    def test_a_reload_that_changes_the_source_keeps_what_stays(self):
+        agent = self.follow_own_node()
+        pages = [self.page() for _ in range(3)]
+        for i, page in enumerate(pages):
+            self.pod(f"web-{i}", page)
+        urls = [page.url() for page in pages]
+        self.follows(agent, *urls)
+        self.wait_for(lambda: min(page.count() for page in pages) > 1)
+        for timeout in ("800ms", "700ms"):
+            source = self.source(node=self.node, labels={"app": "app"}, common={"timeout": timeout})
+            agent.reload(harness.config(sources=[source], sinks=[
+                {"name": "queue", "file": {"path": self.sink}}]))
+            self.wait_for(lambda: {t["timeout_seconds"] for t in agent.targets().values()} ==
+                          {float(timeout[:-2]) / 1000}, what="the new source has them")
+            self.assertEqual(sorted(agent.targets()), sorted(urls))
+        counts = [page.count() for page in pages]
+        self.wait_for(lambda: all(p.count() > n + 1 for p, n in zip(pages, counts)))
+        self.balanced(agent)
+        self.stop(agent)
+        self.assertFalse([o for o in self.samples() if "ended" in o])
+
 
 class Services(k8s.Case):
     def service(self, name, ports, annotations=None, **more):

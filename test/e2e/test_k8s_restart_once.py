@@ -27,6 +27,8 @@ class Counted:
 
 
 class Restart(k8s.Case):
+    DEATHS = 0      # of the server that forgets nothing, before the one that does
+
     def start_agent(self, source, name):
         """With a sink of its own."""
         self.sink = f"{self.folder}/{name}.json"
@@ -48,6 +50,17 @@ class Restart(k8s.Case):
         metrics = self.balanced(agent)
         self.assertEqual(books.dropped(metrics), {})
         self.assertEqual({o["tags"]["pod"] for o in self.samples() if "ended" in o}, set(gone))
+
+    def start_without_server(self, url):
+        """An agent whose other source works at once."""
+        fixed = {"name": "list", "static": {"targets": [url]}, "interval": "1s", "pool": "main"}
+        sinks = [{"name": "queue", "stdout": {}}]
+        agent = self.start([fixed, self.source("endpoints")], name="newcomer", sinks=sinks)
+        self.wait_for(lambda: sum(books.failed(agent.metrics()).values()) > 1,
+                      what="the other source is scraped")
+        self.assertEqual(agent.get("/readyz")[0], 503)
+        self.assertEqual(agent.get("/healthz")[0], 200)
+        return agent
 
     def test_the_server_dies_and_forgets_and_takes_a_right_away(self):
         c = self.cluster
@@ -72,22 +85,28 @@ class Restart(k8s.Case):
         since = time.monotonic()
         asked = c.audit(pods_user) + c.audit(self.user)
 
-        c.kill_api()
-        self.wait_for(lambda: self.source_error(pods) and self.source_error(services), 5,
-                      "the fault is shown")
-        c.start_api()
-        self.pod("web-3", pages[3])
-        self.follows(pods, *urls, pages[3].url(), timeout=AWAY_S)
-        self.works(pods, timeout=5)
-        self.works(services, timeout=AWAY_S)
-        self.follows(services, slice_page.url())
+        for death in range(self.DEATHS):
+            c.kill_api()
+            self.wait_for(lambda: self.source_error(pods) and self.source_error(services), 5,
+                          "the fault is shown")
+            c.start_api()
+            self.pod(f"more-{death}", pages[3])
+            self.follows(pods, *urls, pages[3].url(), timeout=AWAY_S)
+            self.works(services, timeout=AWAY_S)
+            self.works(pods, timeout=20)
+            c.delete_pod(self.namespace, f"more-{death}")
+            self.follows(pods, *urls)
 
+        self.pod("web-3", pages[3])
+        self.follows(pods, *urls, pages[3].url())
+        self.wait_for(lambda: counted[3].times)
         c.create_pod(self.namespace, "unseen", node="n2", ip="127.0.0.1")   # history goes on
         c.patch("services", self.namespace, "web", {"metadata": {"annotations": {"a": "b"}}})
         c.create_pod(self.namespace, "unseen-2", node="n2", ip="127.0.0.1")
         c.revoke(self.role)
         c.kill_api()
         c.compact()
+        newcomer = self.start_without_server(pages[0].url("/fixed"))
         c.start_api()
         c.delete_pod(self.namespace, "web-3")
         message = self.wait_for(lambda: "403" in self.source_error(services) and
@@ -103,14 +122,18 @@ class Restart(k8s.Case):
             self.assertEqual(agent.get("/healthz")[0], 200)
         self.works(services, timeout=40)
         self.follows(services, slice_page.url())
+        self.synced(newcomer, AWAY_S)
+        self.stop(newcomer)
 
         self.assertFalse([o for o in self.samples() if "ended" in o])
         self.balanced(services)
         self.stop(services)
         self.sink = pods_sink
-        self.check_scraped(counted[:3], since, pods, ["web-3"])
+        gone = [f"more-{i}" for i in range(self.DEATHS)] + ["web-3"]
+        self.check_scraped(counted[:3], since, pods, gone)
         self.stop(pods)
         for user, most in ((pods_user, 8), (self.user, 40)):
+            most *= self.DEATHS + 1
             fresh = [e for e in c.audit(user) if e not in asked]
             self.assertLessEqual(len(fresh), most, fresh)
         self.assertTrue(any(e.code == 410 or "sendInitialEvents" in e.uri

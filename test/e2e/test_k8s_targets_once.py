@@ -193,20 +193,6 @@ class Targets(k8s.Case):
         self.assertEqual({e.namespace for e in self.asked()}, {self.namespace, second})
         self.check_rights("pods")
 
-    def test_a_namespace_named_twice(self):
-        agent = self.start([self.source(namespaces=[self.namespace, self.namespace])])
-        self.synced(agent)
-        page = self.page()
-        self.pod("web", page)
-        self.follows(agent, page.url())
-        self.cluster.delete_pod(self.namespace, "web")
-        self.follows(agent)
-        self.assertEqual(agent.status()["sources"][0]["refused"], 0)
-        self.pod("web", page, annotations={"prometheus.io/port": "0"})
-        self.refused(agent, "web")
-        self.assertEqual(agent.status()["sources"][0]["refused"], 1)
-        self.stop(agent)
-
     def test_two_sources_share_a_watch_and_the_first_scrapes_what_both_have(self):
         both = [self.source(name=name, node=self.node, labels={"app": "app"}, **more)
                 for name, more in (("first", {}), ("second", {"annotations": "optional"}))]
@@ -254,6 +240,73 @@ class Targets(k8s.Case):
         self.wait_for(lambda: not agent.json("/targets")["refused"], k8s.SOON_S)
         self.assertEqual(agent.status()["sources"][0]["refused"], 0)
         self.balanced(agent)
+        self.stop(agent)
+
+    def test_large_and_odd_objects(self):
+        agent = self.start_one(labels={"app": "app", "absent": "absent"},
+                               annotation_labels={"note": "note", "long": "long"})
+        page, plain = self.page(), self.page()
+        note = 'a "quoted"\nline \\ and a tab\t, \u00e9\U0001f600'
+        many = {f"example.com/{i}": "x" * 2000 for i in range(120)}
+        self.pod("odd", page, annotations={**many, "note": note, "long": "y" * 1025},
+                 labels={"app": "web", **{f"l{i}": str(i) for i in range(200)}},
+                 containers=[{"name": f"c{i}", "image": "none", "env": [
+                     {"name": "E", "value": "z" * 3000}],
+                     "ports": [{"containerPort": 1000 + 10 * i + k} for k in range(10)]}
+                     for i in range(50)] + [
+                     {"name": "app", "image": "none",
+                      "ports": [{"name": "metrics", "containerPort": page.port}]}])
+        self.annotate("odd", port=str(page.port))
+        self.pod("plain", plain)
+        self.follows(agent, page.url(), plain.url())
+        sample = self.sample(page, pod="odd")
+        self.assertEqual(sample["tags"]["note"], note)
+        self.assertEqual(sample["tags"]["app"], "web")
+        self.assertLessEqual({"long", "absent"} & set(sample["tags"]), set())
+        self.annotate("odd", path="/" + "x" * 1030)      # beyond what is kept of one
+        self.follows(agent, page.url(), plain.url())
+        self.stop(agent)
+
+    def test_two_pods_of_one_address_and_port_are_one_place_and_the_other_takes_over(self):
+        agent = self.start_one()
+        page = self.page()
+        first = self.pod("first", page)
+        self.follows(agent, page.url())
+        self.pod("second", page)
+        self.sample(page, pod="first")
+        self.cluster.delete_pod(self.namespace, "first")
+        self.sample(page, pod="second")
+        self.follows(agent, page.url())
+        self.assertEqual(first["spec"]["nodeName"], self.node)
+        self.balanced(agent)
+        self.stop(agent)
+
+    def test_the_usual_rules_of_prometheus(self):
+        meta = "__meta_kubernetes_pod_"
+        rules = [
+            {"source_labels": [meta + "annotation_prometheus_io_scrape"], "regex": "true",
+             "action": "keep"},
+            {"source_labels": [meta + "annotation_prometheus_io_path"], "regex": "(.+)",
+             "target_label": "__metrics_path__"},
+            {"source_labels": ["__address__", meta + "annotation_prometheus_io_port"],
+             "regex": r"([^:]+)(?::\d+)?;(\d+)", "replacement": "$$1:$$2",
+             "target_label": "__address__"},
+            {"regex": meta + "label_(.+)", "action": "labelmap"},
+            {"source_labels": ["__meta_kubernetes_namespace"], "target_label": "ns"},
+            {"source_labels": [meta + "phase"], "regex": "Pending|Succeeded|Failed",
+             "action": "drop"}]
+        agent = self.start([self.source(node=self.node, annotations="optional",
+                                        common={"relabel": rules})])
+        self.synced(agent)
+        page = self.page(pages={"/deep": k8s.PAGE})
+        self.pod("web", page, labels={"app": "web", "tier": "x"}, annotations={
+            "prometheus.io/path": "/deep", "prometheus.io/port": str(page.port)},
+            containers={"app": {"": 1234}, "side": {}})
+        self.pod("other", page, annotations={"prometheus.io/scrape": None})
+        self.follows(agent, page.url("/deep"))
+        self.sample(page, app="web", tier="x", ns=self.namespace)
+        self.cluster.set_status(self.namespace, "web", "Pending", page.host)
+        self.follows(agent)
         self.stop(agent)
 
 
