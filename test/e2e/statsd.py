@@ -40,7 +40,7 @@ class Server(Process):
         if not self.running():
             raise AssertionError(f"statsd_exporter ended with {self.popen.returncode}:\n{self.err()}")
         try:
-            return http_get(f"http://{self.web}/metrics")[0] == 200
+            return http_get(f"http://{self.web}/metrics")[0] == 200 and os.path.exists(self.unixgram)
         except OSError:
             return False
 
