@@ -103,6 +103,17 @@ const char *payload_tail(const struct payload *p);
 #define PAYLOAD_ID_TEXT 32
 void payload_id_text(struct payload_id id, char out[PAYLOAD_ID_TEXT + 1]);
 
+/* What a message carries beside its body, in the order of docs/MESSAGES.md.  The values are
+ * in *ret itself, in p, or static; that of Content-Type is NULL where there is none. */
+#define PAYLOAD_HEADERS 6
+struct payload_headers {
+    struct {
+        const char *name, *value;
+    } items[PAYLOAD_HEADERS];
+    char id[PAYLOAD_ID_TEXT + 1], due[24], samples[24];
+};
+void payload_headers(const struct payload *p, struct payload_headers *ret);
+
 /* The id of piece number piece of a payload that was cut. */
 struct payload_id payload_id_piece(struct payload_id whole, uint32_t piece);
 
