@@ -107,7 +107,9 @@ static void live(uint64_t seed)
         CHECK(took_ns > 0);
         seen.slowest_ns = (uint64_t)took_ns > seen.slowest_ns ? (uint64_t)took_ns : seen.slowest_ns;
         pass(w, between(w, 0, 5000) * MS_NS);
-        stop_agent(who_holds(w));
+        a = who_holds(w);
+        CHECK(a != NULL);
+        stop_agent(a);
         CHECK(until_held(w, 2 * SEC_NS) > 0);
         CHECK_INT(w->most_held, 1);
     }
