@@ -49,12 +49,18 @@ struct encoder_ops {
     size_t end_bytes;         /* the most that end writes; kept free for it */
     const char *const *sinks; /* kinds of sinks it goes into, ended by NULL; NULL: all that
                                  take it */
+    const char *no_replicas;  /* why two agents that scrape the same do not make the same
+                                 bytes: `replicas: true` is refused; NULL: they do */
 
     /* As filter_ops.open. */
     enum status (*open)(void **ret_self, const void *conf, struct err *err);
 
     /* "application/json"; static. */
     const char *(*content_type)(const void *self);
+
+    /* What a message says of itself beside its type: "Content-Encoding: snappy" when finish
+     * compresses; "Name: value", ended by NULL, static.  NULL: nothing. */
+    const char *const *(*headers)(const void *self);
 
     /* The most records of one message, at least 1; NULL: any number. */
     size_t (*max_samples)(const void *self);

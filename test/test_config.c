@@ -204,6 +204,19 @@ static const struct fault_case {
     {MIN_SOURCE "pools: [{name: main, outputs: [{json: , sink: a}, {statsd: , sink: a}]}]\n"
                 "sinks: [{name: a, file: {path: /dev/null}}]\n",
      ""},
+    {MIN_SOURCE "pools: [{name: main, outputs: [{json: , sink: a}, {statsd: , sink: a},\n"
+                "  {name: b, statsd: {tags: none}, sink: a, replicas: true}]}]\n"
+                "sinks: [{name: a, statsd: {address: \"[::1]:8125\"}}]\n",
+     "f:2:39: json does not go into statsd, which takes only statsd\n"
+     "f:3:54: replicas: not with statsd: counters go out as increments between the agent's own "
+     "scrapes, so the messages of two agents differ\n"},
+    {MIN_SOURCE MIN_POOL "sinks: [{name: out, statsd: {network: unix, address: a, datagram: 9}}]\n",
+     "f:2:39: json does not go into statsd, which takes only statsd\n"
+     "f:3:54: statsd: address: 'a' is neither an absolute path nor @NAME, as unix needs it\n"
+     "f:3:67: statsd: datagram: unix has no datagrams\n"},
+    {MIN_SOURCE
+     "pools: [{name: main, outputs: [{statsd: {prefix: \"a b\"}, sink: out}]}]\n" MIN_SINK,
+     "f:2:33: statsd: prefix: 'a b' has white space or one of :|@#,;=\n"},
     {MIN_SOURCE "pools: [{name: main, outputs: [{json: , sink: nope}, {statsd: , sink: a}]}]\n"
                 "sinks: [{name: a, file: {path: /nowhere/x}}]\n",
      "f:2:47: no sink is named 'nope'; known: a\n"},

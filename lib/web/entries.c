@@ -145,7 +145,7 @@ const struct entry lane_books_entries[] = {
     ENTRY("restored", "lane_records_restored_total", ATOMIC, lane_books, restored, 1,
           "Records found on disk at start."),
     ENTRY("delivered", "lane_records_delivered_total", ATOMIC, lane_books, delivered, 1,
-          "Records that the peer has acknowledged; for core NATS, files and stdout: written."),
+          "Records that the peer has acknowledged; for core NATS, statsd, files and stdout: written."),
     ENTRIES("lost", "lane_records_lost_total", ATOMIC, lane_books, lost, LANE_LOSSES, loss,
             "Records that were encoded and will never arrive, by reason."),
     ENTRY("in_memory", "lane_records_in_memory", ATOMIC, lane_books, in_memory, 1,
