@@ -100,7 +100,8 @@ def most_in_a_second(entries):
 class Many(k8s.Case):
     CLIENTS, PODS, SPREAD_S = 20, 100, 4
     SYNCED_S = 60       # the latest of all, from the moment at which server or fleet is started
-    LATEST_GET_MS = 1000
+    LATEST_GET_MS, GETS = 3000, 20
+    STEADY_S = 5        # a watch that breaks earlier is one that fails again
 
     def prepare(self):
         """Pods on as many nodes as there are clients; who may do what."""
@@ -132,6 +133,7 @@ class Many(k8s.Case):
 
     def server_dies(self, forgets):
         """Under all of them.  When the last of them had heard of what happened afterwards, at each node."""
+        self.wait_for(lambda: time.time() > self.last + self.STEADY_S, what="the watches are steady")
         if forgets:     # history goes on, unseen by them, and is lost
             for i in range(2):
                 self.cluster.create_pod(self.namespace, f"elsewhere-{i}-{self.many.changes}",
@@ -150,10 +152,11 @@ class Many(k8s.Case):
     def figures_of(self, name, work, *args):
         before = set(self.asked())
         probe, last = work(*args)
+        self.last = last
+        self.wait_for(lambda: len(probe.seconds) >= self.GETS, 30, "GETs enough for a percentile")
         probe.stop()
         asked = [e for e in self.asked() if e not in before]
         self.assertEqual(probe.refused, [])
-        import collections; print(collections.Counter((e.verb, e.code, e.stage, "sendInit" in e.uri) for e in asked))
         return {
             f"{name}: all synced after, s": round(last - self.begun, 1),
             f"{name}: requests": len(asked),

@@ -5,8 +5,6 @@ import k8s_fleet
 
 
 class Fleet(k8s_fleet.Many):
-    LATEST_GET_MS = 3000    # beside other tests
-
     def test_20_watches_come_back_one_by_one(self):
         self.prepare()
         figures = self.figures_of("start", self.all_start, False)
