@@ -13,6 +13,8 @@ import json, os, re
 import cluster
 import manifests
 
+ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"
+
 
 class Case(cluster.Case):
     def setUp(self):
@@ -74,8 +76,9 @@ class Case(cluster.Case):
         """The agent of the pod on a node, or of one that runs, here: its ConfigMap, environment, token.  Only the
         port is not the chart's, for tests have none of their own, nor the folder of the token."""
         env = self.environment(self.pod_on(node), account)
-        return self.agent(re.sub(r"listen: .*", "listen: 127.0.0.1:0", self.config_map()["agent.yaml"]),
-                          env=env, name=f"agent-{len(self.started)}")
+        text = self.config_map()["agent.yaml"].replace(ACCOUNT, account)
+        return self.agent(re.sub(r"listen: .*", "listen: 127.0.0.1:0", text), env=env,
+                          name=f"agent-{len(self.started)}")
 
     def account(self):
         folder = os.path.join(self.folder, "account")

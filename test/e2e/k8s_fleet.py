@@ -9,7 +9,7 @@
             figures |= self.figures_of("restart", self.server_dies, False)
             self.check(figures, "restart", most=3)
 """
-import datetime, json, math, os, threading, time
+import collections, datetime, json, math, os, threading, time
 
 import k8s
 import kube
@@ -45,6 +45,12 @@ class Fleet(Process):
     def expired(self):
         """{client: how often it got 410}."""
         return {line["client"]: line["expired"] for line in self.lines()}
+
+    def have_failed(self, times, since):
+        """Whether all have, in different ways: cut off, then no connection."""
+        failed = collections.Counter(line["client"] for line in self.lines()
+                                     if line["what"] == "ill" and line["at_ms"] >= 1000 * since)
+        return len(failed) == self.clients and min(failed.values()) >= times
 
     def wait_all(self, wanted, since, timeout, what):
         """When the last of them (seconds since 1970) has told what is wanted."""
@@ -146,9 +152,11 @@ class Many(k8s.Case):
             for i in range(2):
                 self.cluster.create_pod(self.namespace, f"elsewhere-{i}-{self.many.changes}",
                                         node="elsewhere", ip="127.0.0.1")
+        killed = time.time()
         self.cluster.kill_api()
         if forgets:
             self.cluster.compact()
+        self.wait_for(lambda: self.fleet.have_failed(2, killed), what="all have asked again, in vain")
         self.begun = time.time()
         self.cluster.start_api()
         probe, number = self.probe(), self.many.changes + 1

@@ -196,9 +196,6 @@ class Run(harness.Case):
         self.assertEqual(container.log()[0], f"strata-agent {image.version()}\n")
 
 
-ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"
-
-
 class Chain(installed.Case):
     """The container of the chart's pod, as a kubelet would start it on this node."""
     options = {"controllers": True}
@@ -209,13 +206,13 @@ class Chain(installed.Case):
         rights = spec["securityContext"]
         self.assertEqual((rights["readOnlyRootFilesystem"], rights["allowPrivilegeEscalation"],
                           rights["capabilities"]), (True, False, {"drop": ["ALL"]}))    # as image.LOCKED
-        self.assertEqual({m["mountPath"] for m in spec["volumeMounts"]}, {"/etc/strata", ACCOUNT})
+        self.assertEqual({m["mountPath"] for m in spec["volumeMounts"]}, {"/etc/strata", installed.ACCOUNT})
         folder = os.path.join(self.folder, "etc")
         kubeconfig.write_account(folder, **self.config_map())
         account = self.account()
         env = self.environment(pod, account)
         return image.Container(self, spec["image"], spec["args"], env=env,
-                               volumes={"/etc/strata": folder, ACCOUNT: account})
+                               volumes={"/etc/strata": folder, installed.ACCOUNT: account})
 
     def answers(self, container, probe):
         """As a kubelet asks; the port is free, for this network is the test's own."""

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """test_k8s_chart_once.py - the chart, installed into a real API server whose nodes kwok plays."""
-import json
+import json, os
 
 import cluster
 import harness
 import installed
+import kube
+import kubelet
 import manifests
 import test_chart_once as chart
 
@@ -96,6 +98,42 @@ class Installed(installed.Case):
         self.assertGreaterEqual(len(samples), 20)
         self.assertEqual({s["tags"]["pod"] for s in samples}, {"web"})
         self.assertLessEqual(self.asked(), {(verb, "pods") for verb in ("get", "list", "watch")})
+        self.stop(agent)
+
+    def may_scrape_nodes(self, account):
+        """As the agent itself is told."""
+        with open(os.path.join(account, "token")) as f:
+            return self.cluster.api("POST", kube.path_of("selfsubjectaccessreviews"), {"spec": {
+                "resourceAttributes": {"verb": "get", "resource": "nodes", "subresource": "metrics"}}},
+                f.read())["status"]["allowed"]
+
+    def test_the_kubelets_pages_are_scraped_where_the_values_say_so(self):
+        """By HTTPS that is verified, with the account's token, which the kubelet shows to the API server."""
+        queue, account, node = self.nats(), self.account(), self.real_node()
+        client, server = self.client(queue), self.keep(kubelet.Kubelet(self.cluster, node))
+        values = {"nats": {"url": queue.url}, "kubelet": {"enabled": True, "port": server.port, "interval": "1s"},
+                  "config": {"agent": {"first_scrape": "now"}, "sources": [{
+                      "name": "pods", "pool": "main", "kubernetes": {
+                          "role": "pod", "node": "${NODE_NAME}", "api": {"service_account": account}}}]}}
+        self.install(values)
+        agent = self.as_the_pod_would(account, node)
+        self.assertTrue(self.may_scrape_nodes(account))
+        self.wait_for(lambda: {p for p, _ in server.answers} == set(kubelet.PAGES), 30, "all pages are asked for")
+        wanted = {line.split()[0] for line in kubelet.PAGES.values()}
+        found = {}
+
+        def all_there():
+            for text in self.stream_of(client, "metrics.kubelet.unknown.unknown") or ():
+                found.update((s["name"], s) for s in harness.check_messages(self, text))
+            return wanted <= set(found)
+        self.wait_for(all_there, 30, "the three pages in the stream")
+        self.assertEqual({found[name]["tags"]["node"] for name in wanted}, {node})
+        self.assertEqual({status for _, status in server.answers}, {200})
+
+        values["kubelet"]["enabled"] = False
+        self.install(values)
+        self.wait_for(lambda: not self.may_scrape_nodes(account), what="the right is gone")
+        self.wait_for(lambda: any("403" in str(t) for t in agent.targets().values()), 30, "the refusal is shown")
         self.stop(agent)
 
     def test_the_agent_of_a_deployment_keeps_to_its_rights(self):

@@ -5,11 +5,12 @@ import k8s_fleet
 import long_doc
 
 ABOUT = """The watches of 200 agents, each of its own node's pods, at a real API server. They start all at once as
-soon as a server that was killed is back. Then it is killed under them and started again, and once more with
-an etcd that has forgotten what they have not seen yet: all of them get 410 and list anew. (Some do so at any
-restart, for the server knows nothing of what was before it began.) Synced is who has heard of a change that
-was made at its node when the server was back; the time runs from the start of the server, or of the watches.
-Meanwhile somebody else asks the server for a namespace, 50 times a second at most."""
+soon as a server that was killed is back. Then it is killed under them and started again when all have asked
+in vain, and once more with an etcd that has forgotten what they have not seen yet: all of them get 410 and
+list anew. (Some do so at any restart, for the server knows nothing of what was before it began.) Synced is
+who has heard of a change that was made at its node when the server was back; the time runs from the start of
+the server, or of the watches. Meanwhile somebody else asks the server for a namespace, 50 times a second at
+most."""
 
 
 class Long(k8s_fleet.Many):
