@@ -175,7 +175,8 @@ struct source_ops {
     /* False: not connected yet.  Asked after open and after each ready.  NULL: it follows nothing. */
     bool (*watching)(const void *self, struct source_watching *ret);
 
-    /* Frees self.  Says nothing about its targets: who closes a source, removes them. */
+    /* Frees self.  Says nothing about its targets: who closes a source, removes them.  One that holds what
+     * another agent waits for may take a second to give it up. */
     void (*close)(void *self);
 };
 
