@@ -122,6 +122,7 @@ struct source_watching {
     uint64_t left_out; /* objects too large, or not to be read */
     uint64_t objects, object_bytes;
     uint64_t requests, requests_failed, received_bytes;
+    bool leased; /* what it has it has by a lease, which another agent takes when it is closed */
 };
 
 struct source_ops {
