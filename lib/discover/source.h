@@ -86,7 +86,8 @@ struct source_env {
  * then instance (host:port), job (the source's name), agent.labels, cluster.  A label with
  * an empty value takes the name and leaves the label out.
  *
- * OK with *ret NULL: a rule drops it, *err says which one.  ERR_INVALID: no such URL, a bad name or value of a
+ * OK with *ret NULL: a rule drops it, *err says which one.  ERR_INVALID: no such URL, plain http where
+ * found has an id (so the scheme is not the operator's) and the source has credentials and verifies, a bad name or value of a
  * label, more than TARGET_LABELS, an interval or limit that is not allowed; *err does not repeat the
  * URL, which may hold a secret by mistake.  Any thread. */
 struct source_found {
