@@ -248,6 +248,35 @@ TEST(sources_of_one_lease_have_it_together_and_the_last_gives_it_up)
     CHECK(lease.released && !lease.open);
 }
 
+TEST(what_one_source_runs_the_other_ones_of_its_hub_hear_of)
+{
+    struct err err = {OK, ""};
+    begin("pod");
+    open_source();
+    void *first = source;
+    open_source();
+    void *second = source;
+    watches[0].state.fault = (struct err){ERR_IO, "no server"};
+    CHECK_INT(source_kubernetes.timer_ns(first), DEADLINE_NOW);
+    CHECK_INT(run(&err), ERR_IO);
+    CHECK_INT(source_kubernetes.timer_ns(second), DEADLINE_NEVER);
+    CHECK_INT(source_kubernetes.timer_ns(first), DEADLINE_NOW);
+    source = first;
+    CHECK_INT(run(&err), ERR_IO);
+    CHECK_STR(err.text, "no server");
+    CHECK_INT(source_kubernetes.timer_ns(first), DEADLINE_NEVER);
+    watches[0].state.fault = (struct err){OK, ""};
+    watch_synced(&watches[0]);
+    TOLD("synced");
+    CHECK_INT(source_kubernetes.timer_ns(first), DEADLINE_NEVER);
+    CHECK_INT(source_kubernetes.timer_ns(second), DEADLINE_NOW);
+    source_kubernetes.close(first);
+    source = second;
+    TOLD("synced");
+    CHECK_INT(source_kubernetes.timer_ns(second), DEADLINE_NEVER);
+    end();
+}
+
 TEST(a_source_waits_until_its_lease_or_its_watches_want_something)
 {
     begin("service");

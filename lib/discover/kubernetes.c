@@ -300,18 +300,6 @@ static int64_t next_ns(const struct kubernetes *k)
     return lease_ns < until_ns ? lease_ns : until_ns;
 }
 
-static int64_t kubernetes_timer_ns(const void *self)
-{
-    const struct kubernetes *k = self;
-    if (!k->hub)
-        return k->retry_ns;
-    if (tell_pending(&k->diff.tell) || lease_has_changed(k))
-        return DEADLINE_NOW;
-    int64_t until_ns = next_ns(k), lines_ns = k->refused_ns + KUBERNETES_REFUSED_NS;
-    bool lines = k->refused_stale && k->diff.refused + k->diff.excess > 0;
-    return lines && lines_ns < until_ns ? lines_ns : until_ns;
-}
-
 static bool all_synced(const struct kubernetes *k)
 {
     for (size_t i = 0; i < k->len; i++)
@@ -321,17 +309,44 @@ static bool all_synced(const struct kubernetes *k)
 }
 
 /* The first of what does not work now. */
-static enum status fault_of(const struct kubernetes *k, struct err *err)
+static const struct err *fault_now(const struct kubernetes *k)
 {
     const struct err *fault = &k->fault;
     for (size_t i = 0; i < k->len && fault->status == OK; i++)
         fault = &kube_store_state(k->follows[i].store)->fault;
     if (fault->status == OK && k->lease)
         fault = kube_lease_fault(k->lease);
-    if (fault->status == OK)
+    return fault;
+}
+
+static enum status say_fault(struct kubernetes *k, struct err *err)
+{
+    k->said = *fault_now(k);
+    if (k->said.status == OK)
         return OK;
-    enum status r = fault->status == ERR_DENIED ? ERR_DENIED : ERR_IO;
-    return err_set(err, r, "%s", fault->text);
+    enum status r = k->said.status == ERR_DENIED ? ERR_DENIED : ERR_IO;
+    return err_set(err, r, "%s", k->said.text);
+}
+
+/* Another source of the same hub may have run it, so that neither descriptor nor timer tell. */
+static bool has_news(const struct kubernetes *k)
+{
+    const struct err *fault = fault_now(k);
+    return tell_pending(&k->diff.tell) || lease_has_changed(k) ||
+           (all_synced(k) && !k->diff.tell.synced) || fault->status != k->said.status ||
+           (fault->status != OK && strcmp(fault->text, k->said.text) != 0);
+}
+
+static int64_t kubernetes_timer_ns(const void *self)
+{
+    const struct kubernetes *k = self;
+    if (!k->hub)
+        return k->retry_ns;
+    if (has_news(k))
+        return DEADLINE_NOW;
+    int64_t until_ns = next_ns(k), lines_ns = k->refused_ns + KUBERNETES_REFUSED_NS;
+    bool lines = k->refused_stale && k->diff.refused + k->diff.excess > 0;
+    return lines && lines_ns < until_ns ? lines_ns : until_ns;
 }
 
 static enum status kubernetes_ready(void *self, const struct target_emit *emit, struct err *err)
@@ -352,7 +367,7 @@ static enum status kubernetes_ready(void *self, const struct target_emit *emit, 
             tell_synced(&k->diff.tell);
     }
     enum status r = tell_emit(&k->diff.tell, emit);
-    return r == OK ? fault_of(k, err) : r;
+    return r == OK ? say_fault(k, err) : r;
 }
 
 /* Closing. */

@@ -39,6 +39,7 @@ struct kubernetes {
     int epoll_fd;
     int64_t retry_ns;
     struct err fault; /* of connecting; status OK: none */
+    struct err said;  /* what ready returned last */
     bool held;        /* role service: the lease is ours, or we only look */
     struct buf refused;
     int64_t refused_ns; /* when those lines were made; 0: never */
