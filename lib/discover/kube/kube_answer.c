@@ -61,7 +61,7 @@ static enum status from_curl(CURLcode how)
 static void not_trusted(struct kube_answer *answer, const struct kube_ending *e, const char *why)
 {
     long verify = 0; /* X509_V_ERR_UNSPECIFIED: the chain was good, what libcurl compares was not */
-    char line[80];
+    char line[110];
     curl_easy_getinfo(e->easy, CURLINFO_SSL_VERIFYRESULT, &verify);
     text_line(line, sizeof line, (struct span){why, strlen(why)});
     if (e->how == CURLE_PEER_FAILED_VERIFICATION && verify <= 1)
