@@ -27,8 +27,8 @@ class Long(k8s_fleet.Many):
             self.cluster.api_process.peak_memory() >> 20
         long_doc.write("200 watches", ABOUT, figures)
         self.check(figures, "all start", 1.5)
-        self.check(figures, "server killed", 3, 0.4)
-        self.check(figures, "server killed, history lost", 3, 0.4)
+        self.check(figures, "server killed", 3, 0.5)
+        self.check(figures, "server killed, history lost", 3, 0.5)
         self.assertEqual(self.fleet.expired(), {client: n + 1 for client, n in before.items()})
 
 

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """test_k8s_fleet_once.py - the watches of 20 agents, under which the API server dies and forgets."""
+import signal
+
 import cluster
 import k8s_fleet
 
@@ -15,6 +17,7 @@ class Fleet(k8s_fleet.Many):
         self.check(figures, "start", most=1)
         self.check(figures, "410", most=6)
         self.assertEqual(self.fleet.expired(), dict.fromkeys(range(self.CLIENTS), 1))
+        self.assertEqual(self.fleet.end(signal.SIGTERM), 0)
 
 
 if __name__ == "__main__":
