@@ -55,6 +55,21 @@ void payload_id_text(struct payload_id id, char out[PAYLOAD_ID_TEXT + 1])
     snprintf(out, PAYLOAD_ID_TEXT + 1, "%016" PRIx64 "%016" PRIx64, id.high, id.low);
 }
 
+void payload_id_base64(struct payload_id id, char out[PAYLOAD_ID_BASE64 + 1])
+{
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    uint64_t numbers[] = {htobe64(id.high), htobe64(id.low)};
+    unsigned char bytes[sizeof numbers + 2] = {0};
+    memcpy(bytes, numbers, sizeof numbers);
+    for (size_t i = 0; i < PAYLOAD_ID_BASE64 / 4; i++) {
+        const unsigned char *b = bytes + 3 * i;
+        uint32_t three = (uint32_t)b[0] << 16 | (uint32_t)b[1] << 8 | b[2];
+        for (size_t k = 0; k < 4; k++)
+            out[4 * i + k] = digits[three >> (18 - 6 * k) & 63];
+    }
+    memcpy(out + PAYLOAD_ID_BASE64 - 2, "==", 3); /* 16 bytes are one more than 15 */
+}
+
 struct payload *payload_new(const char *key, size_t max_bytes)
 {
     assert(max_bytes <= UINT32_MAX);

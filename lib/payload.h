@@ -103,6 +103,11 @@ const char *payload_tail(const struct payload *p);
 #define PAYLOAD_ID_TEXT 32
 void payload_id_text(struct payload_id id, char out[PAYLOAD_ID_TEXT + 1]);
 
+/* The 16 bytes of the id in base64, with padding, and a NUL: what the Forward protocol calls
+ * a chunk. */
+#define PAYLOAD_ID_BASE64 24
+void payload_id_base64(struct payload_id id, char out[PAYLOAD_ID_BASE64 + 1]);
+
 /* The id of piece number piece of a payload that was cut. */
 struct payload_id payload_id_piece(struct payload_id whole, uint32_t piece);
 
