@@ -11,6 +11,7 @@
 
 #include "buf.h"
 #include "err.h"
+#include "text.h"
 
 /* Names one message for ever: every resend and restart carries the same id and the
  * same bytes.  Made once, when it was encoded. */
@@ -107,6 +108,7 @@ void payload_id_text(struct payload_id id, char out[PAYLOAD_ID_TEXT + 1]);
  * a chunk. */
 #define PAYLOAD_ID_BASE64 24
 void payload_id_base64(struct payload_id id, char out[PAYLOAD_ID_BASE64 + 1]);
+bool payload_id_read_base64(struct span text, struct payload_id *ret); /* false: it is none */
 
 /* The id of piece number piece of a payload that was cut. */
 struct payload_id payload_id_piece(struct payload_id whole, uint32_t piece);
