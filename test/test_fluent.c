@@ -86,11 +86,12 @@ static bool is_text(msgpack_object o, const char *text)
 
 static struct span gunzip(struct span in)
 {
-    got.plain = mem_alloc(MESSAGE_MAX);
+    size_t most = 1100 * in.len < MESSAGE_MAX ? 1100 * in.len : MESSAGE_MAX;
+    got.plain = mem_alloc(most);
     z_stream z = {.next_in = (Bytef *)in.data,
                   .avail_in = (uInt)in.len,
                   .next_out = (Bytef *)got.plain,
-                  .avail_out = MESSAGE_MAX};
+                  .avail_out = (uInt)most};
     CHECK_INT(inflateInit2(&z, 31), Z_OK);
     CHECK_INT(inflate(&z, Z_FINISH), Z_STREAM_END);
     CHECK_INT(z.avail_in, 0);
@@ -330,7 +331,7 @@ TEST(any_number_of_samples_is_said)
         AUTO_PTR(page) struct page *p = page_new(NULL, &wide, 1);
         const struct batch *b = read_text(p, page);
         CHECK_INT(b->len, numbers[i]);
-        for (size_t m = 0; m < 3; m++) {
+        for (size_t m = 0; m < (numbers[i] > 1000 ? 1 : 3); m++) {
             OPEN("mode", modes[m]);
             size_t from = 0;
             CHECK_INT(encode(b, &from), numbers[i]);
@@ -353,7 +354,7 @@ TEST(messages_of_any_bound_are_whole_and_hold_all)
             CHECK_INT(buf_printf(&text, "a{i=\"%llx\"} %zu\n", 0x9e3779b97f4a7c15ull * (i + 1), i),
                       OK);
         const struct batch *b = read_text(p, text.data);
-        for (size_t max = 250; max < 1000; max += 37) {
+        for (size_t max = 250; max < 1000; max += 97) {
             payload->body.max = max;
             counts = (struct encoder_counts){0};
             check_batch(modes[m], b);
