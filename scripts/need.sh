@@ -17,6 +17,7 @@ declare -A packages=(
     [fuzz]="clang libclang-rt-14-dev llvm"
     [cluster]="openssl iproute2"
     [go]="python3-venv"
+    [node]="nodejs npm"
 )
 declare -A servers=( # program:package
     [run]="prometheus-node-exporter:prometheus-node-exporter nats-server:nats-server"
