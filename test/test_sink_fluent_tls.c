@@ -200,7 +200,8 @@ TEST(a_connection_that_is_cut_over_tls_leaves_what_was_written_unknown)
 static void check_denied(const char *const *settings, const char *want)
 {
     begin(settings);
-    CHECK_INT(try("begin"), ERR_TIMEOUT);
+    enum status s = try("begin"); /* a file that is no good may be found out at once */
+    CHECK(s == ERR_TIMEOUT || s == ERR_DENIED);
     struct err err = {OK, ""};
     TLS_UNTIL((run.ops->explain(run.self, &err), err.status != OK));
     CHECK_INT(err.status, ERR_DENIED);
