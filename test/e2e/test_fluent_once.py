@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """test_fluent_once.py - the encoder and the sink fluent with a real server of the Forward protocol."""
-import os, struct
+import base64, os, struct
 
 import books
 import forward
@@ -119,6 +119,28 @@ class Fluent(harness.Case):
         self.assertGreaterEqual(books.connects(agent.metrics()), 4)    # one that waits may miss a start
         self.assertGreater(self.account_for(agent, server.messages), 12000)
 
+    def test_a_queue_gets_the_same_messages(self):
+        """Whole ones of the protocol, each with the queue's id for its chunk."""
+        server = self.nats()
+        client = self.client(server)
+        client.make_stream("METRICS", ["metrics.>"])
+        pages = self.pages({"/metrics": PAGE})
+        outputs = [output(mode, tag=mode) for mode in MODES]
+        agent = self.agent(harness.config(
+            [pages.url()], outputs=outputs,
+            sinks=[harness.nats_sink(server.url, "metrics.x", "METRICS")]))
+        self.wait_for(lambda: books.delivered(agent.metrics()) > 100, what="delivery")
+        account = self.stop(agent)
+        messages = list(client.read_stream("METRICS"))
+        self.assertEqual(sum(int(m.headers["Strata-Samples"]) for m in messages),
+                         account["delivered"])
+        for m in messages:
+            self.assertEqual(m.headers["Content-Type"], "application/msgpack")
+            chunk = base64.b64encode(bytes.fromhex(m.headers["Strata-Id"]))
+            self.assertIn(b"\xa5chunk\xb8" + chunk, m.data)
+            mode = next(mode for mode in MODES if m.data[2:].startswith(mode.encode()))
+            self.assertEqual(m.data[0], 0x94 if mode == "message" else 0x93)
+
     def test_another_server_takes_over(self):
         first, second = self.server(), self.server()
         targets = self.targets(3, samples=50)
@@ -158,4 +180,4 @@ class Fluent(harness.Case):
 
 
 if __name__ == "__main__":
-    harness.main(needs=["node", "openssl"], missing=forward.missing())
+    harness.main(needs=["nats-server", "node", "openssl"], missing=forward.missing())
