@@ -110,6 +110,17 @@ void payload_id_text(struct payload_id id, char out[PAYLOAD_ID_TEXT + 1]);
 void payload_id_base64(struct payload_id id, char out[PAYLOAD_ID_BASE64 + 1]);
 bool payload_id_read_base64(struct span text, struct payload_id *ret); /* false: it is none */
 
+/* What a message carries beside its body, in the order of docs/MESSAGES.md.  The values are
+ * in *ret itself, in p, or static; that of Content-Type is NULL where there is none. */
+#define PAYLOAD_HEADERS 6
+struct payload_headers {
+    struct {
+        const char *name, *value;
+    } items[PAYLOAD_HEADERS];
+    char id[PAYLOAD_ID_TEXT + 1], due[24], samples[24];
+};
+void payload_headers(const struct payload *p, struct payload_headers *ret);
+
 /* The id of piece number piece of a payload that was cut. */
 struct payload_id payload_id_piece(struct payload_id whole, uint32_t piece);
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # need.sh PURPOSE... - sees to it that what each purpose needs is on this machine.
+# need.sh --list PURPOSE - prints its packages, and does nothing.
 #
 # Missing Debian packages are installed, as root or by sudo; without both they are named, and this
 # fails.  Servers are not installed, for their packages would start them as services: the
@@ -10,7 +11,7 @@ cd "$(dirname "$0")/.."
 
 declare -A packages=(
     [build]="gcc libc6-dev cmake ninja-build pkgconf libcurl4-openssl-dev libyaml-dev libcyaml-dev
-             libnats-dev libssl-dev libevent-dev libpcre2-dev libxxhash-dev libcjson-dev libcmocka-dev
+             libnats-dev librdkafka-dev libssl-dev libevent-dev libpcre2-dev libxxhash-dev libcjson-dev libcmocka-dev
              libmsgpack-dev zlib1g-dev python3"
     [test]="openssl clang python3-jsonschema python3-yaml"
     [lint]="clang clang-format clang-tidy shellcheck python3-yaml"
@@ -18,6 +19,9 @@ declare -A packages=(
     [cluster]="openssl iproute2"
     [go]="python3-venv"
     [node]="nodejs npm"
+    [image]="buildah podman runc debootstrap"
+    [arm64]="qemu-user-static"
+    [kafka]="openssl openjdk-17-jre-headless maven kcat"
 )
 declare -A servers=( # program:package
     [run]="prometheus-node-exporter:prometheus-node-exporter nats-server:nats-server"
@@ -48,6 +52,10 @@ unpack() { # PACKAGE
     rm -r build/tools/deb
 }
 
+if [ "${1:-}" = --list ]; then
+    echo "${packages[$2]}"
+    exit 0
+fi
 command -v dpkg-query >/dev/null || {
     echo "this is no Debian: see scripts/need.sh for what has to be here" >&2
     exit 0

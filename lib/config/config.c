@@ -119,6 +119,35 @@ enum status config_load(struct config **ret, const char *path, uint64_t *hash,
     return ERR_INVALID;
 }
 
+static void ignore_twice(void *to, const struct yaml_node *key, const struct yaml_node *first)
+{
+    (void)to;
+    (void)key;
+    (void)first;
+}
+
+enum status config_listen(const char *path, struct buf *out, struct err *err)
+{
+    AUTO_PTR(yaml) struct yaml *y = NULL;
+    AUTO(buf) struct buf text = BUF_INIT(TEXT_MAX);
+    const struct yaml_twice twice = {ignore_twice, NULL};
+    struct faults faults = {0};
+    enum status s = read_file(path, &text, err);
+    if (s == OK)
+        s = yaml_parse_twice(&y, (struct span){text.data, text.len}, &YAML_LIMITS_DEFAULT, &twice,
+                             err);
+    if (s != OK)
+        return s;
+    const struct yaml_node *root = yaml_root(y);
+    struct config_reader r = {.config = mem_alloc(sizeof *r.config), .faults = &faults};
+    read_agent(&r, root && root->type == YAML_T_MAP ? yaml_get(root, "agent") : NULL);
+    if (buf_puts(out, r.config->agent.listen) != OK)
+        s = err_set(err, ERR_LIMIT, "agent.listen is too long");
+    config_free(r.config);
+    faults_done(&faults);
+    return s;
+}
+
 static void free_conf(const struct setting *table, void *conf)
 {
     if (conf)

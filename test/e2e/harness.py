@@ -184,8 +184,8 @@ class Case(unittest.TestCase):
         self.started.append(process)
         return process
 
-    def wait_for(self, predicate, timeout=10, what=""):
-        return wait_for(predicate, timeout, what)
+    def wait_for(self, predicate, timeout=10, what="", **more):
+        return wait_for(predicate, timeout, what, **more)
 
     def targets(self, count=1, samples=100, args=()):
         return self.keep(TargetServer(self.folder, count, samples, args))

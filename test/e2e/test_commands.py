@@ -33,7 +33,8 @@ class Commands(harness.Case):
 
     def test_help_and_version(self):
         for args in (["--help"], ["run", "--help"], ["check-config", "--help"],
-                     ["describe", "--help"], ["settings", "--help"], ["scrape", "--help"]):
+                     ["describe", "--help"], ["settings", "--help"], ["scrape", "--help"],
+                     ["health", "--help"]):
             done = self.run_agent(*args)
             self.assertEqual((done.returncode, done.stderr), (0, ""), args)
             self.assertIn("usage", done.stdout.lower(), args)
@@ -43,6 +44,7 @@ class Commands(harness.Case):
 
     def test_wrong_usage_is_2(self):
         for args in ([], ["walk"], ["run"], ["check-config"], ["describe"], ["scrape"],
+                     ["health", "x"], ["health", "-c", "a", "--address", "b"],
                      ["run", "--nonsense"], ["describe", "--format", "poem", self.file({})]):
             done = self.run_agent(*args)
             self.assertEqual(done.returncode, 2, (args, done.stdout, done.stderr))
@@ -142,6 +144,35 @@ class Commands(harness.Case):
             done = self.run_agent(*args)
             self.assertEqual(done.returncode, 78, args)
             self.assertIn("no regular file", done.stderr)
+
+    def test_health_is_told_by_the_exit_code(self):
+        agent = self.agent(harness.config([]))
+        address = agent.url.removeprefix("http://")
+        done = self.run_agent("health", "--address", address, env={"http_proxy": "http://127.0.0.1:1"})
+        self.assertEqual((done.returncode, done.stdout, done.stderr), (0, "ok\n", ""))
+        port = address.rpartition(":")[2]
+        for listen in (address, f":{port}", f"[::]:{port}", f"0.0.0.0:{port}", "${STRATA_LISTEN}"):
+            # The file has gone bad meanwhile.
+            path = self.file({"agent": {"listen": listen, "memoryy": 1}, "sinks": 7})
+            done = self.run_agent("health", "-c", path, env={"STRATA_LISTEN": address})
+            self.assertEqual((done.returncode, done.stdout, done.stderr), (0, "ok\n", ""), listen)
+        self.stop(agent)
+        done = self.run_agent("health", "--address", address)
+        self.assertEqual((done.returncode, done.stdout), (1, ""))
+        self.assertIn(f"http://{address}/healthz: ", done.stderr)
+
+    def test_an_agent_that_is_not_well_is_1(self):
+        pages = self.pages({"/healthz": (503, {}, "lane main does not beat\n")})
+        done = self.run_agent("health", "--address", f"127.0.0.1:{pages.port}")
+        self.assertEqual((done.returncode, done.stdout), (1, ""))
+        self.assertIn("answers 503: lane main does not beat\n", done.stderr)
+
+    def test_health_without_an_address_to_be_found(self):
+        done = self.run_agent("health", "-c", self.file({"agent": {"listen": ""}}))
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("agent.listen is empty", done.stderr)
+        done = self.run_agent("health", "-c", self.folder + "/none")
+        self.assertIn("No such file or directory; asking at 127.0.0.1:9690\n", done.stderr)
 
     def test_scrape_that_fails_is_1_and_says_why(self):
         pages = self.pages({"/metrics": (503, {}, "no\n")})

@@ -2,8 +2,8 @@
 #include "kube_lease.h"
 
 #include "clock.h"
-#include "hash.h"
 #include "kube_lease_object.h"
+#include "kube_pace.h"
 #include "kube_watch.h"
 #include "mem.h"
 
@@ -23,7 +23,6 @@ struct kube_lease {
     void *of;
     char *ns, *name, *holder, *path;
     int64_t duration_ns;
-    uint64_t draws;
 
     bool known; /* seen says something */
     struct kube_lease_object seen;
@@ -49,17 +48,6 @@ struct kube_lease {
     bool ended; /* done was called */
 };
 
-/* Random enough to spread agents, whose names differ; the same again in a test. */
-static int64_t draw(struct kube_lease *l, int64_t low, int64_t high)
-{
-    const struct span pieces[] = {{l->holder, strlen(l->holder)},
-                                  {(const char *)&l->draws, sizeof l->draws}};
-    uint64_t first, second;
-    hash_pieces(pieces, ARRAY_LEN(pieces), &first, &second);
-    l->draws++;
-    return low + (int64_t)(first % (uint64_t)(high - low + 1));
-}
-
 static bool names_us(const struct kube_lease *l)
 {
     return l->known && strcmp(l->seen.holder, l->holder) == 0;
@@ -84,6 +72,12 @@ const struct err *kube_lease_fault(const struct kube_lease *l)
 
 /* What is seen. */
 
+static void well(struct kube_lease *l)
+{
+    l->failures = 0;
+    l->fault = (struct err){.status = OK};
+}
+
 /* now is what there is now; it moves. */
 static void see(struct kube_lease *l, struct kube_lease_object *now)
 {
@@ -97,8 +91,9 @@ static void see(struct kube_lease *l, struct kube_lease_object *now)
     if (*l->seen.holder) {
         l->take_ns += l->seen.lasts_ns ? l->seen.lasts_ns : l->duration_ns;
         l->conflicts = 0;
+        well(l); /* the server is there, and there is nothing to ask of it */
     }
-    l->take_ns += draw(l, 0, TAKE_NS);
+    l->take_ns += kube_pace_random(0, TAKE_NS);
 }
 
 /* Versions of one object grow, and a watch may bring an old one after a new one was answered. */
@@ -161,7 +156,7 @@ static void wait_a_while(struct kube_lease *l, unsigned times, int64_t most_ns)
 {
     int64_t whole = times < 10 ? BACK_OFF_NS << times : most_ns;
     whole = whole < most_ns ? whole : most_ns;
-    l->after_ns = clock_mono_ns() + draw(l, whole / 2, whole);
+    l->after_ns = clock_mono_ns() + kube_pace_random(whole / 2, whole);
 }
 
 static void failed(struct kube_lease *l, const struct kube_answer *answer)
@@ -187,12 +182,6 @@ static bool read_answer(struct kube_lease *l, const struct kube_answer *answer, 
     else
         failed(l, &bad);
     return s == OK;
-}
-
-static void well(struct kube_lease *l)
-{
-    l->failures = 0;
-    l->fault = (struct err){.status = OK};
 }
 
 static void was_read(struct kube_lease *l, const struct kube_answer *answer)

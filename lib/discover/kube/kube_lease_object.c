@@ -65,7 +65,8 @@ void kube_lease_object_done(struct kube_lease_object *o)
 
 static void put(cJSON *in, const char *key, cJSON *value)
 {
-    cJSON_DeleteItemFromObjectCaseSensitive(in, key);
+    while (at(in, key))
+        cJSON_DeleteItemFromObjectCaseSensitive(in, key);
     cJSON_AddItemToObject(in, key, must(value));
 }
 
@@ -99,7 +100,7 @@ char *kube_lease_object_write(const struct kube_lease_object *o, const char *ns,
     double transitions = number_at(spec, "leaseTransitions");
     if (*holder && (!o->json || strcmp(o->holder, holder) != 0)) {
         put_time(spec, "acquireTime", wall_ms);
-        transitions += o->json != NULL;
+        transitions += o->json && transitions < INT32_MAX; /* which is what it may hold */
     }
     int64_t seconds = *holder ? (duration_ns + SEC_NS - 1) / SEC_NS : 1;
     put(spec, "holderIdentity", cJSON_CreateString(holder));
