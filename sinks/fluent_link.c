@@ -6,8 +6,8 @@
 #include "fluent_ack.h"
 #include "fluent_flights.h"
 #include "fluent_hello.h"
-#include "fluent_resolve.h"
 #include "fluent_stream.h"
+#include "lookup.h"
 #include "mem.h"
 #include "secret.h"
 
@@ -39,8 +39,9 @@ struct fluent_link {
     size_t server; /* that is used, or tried next */
     enum phase phase;
     int64_t phase_until_ns;
-    struct fluent_resolve *resolve;
-    struct addrinfo *addresses, *address; /* address: the one that is tried */
+    struct lookup *lookup;
+    struct lookup_addresses addresses;
+    size_t address; /* the one that is tried */
     struct fluent_stream stream;
     struct fluent_hello hello;
     struct buf in, out; /* out: the PING */
@@ -76,11 +77,9 @@ struct fluent_link *fluent_link_new(const struct fluent_conf *conf, struct sink_
 /* Whatever the connection is made of. */
 static void clear(struct fluent_link *l)
 {
-    fluent_resolve_free(l->resolve);
-    l->resolve = NULL;
-    if (l->addresses)
-        freeaddrinfo(l->addresses);
-    l->addresses = l->address = NULL;
+    lookup_free(l->lookup);
+    l->lookup = NULL;
+    l->addresses.len = l->address = 0;
     fluent_stream_close(&l->stream);
     buf_truncate(&l->in, 0);
     buf_truncate(&l->out, 0);
@@ -126,9 +125,9 @@ static struct fluent_address address_of(const struct fluent_link *l)
         memcpy(un.sun_path, s->host, strlen(s->host) + 1);
         memcpy(&a.addr, &un, sizeof un);
     } else {
-        a.family = l->address->ai_family;
-        a.len = l->address->ai_addrlen;
-        memcpy(&a.addr, l->address->ai_addr, a.len);
+        a.family = l->addresses.at[l->address].ss_family;
+        a.len = l->addresses.size[l->address];
+        a.addr = l->addresses.at[l->address];
     }
     return a;
 }
@@ -144,9 +143,9 @@ static enum status open_address(struct fluent_link *l, struct err *err)
         l->phase = PHASE_OPEN;
         l->phase_until_ns = clock_mono_ns() + l->conf.connect_timeout;
         r = fluent_stream_open(&l->stream, &a, tls, s->host, err);
-        if (r == OK || !l->address || !l->address->ai_next)
+        if (r == OK || l->address + 1 >= l->addresses.len)
             return r;
-        l->address = l->address->ai_next;
+        l->address++;
     }
 }
 
@@ -154,11 +153,11 @@ static enum status start(struct fluent_link *l, struct err *err)
 {
     const struct fluent_server *s = &l->servers[l->server];
     clear(l);
-    if (s->scheme == FLUENT_UNIX)
+    if (s->scheme == FLUENT_UNIX || lookup_literal(s->host, s->port, &l->addresses) == OK)
         return open_address(l, err);
     l->phase = PHASE_RESOLVE;
     l->phase_until_ns = clock_mono_ns() + l->conf.connect_timeout;
-    return fluent_resolve_new(&l->resolve, s->host, s->port, err);
+    return lookup_start(&l->lookup, s->host, s->port, err);
 }
 
 static void set_up(struct fluent_link *l)
@@ -173,11 +172,8 @@ static void set_up(struct fluent_link *l)
 
 static enum status step_resolve(struct fluent_link *l, struct err *err)
 {
-    enum status s = fluent_resolve_take(l->resolve, &l->addresses, err);
-    if (s != OK)
-        return s;
-    l->address = l->addresses;
-    return open_address(l, err);
+    enum status s = lookup_take(l->lookup, &l->addresses, err);
+    return s == OK ? open_address(l, err) : s;
 }
 
 static enum status step_open(struct fluent_link *l, struct err *err)
@@ -187,10 +183,10 @@ static enum status step_open(struct fluent_link *l, struct err *err)
         l->phase = PHASE_HELO;
     else if (s == OK)
         set_up(l);
-    if (s != ERR_IO || !l->stream.connecting || !l->address || !l->address->ai_next)
+    if (s != ERR_IO || !l->stream.connecting || l->address + 1 >= l->addresses.len)
         return s;
     fluent_stream_close(&l->stream);
-    l->address = l->address->ai_next;
+    l->address++;
     return open_address(l, err);
 }
 
@@ -411,7 +407,7 @@ static struct pollfd poll_of(const struct fluent_link *l)
     if (l->phase == PHASE_DOWN)
         return (struct pollfd){.fd = -1};
     if (l->phase == PHASE_RESOLVE)
-        return (struct pollfd){.fd = fluent_resolve_fd(l->resolve), .events = POLLIN};
+        return (struct pollfd){.fd = lookup_fd(l->lookup), .events = POLLIN};
     bool writes = l->out.len > 0 || (l->phase == PHASE_UP && l->flights.written < l->flights.len);
     return (struct pollfd){.fd = l->stream.fd, .events = fluent_stream_events(&l->stream, writes)};
 }

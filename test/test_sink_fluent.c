@@ -249,7 +249,7 @@ TEST(nobody_there_is_an_error_of_the_send)
     close_all();
 }
 
-TEST(a_name_that_does_not_resolve_is_an_error_of_the_send)
+TEST(a_path_where_nobody_listens_is_an_error_of_the_send)
 {
     OPEN();
     sink_run_close(&run);
@@ -261,9 +261,23 @@ TEST(a_name_that_does_not_resolve_is_an_error_of_the_send)
     close_all();
 }
 
+TEST(a_name_may_have_several_addresses)
+{
+    char url[64]; /* on most machines ::1 first, where nobody listens */
+    OPEN();
+    snprintf(url, sizeof url, "tcp://localhost%s", strrchr(servers[0].url, ':'));
+    sink_run_close(&run);
+    CHECK_INT(sink_run_open(&run, "fluent", (const char *const[]){"servers", url, NULL}), OK);
+    struct payload_id a = give("one");
+    RUN_UNTIL(received(&servers[0], "one"));
+    server_ack(&servers[0], a);
+    RUN_UNTIL(run.ended[OK] == 1);
+    close_all();
+}
+
 TEST(another_server_takes_over_and_the_first_is_gone_back_to)
 {
-    OPEN_BOTH("back_after", "1s");
+    OPEN_BOTH("back_after", "5m", "timeout", "1h");
     uint16_t port = (uint16_t)strtol(strrchr(servers[0].url, ':') + 1, NULL, 10);
     close_fd(&servers[0].listen);
     struct payload_id a = give("one");
@@ -274,17 +288,16 @@ TEST(another_server_takes_over_and_the_first_is_gone_back_to)
     int64_t now_ns = clock_mono_ns();
     struct payload_id b = give("two");
     RUN_UNTIL(received(&servers[1], "onetwo"));
-    clock_hold(now_ns + 2 * SEC_NS, clock_wall_ms());
+    clock_hold(now_ns + 400 * SEC_NS, clock_wall_ms());
     enum status waits = try("three"); /* not before the second is acknowledged */
     clock_release();
     CHECK_INT(waits, ERR_AGAIN);
     server_ack(&servers[1], b);
     RUN_UNTIL(run.ended[OK] == 2);
-    clock_hold(now_ns + 2 * SEC_NS, clock_wall_ms());
-    (void)try("three"); /* begins to go back; the clock stands, so it has no time */
+    clock_hold(now_ns + 400 * SEC_NS, clock_wall_ms());
+    struct payload_id d = give("three");
     clock_release();
-    struct payload_id d = give("four");
-    RUN_UNTIL(servers[0].len >= 4 && received(&servers[0], "four"));
+    RUN_UNTIL(received(&servers[0], "three"));
     server_ack(&servers[0], d);
     RUN_UNTIL(run.ended[OK] == 3);
     close_all();
