@@ -129,6 +129,20 @@ TEST(an_answer_that_is_none_ends_the_connection)
     close_all();
 }
 
+TEST(a_chunk_under_another_name_acknowledges_nothing)
+{
+    char chunk[PAYLOAD_ID_BASE64 + 1], out[64], *p = msgpack_put_map(out, 1);
+    OPEN();
+    payload_id_base64(give("one"), chunk);
+    RUN_UNTIL(received(&servers[0], "one"));
+    p = msgpack_put_str(p, "nak", 3);
+    p = msgpack_put_str(p, chunk, PAYLOAD_ID_BASE64);
+    server_say(&servers[0], out, (size_t)(p - out));
+    RUN_UNTIL(run.ended[ERR_IO] == 1);
+    CHECK_INT(run.ended[OK], 0);
+    close_all();
+}
+
 TEST(an_answer_without_end_is_not_kept)
 {
     static char text[5000];
