@@ -64,6 +64,10 @@ struct encoder_ops {
     /* "application/json"; static. */
     const char *(*content_type)(const void *self);
 
+    /* What a message says of itself beside its type: "Content-Encoding: snappy" when finish
+     * compresses; "Name: value", ended by NULL, static.  NULL: nothing. */
+    const char *const *(*headers)(const void *self);
+
     /* The most records of one message, at least 1; NULL: any number. */
     size_t (*max_samples)(const void *self);
 

@@ -213,6 +213,7 @@ size_t encoder_run(const struct encoder_step *e, const struct batch *b, size_t *
     buf_truncate(out, 0);
     payload_unmark(p);
     p->content_type = e->ops->content_type(e->self);
+    p->headers = e->ops->headers ? e->ops->headers(e->self) : NULL;
     size_t bound = out->max, max = find_max(e, p, out);
     out->max = max > e->ops->end_bytes ? max - e->ops->end_bytes : 0;
     write_message(&r, from);

@@ -12,7 +12,7 @@ cd "$(dirname "$0")/.."
 declare -A packages=(
     [build]="gcc libc6-dev cmake ninja-build pkgconf libcurl4-openssl-dev libyaml-dev libcyaml-dev
              libnats-dev librdkafka-dev libssl-dev libevent-dev libpcre2-dev libxxhash-dev libcjson-dev libcmocka-dev
-             libmsgpack-dev zlib1g-dev python3"
+             libmsgpack-dev zlib1g-dev libzstd-dev python3"
     [test]="openssl clang python3-jsonschema python3-yaml"
     [lint]="clang clang-format clang-tidy shellcheck python3-yaml"
     [fuzz]="clang libclang-rt-14-dev llvm"
@@ -26,7 +26,7 @@ declare -A packages=(
 declare -A servers=( # program:package
     [run]="prometheus-node-exporter:prometheus-node-exporter nats-server:nats-server"
     [test]="prometheus-node-exporter:prometheus-node-exporter nats-server:nats-server
-            promtool:prometheus"
+            promtool:prometheus nginx:nginx"
     [cluster]="etcd:etcd-server"
 )
 

@@ -96,6 +96,7 @@ static struct payload *detach(struct lane *l, struct lane_scratch *s)
     p->id = big->id;
     p->samples = big->samples;
     p->content_type = big->content_type;
+    p->headers = big->headers;
     return p;
 }
 
