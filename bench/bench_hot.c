@@ -4,8 +4,8 @@
  *     bench_hot [--json] [SCRAPES]
  *
  * Reads a made-up page of 5,000 series again and again, 5 % of the values
- * changing, through page, filters and json or statsd, in this thread.  The naive way, strtod
- * and snprintf for every line, is timed in the same run: times depend on the
+ * changing, through page, filters and json, statsd or fluent, in this thread.  The naive
+ * way of text, strtod and snprintf for every line, is timed in the same run: times depend on the
  * machine, their ratio much less, so the ratio is what to watch.  */
 #include "buf.h"
 #include "clock.h"
@@ -74,11 +74,13 @@ static void print_statsd(struct buf *out, const char *name, const char *tags, do
 struct format {
     const char *encoder;
     const char *quote; /* of a tag's name */
-    void (*print)(struct buf *out, const char *name, const char *tags, double value);
+    void (*print)(struct buf *out, const char *name, const char *tags, double value); /* or NULL */
+    const char *mode; /* setting; NULL: the default */
 };
 static const struct format formats[] = {
-    {"json", "\"", print_json},
-    {"statsd", "", print_statsd},
+    {"json", "\"", print_json, NULL},  {"statsd", "", print_statsd, NULL},
+    {"fluent", NULL, NULL, "forward"}, {"fluent", NULL, NULL, "packed"},
+    {"fluent", NULL, NULL, "gzip"},
 };
 
 /* One line the naive way: copy the pieces, strtod, snprintf. */
@@ -121,6 +123,7 @@ struct rig {
     struct filter_step filters[2];
     struct encoder_step encoder;
     struct payload *out;
+    struct buf raw; /* of encoders that finish */
     struct encoder_counts counts;
     uint64_t dropped[2];
 };
@@ -139,13 +142,15 @@ struct rig {
         setting_done((step)->ops->settings, conf);                                               \
     } while (0)
 
-static void rig_open(struct rig *r, const char *encoder)
+static void rig_open(struct rig *r, const struct format *f)
 {
-    *r = (struct rig){.out = payload_new("bench", 8 << 20), .encoder = {.max_samples = SIZE_MAX}};
+    *r = (struct rig){.out = payload_new("bench", 8 << 20),
+                      .raw = BUF_INIT(8 << 20),
+                      .encoder = {.max_samples = SIZE_MAX}};
     r->page = page_new(NULL, &PAGE_LIMITS_DEFAULT, 1);
     OPEN(&r->filters[0], filter_find("clip"), "match", "kube_thing_1*");
     OPEN(&r->filters[1], filter_find("clamp"), "max", "150000");
-    OPEN(&r->encoder, encoder_find(encoder), NULL, "");
+    OPEN(&r->encoder, encoder_find(f->encoder), f->mode ? "mode" : NULL, f->mode);
 }
 
 static void rig_close(struct rig *r)
@@ -156,6 +161,7 @@ static void rig_close(struct rig *r)
     page_free(r->page);
     batch_done(&r->batch);
     payload_free(r->out);
+    buf_done(&r->raw);
 }
 
 static double scrape(struct rig *r, const struct buf *body)
@@ -165,7 +171,7 @@ static double scrape(struct rig *r, const struct buf *body)
     page_read(r->page, (struct span){body->data, body->len}, clock_wall_ms(), &r->batch, NULL);
     filter_run(r->filters, ARRAY_LEN(r->filters), &r->batch, r->dropped);
     buf_truncate(&r->out->body, 0);
-    size_t n = encoder_run(&r->encoder, &r->batch, &from, r->out, NULL, &r->counts);
+    size_t n = encoder_run(&r->encoder, &r->batch, &from, r->out, &r->raw, &r->counts);
     batch_commit(&r->batch);
     double ns = (double)(cpu_ns() - start) / SERIES;
     /* a counter has no increment at first */
@@ -198,7 +204,7 @@ static struct result measure(const struct format *f, const struct buf *bodies, l
     struct buf out = BUF_INIT(8 << 20);
     struct result t = {.first = 1e9, .best = 1e9, .naive = 1e9};
     for (int i = 0; i < 3; i++) { /* new pages, for the first scrape */
-        rig_open(&r, f->encoder);
+        rig_open(&r, f);
         t.first = smaller(t.first, scrape(&r, &bodies[0]));
         if (i < 2)
             rig_close(&r);
@@ -211,7 +217,7 @@ static struct result measure(const struct format *f, const struct buf *bodies, l
         t.mean += ns / (double)scrapes;
     }
     t.allocations = mem_count() - t.allocations;
-    for (long i = 0; i < (scrapes < 20 ? scrapes : 20); i++)
+    for (long i = 0; f->print && i < (scrapes < 20 ? scrapes : 20); i++)
         t.naive = smaller(t.naive, scrape_naive(f, &bodies[i % BODIES], &out));
     struct page_stats stats = page_stats(r.page);
     t.bytes = (double)r.out->body.len / SERIES;
@@ -229,14 +235,16 @@ static void print_json_results(const struct result *json, const struct result *s
            json->first, json->best, json->naive, statsd->best, statsd->naive);
 }
 
-static void print_results(const char *encoder, const struct result *t, long scrapes)
+static void print_results(const struct format *f, const struct result *t, long scrapes)
 {
-    printf("%s: %.1f B/sample  memory %.1f B/series\n", encoder, t->bytes, t->memory);
+    printf("%s%s%s: %.1f B/sample  memory %.1f B/series\n", f->encoder, f->mode ? " " : "",
+           f->mode ? f->mode : "", t->bytes, t->memory);
     printf("first scrape   %7.1f ns/sample\n", t->first);
     printf("repeat scrape  %7.1f ns/sample best, %.1f mean of %ld, %llu allocations\n", t->best,
            t->mean, scrapes, (unsigned long long)t->allocations);
-    printf("naive          %7.1f ns/sample best, %.1f times the repeat scrape\n", t->naive,
-           t->naive / t->best);
+    if (f->print)
+        printf("naive          %7.1f ns/sample best, %.1f times the repeat scrape\n", t->naive,
+               t->naive / t->best);
 }
 
 int main(int argc, char **argv)
@@ -256,7 +264,7 @@ int main(int argc, char **argv)
     } else {
         printf("series %d  body %.1f B/sample\n", (int)SERIES, (double)bodies[0].len / SERIES);
         for (size_t i = 0; i < ARRAY_LEN(formats); i++)
-            print_results(formats[i].encoder, &results[i], scrapes);
+            print_results(&formats[i], &results[i], scrapes);
     }
     for (unsigned i = 0; i < BODIES; i++)
         buf_done(&bodies[i]);

@@ -21,14 +21,18 @@
 #include "batch.h"
 #include "buf.h"
 #include "clock.h"
+#include "payload.h"
 #include "setting.h"
 
 /* One message under way. */
 struct message {
     struct buf *out;
-    size_t samples;            /* in it so far, ended records too */
-    int64_t time_ms;           /* what time says, if it says anything */
-    char time[CLOCK_TEXT + 1]; /* see message_time */
+    size_t samples;              /* in it so far, ended records too */
+    struct payload_id id;        /* that the payload will go by, unless it is cut */
+    const struct target *target; /* whose samples they are; may be NULL in tests */
+    size_t mark;                 /* the encoder's own, 0 at begin */
+    int64_t time_ms;             /* what time says, if it says anything */
+    char time[CLOCK_TEXT + 1];   /* see message_time */
 };
 
 /* ts_ms as RFC 3339, CLOCK_TEXT bytes; formatted once for equal times in a row. */
@@ -40,6 +44,8 @@ static inline const char *message_time(struct message *m, int64_t ts_ms)
     }
     return m->time;
 }
+
+#define ENCODER_AS_IS SIZE_MAX
 
 struct encoder_ops {
     const char *name;               /* key in the YAML */
@@ -93,7 +99,8 @@ struct encoder_ops {
     /* Turns a whole message, from begin to end, into its final bytes (snappy, gzip, a
      * table of symbols), written to out, which is empty.  It always fits, for in is
      * no longer than finish_max(self, out->max): the longest message of which finish
-     * makes no more than max bytes, whatever is in it.  Both are there, or neither. */
+     * makes no more than max bytes, whatever is in it; or ENCODER_AS_IS, always, when self
+     * has nothing to finish.  Both are there, or neither. */
     void (*finish)(const void *self, struct span in, struct buf *out);
     size_t (*finish_max)(const void *self, size_t max);
 

@@ -180,7 +180,7 @@ static void end_message(struct run *r, struct payload *p)
     }
     if (!r->marked || out->len > len)
         payload_unmark(p);
-    if (e->ops->finish)
+    if (out != &p->body)
         e->ops->finish(e->self, (struct span){out->data, out->len}, &p->body);
 }
 
@@ -188,9 +188,8 @@ static void end_message(struct run *r, struct payload *p)
 static size_t find_max(const struct encoder_step *e, const struct payload *p, const struct buf *out)
 {
     size_t max = out->max;
-    if (e->ops->finish && e->ops->finish_max(e->self, p->body.max) < max)
-        max = e->ops->finish_max(e->self, p->body.max);
-    return max;
+    size_t before = out != &p->body ? e->ops->finish_max(e->self, p->body.max) : max;
+    return before < max ? before : max;
 }
 
 static size_t max_samples(const struct encoder_step *e)
@@ -202,13 +201,14 @@ static size_t max_samples(const struct encoder_step *e)
 size_t encoder_run(const struct encoder_step *e, const struct batch *b, size_t *from,
                    struct payload *p, struct buf *raw, struct encoder_counts *counts)
 {
-    struct buf *out = e->ops->finish ? raw : &p->body;
+    bool finishes = encoder_finishes(e->ops, e->self);
+    struct buf *out = finishes ? raw : &p->body;
     struct run r = {.step = e,
                     .batch = b,
                     .max_samples = max_samples(e),
-                    .message = {.out = out},
+                    .message = {.out = out, .id = p->id, .target = b->target},
                     .counts = counts,
-                    .marked = e->ops->finish ? NULL : p};
+                    .marked = finishes ? NULL : p};
     assert(p->body.len == 0 && r.max_samples > 0);
     buf_truncate(out, 0);
     payload_unmark(p);

@@ -8,7 +8,8 @@
 
 #define ENCODERS(ENCODER) \
     ENCODER(json)         \
-    ENCODER(statsd)
+    ENCODER(statsd)       \
+    ENCODER(fluent)
 
 const struct encoder_ops *encoder_find(const char *name); /* or NULL */
 const struct encoder_ops *const *encoder_all(void);       /* ended by NULL */
@@ -21,6 +22,12 @@ struct encoder_step {
                            encoder of the same pages may use it */
     size_t max_samples; /* in one message; at least 1; the encoder may want less */
 };
+
+/* Whether its messages go through finish. */
+static inline bool encoder_finishes(const struct encoder_ops *ops, const void *self)
+{
+    return ops->finish && ops->finish_max(self, 0) != ENCODER_AS_IS;
+}
 
 /* Why a record is in no message. */
 enum encoder_skip {
@@ -39,17 +46,17 @@ struct encoder_counts {
     uint64_t skipped[ENCODER_SKIPS];
 };
 
-/* Writes one whole message into p, whose body is empty: of the records of b (its
+/* Writes one whole message into p, whose body is empty and whose id is set: of the records of b (its
  * samples, then its ended series) from *from on as many as fit into p->body.max and
  * max_samples.  Fills p's body, marks, samples, content_type and headers.  *from moves behind
  * the last record dealt with; *counts (not reset) grows.  Returns the number of
  * records in the message; 0 leaves the body empty, and all of b is dealt with.  An
  * ended series of which this lane never sent a sample is passed over and not counted.
  *
- * raw is room for work, for encoders with finish (else it may be NULL); its content
+ * raw is room for work, for encoders that finish (else it may be NULL); its content
  * does not count, before and after; its bound is that of a message before finish.
  *
- * p is marked (see payload.h) unless the encoder has a finish, or begin or end wrote
+ * p is marked (see payload.h) unless the encoder finishes it, or begin or end wrote
  * something: such a message cannot be cut.
  *
  *     while (encoder_run(&step, batch, &from, payload, &raw, &counts) > 0)

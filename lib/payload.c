@@ -74,6 +74,47 @@ void payload_id_text(struct payload_id id, char out[PAYLOAD_ID_TEXT + 1])
     snprintf(out, PAYLOAD_ID_TEXT + 1, "%016" PRIx64 "%016" PRIx64, id.high, id.low);
 }
 
+static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+void payload_id_base64(struct payload_id id, char out[PAYLOAD_ID_BASE64 + 1])
+{
+    uint64_t numbers[] = {htobe64(id.high), htobe64(id.low)};
+    unsigned char bytes[sizeof numbers + 2] = {0};
+    memcpy(bytes, numbers, sizeof numbers);
+    for (size_t i = 0; i < PAYLOAD_ID_BASE64 / 4; i++) {
+        const unsigned char *b = bytes + 3 * i;
+        uint32_t three = (uint32_t)b[0] << 16 | (uint32_t)b[1] << 8 | b[2];
+        for (size_t k = 0; k < 4; k++)
+            out[4 * i + k] = digits[three >> (18 - 6 * k) & 63];
+    }
+    memcpy(out + PAYLOAD_ID_BASE64 - 2, "==", 3); /* 16 bytes are one more than 15 */
+}
+
+/* Writing it again is the check of what reading lets pass. */
+bool payload_id_read_base64(struct span text, struct payload_id *ret)
+{
+    unsigned char bytes[PAYLOAD_ID_BASE64 / 4 * 3] = {0};
+    char again[PAYLOAD_ID_BASE64 + 1];
+    if (text.len != PAYLOAD_ID_BASE64)
+        return false;
+    for (size_t i = 0; i < PAYLOAD_ID_BASE64 - 2; i++) {
+        const char *d = memchr(digits, text.data[i], sizeof digits - 1);
+        if (!d)
+            return false;
+        uint32_t bits = (uint32_t)(d - digits) << (10 - 6 * i % 8);
+        bytes[6 * i / 8] |= (unsigned char)(bits >> 8);
+        bytes[6 * i / 8 + 1] |= (unsigned char)bits;
+    }
+    uint64_t numbers[2];
+    memcpy(numbers, bytes, sizeof numbers);
+    struct payload_id id = {be64toh(numbers[0]), be64toh(numbers[1])};
+    payload_id_base64(id, again);
+    if (memcmp(again, text.data, PAYLOAD_ID_BASE64) != 0)
+        return false;
+    *ret = id;
+    return true;
+}
+
 struct payload *payload_new(const char *key, size_t max_bytes)
 {
     assert(max_bytes <= UINT32_MAX);

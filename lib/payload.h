@@ -11,6 +11,7 @@
 
 #include "buf.h"
 #include "err.h"
+#include "text.h"
 
 /* Names one message for ever: every resend and restart carries the same id and the
  * same bytes.  Made once, when it was encoded. */
@@ -104,6 +105,12 @@ const char *payload_tail(const struct payload *p);
 /* The id as 32 hex digits and a NUL. */
 #define PAYLOAD_ID_TEXT 32
 void payload_id_text(struct payload_id id, char out[PAYLOAD_ID_TEXT + 1]);
+
+/* The 16 bytes of the id in base64, with padding, and a NUL: what the Forward protocol calls
+ * a chunk. */
+#define PAYLOAD_ID_BASE64 24
+void payload_id_base64(struct payload_id id, char out[PAYLOAD_ID_BASE64 + 1]);
+bool payload_id_read_base64(struct span text, struct payload_id *ret); /* false: it is none */
 
 /* What a message carries beside its body, in the order of docs/MESSAGES.md.  The values are
  * in *ret itself, in p, or static; that of Content-Type is NULL where there is none. */

@@ -12,12 +12,13 @@ cd "$(dirname "$0")/.."
 declare -A packages=(
     [build]="gcc libc6-dev cmake ninja-build pkgconf libcurl4-openssl-dev libyaml-dev libcyaml-dev
              libnats-dev librdkafka-dev libssl-dev libevent-dev libpcre2-dev libxxhash-dev libcjson-dev libcmocka-dev
-             zlib1g-dev libzstd-dev python3"
+             libmsgpack-dev zlib1g-dev libzstd-dev python3"
     [test]="openssl clang python3-jsonschema python3-yaml"
     [lint]="clang clang-format clang-tidy shellcheck python3-yaml"
     [fuzz]="clang libclang-rt-14-dev llvm"
     [cluster]="openssl iproute2"
     [go]="python3-venv"
+    [node]="nodejs npm"
     [image]="buildah podman runc debootstrap"
     [arm64]="qemu-user-static"
     [kafka]="openssl openjdk-17-jre-headless maven kcat"

@@ -23,7 +23,7 @@ void statsd_link_init(struct statsd_link *k, const struct statsd_conf *c,
                                   peer->network == STATSD_UDP ? c->lookup_interval : 0,
                               .lane = lane,
                               .fd = -1};
-    k->literal = peer->host[0] && statsd_lookup_literal(peer->host, peer->port, &k->found) == OK;
+    k->literal = peer->host[0] && lookup_literal(peer->host, peer->port, &k->found) == OK;
 }
 
 void statsd_link_drop(struct statsd_link *k)
@@ -41,7 +41,7 @@ void statsd_link_drop(struct statsd_link *k)
 void statsd_link_done(struct statsd_link *k)
 {
     statsd_link_drop(k);
-    statsd_lookup_free(k->lookup);
+    lookup_free(k->lookup);
     k->lookup = NULL;
 }
 
@@ -136,12 +136,12 @@ static int connect_local(struct statsd_link *k, int64_t deadline_ns)
 }
 
 /* The result of the look-up under way; its end is the end of the look-up. */
-static enum status take_lookup(struct statsd_link *k, struct statsd_addresses *ret, struct err *err)
+static enum status take_lookup(struct statsd_link *k, struct lookup_addresses *ret, struct err *err)
 {
-    enum status s = statsd_lookup_take(k->lookup, ret, err);
+    enum status s = lookup_take(k->lookup, ret, err);
     if (s == ERR_AGAIN)
         return s;
-    statsd_lookup_free(k->lookup);
+    lookup_free(k->lookup);
     k->lookup = NULL;
     k->found_ns = clock_mono_ns();
     return s;
@@ -153,16 +153,16 @@ static enum status find_host(struct statsd_link *k, int64_t deadline_ns, struct 
     if (k->found.len > 0)
         return OK;
     if (!k->lookup)
-        s = statsd_lookup_start(&k->lookup, k->peer.host, k->peer.port, err);
+        s = lookup_start(&k->lookup, k->peer.host, k->peer.port, err);
     if (s != OK)
         return s;
-    (void)wait_for(statsd_lookup_fd(k->lookup), POLLIN, deadline_ns);
+    (void)wait_for(lookup_fd(k->lookup), POLLIN, deadline_ns);
     s = take_lookup(k, &k->found, err);
     return s == ERR_AGAIN ? err_set(err, ERR_TIMEOUT, "%s is still being looked up", k->peer.host)
                           : s;
 }
 
-static bool is_among(const struct statsd_addresses *a, const struct sockaddr_storage *to,
+static bool is_among(const struct lookup_addresses *a, const struct sockaddr_storage *to,
                      socklen_t size)
 {
     for (size_t i = 0; i < a->len; i++)
@@ -174,14 +174,14 @@ static bool is_among(const struct statsd_addresses *a, const struct sockaddr_sto
 /* Nothing says that the receiver behind a name has moved: a look-up beside the sending does. */
 static void refresh(struct statsd_link *k)
 {
-    struct statsd_addresses found;
+    struct lookup_addresses found;
     struct sockaddr_storage to = {0};
     socklen_t size = sizeof to;
     if (k->literal || k->lookup_interval_ns == 0)
         return;
     if (!k->lookup) {
         if (clock_mono_ns() - k->found_ns >= k->lookup_interval_ns &&
-            statsd_lookup_start(&k->lookup, k->peer.host, k->peer.port, NULL) != OK)
+            lookup_start(&k->lookup, k->peer.host, k->peer.port, NULL) != OK)
             k->found_ns = clock_mono_ns(); /* once more after as long a time */
         return;
     }

@@ -16,7 +16,7 @@
 #include "clock.h"
 #include "sink.h"
 #include "statsd_conf.h"
-#include "statsd_lookup.h"
+#include "lookup.h"
 
 #define STATSD_REFUSAL_NS (50 * MS_NS)
 
@@ -25,10 +25,10 @@ struct statsd_link {
     int64_t connect_timeout_ns, lookup_interval_ns;
     struct sink_lane *lane;
     int fd;                        /* -1: none */
-    struct statsd_addresses found; /* of the host; len 0: to be looked up */
+    struct lookup_addresses found; /* of the host; len 0: to be looked up */
     size_t next;                   /* of these, what to try first */
     bool literal;                  /* the host is an address */
-    struct statsd_lookup *lookup;  /* under way; NULL: none */
+    struct lookup *lookup;         /* under way; NULL: none */
     int64_t found_ns;              /* when the last look-up ended */
     bool suspect;                  /* the last datagram was refused */
 };

@@ -258,6 +258,15 @@ static const struct fault_case {
     {MIN_SOURCE
      "pools: [{name: main, outputs: [{json: , sink: out, max_message: 2MiB}]}]\n" MIN_SINK,
      "f:2:65: max_message: a stdout sink takes 1048576 bytes at most\n"},
+    {MIN_SOURCE MIN_POOL "sinks: [{name: out, fluent: {servers: [a]}}]\n",
+     "f:2:39: json does not go into fluent, which takes only fluent\n"},
+    {MIN_SOURCE
+     "pools: [{name: main, outputs: [{fluent: {tag: \"a b\"}, sink: out}]}]\n"
+     "sinks: [{name: out, fluent: {servers: [a, \"udp://b\"], user: me, tls: {ca: x}}}]\n",
+     "f:2:33: fluent: tag: 'a b' has white space\n"
+     "f:3:43: fluent: servers: 'udp://b' is none of tcp://, tls://, unix://\n"
+     "f:3:61: fluent: user: without shared_key\n"
+     "f:3:75: fluent: tls: ca: without a server of tls://\n"},
     {MIN_SOURCE MIN_POOL "sinks: [{name: out, stdout: , buffer: 100KiB}]\n",
      "f:2:32: the buffer of sink 'out' (102400 bytes) is smaller than one message (524288 "
      "bytes)\n"},

@@ -42,7 +42,7 @@ static void prepare_room(struct lane *l, struct lane_scratch *s)
     buf_truncate(&s->big->body, 0);
     reserve(&s->big->body, l->max_message);
     s->big->body.max = max;
-    if (l->encoder->finish) {
+    if (encoder_finishes(l->encoder, l->encoder_self)) {
         buf_truncate(&s->raw, 0);
         reserve(&s->raw, l->encoder->finish_max(l->encoder_self, max));
     }
@@ -93,6 +93,7 @@ static struct payload *detach(struct lane *l, struct lane_scratch *s)
     if (buf_add(&p->body, big->body.data, big->body.len) != OK)
         abort(); /* cannot be: it was asked for */
     lane_copy_marks(p, big, 0, big->marks.len);
+    p->id = big->id;
     p->samples = big->samples;
     p->content_type = big->content_type;
     p->headers = big->headers;
@@ -120,7 +121,6 @@ static void finish_part(struct work *w, const struct batch *b)
     if (payload_set_key(p, l->cluster, w->scrape->target->id) != OK ||
         buf_add(&p->address, address->data, address->len) != OK)
         abort(); /* cannot be: prepare_names has seen them */
-    p->id = payload_id_make(&w->origin);
     p->part = w->origin.part++;
     p->due_ms = w->scrape->due_ms;
     p->scraped_ms = b->scraped_ms;
@@ -129,16 +129,23 @@ static void finish_part(struct work *w, const struct batch *b)
     put(l, p);
 }
 
+/* The id may stand in the message, so it is known before. */
+static void prepare_part(struct work *w)
+{
+    prepare_room(w->lane, w->scratch);
+    w->scratch->big->id = payload_id_make(&w->origin);
+}
+
 /* All records of b, in parts numbered from first_part. */
 static void encode(struct work *w, const struct batch *b, uint32_t first_part)
 {
     struct lane_scratch *s = w->scratch;
     size_t from = 0;
     w->origin.part = first_part;
-    prepare_room(w->lane, s);
+    prepare_part(w);
     while (encoder_run(&w->step, b, &from, s->big, &s->raw, &w->counts) > 0) {
         finish_part(w, b);
-        prepare_room(w->lane, s);
+        prepare_part(w);
     }
 }
 

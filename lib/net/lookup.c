@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* statsd_lookup.c - names to addresses; the contract is in statsd_lookup.h. */
-#include "statsd_lookup.h"
+/* lookup.c - names to addresses; the contract is in lookup.h. */
+#include "lookup.h"
 
 #include "mem.h"
 
@@ -12,18 +12,18 @@
 
 #define STACK_BYTES ((size_t)512 << 10) /* the resolver's libraries want some */
 
-struct statsd_lookup {
+struct lookup {
     _Atomic unsigned users; /* the caller, and the thread while it runs */
     _Atomic bool done;      /* what follows is written before */
     int fd;
     char *host, *port;
     int code; /* of getaddrinfo */
     int why;  /* errno, with EAI_SYSTEM */
-    struct statsd_addresses found;
+    struct lookup_addresses found;
 };
 
 /* Each address is there once: with a type of socket given, getaddrinfo repeats none. */
-static int look_up(const char *host, const char *port, int flags, struct statsd_addresses *ret)
+static int look_up(const char *host, const char *port, int flags, struct lookup_addresses *ret)
 {
     struct addrinfo *list = NULL, hints = {.ai_family = AF_UNSPEC,
                                            .ai_socktype = SOCK_DGRAM,
@@ -32,7 +32,7 @@ static int look_up(const char *host, const char *port, int flags, struct statsd_
     if (code != 0)
         return code;
     ret->len = 0;
-    for (const struct addrinfo *a = list; a && ret->len < STATSD_ADDRESSES; a = a->ai_next) {
+    for (const struct addrinfo *a = list; a && ret->len < LOOKUP_ADDRESSES; a = a->ai_next) {
         if (a->ai_addrlen > sizeof ret->at[0])
             continue;
         memcpy(&ret->at[ret->len], a->ai_addr, a->ai_addrlen);
@@ -42,16 +42,16 @@ static int look_up(const char *host, const char *port, int flags, struct statsd_
     return ret->len > 0 ? 0 : EAI_NONAME;
 }
 
-enum status statsd_lookup_literal(const char *host, const char *port, struct statsd_addresses *ret)
+enum status lookup_literal(const char *host, const char *port, struct lookup_addresses *ret)
 {
-    struct statsd_addresses found = {.len = 0};
+    struct lookup_addresses found = {.len = 0};
     if (look_up(host, port, AI_NUMERICHOST, &found) != 0)
         return ERR_INVALID;
     *ret = found;
     return OK;
 }
 
-static void leave(struct statsd_lookup *l)
+static void leave(struct lookup *l)
 {
     if (--l->users > 0)
         return;
@@ -63,7 +63,7 @@ static void leave(struct statsd_lookup *l)
 
 static void *run(void *lookup)
 {
-    struct statsd_lookup *l = lookup;
+    struct lookup *l = lookup;
     l->code = look_up(l->host, l->port, 0, &l->found);
     l->why = errno;
     l->done = true;
@@ -72,7 +72,7 @@ static void *run(void *lookup)
     return NULL;
 }
 
-static int start_thread(struct statsd_lookup *l)
+static int start_thread(struct lookup *l)
 {
     pthread_t thread;
     pthread_attr_t attr;
@@ -84,13 +84,12 @@ static int start_thread(struct statsd_lookup *l)
     return r;
 }
 
-enum status statsd_lookup_start(struct statsd_lookup **ret, const char *host, const char *port,
-                                struct err *err)
+enum status lookup_start(struct lookup **ret, const char *host, const char *port, struct err *err)
 {
     int fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     if (fd < 0)
         return err_set(err, ERR_AGAIN, "no descriptor is left: %s", strerror(errno));
-    struct statsd_lookup *l = mem_alloc(sizeof *l);
+    struct lookup *l = mem_alloc(sizeof *l);
     l->users = 2;
     l->fd = fd;
     l->host = mem_strdup(host);
@@ -105,13 +104,12 @@ enum status statsd_lookup_start(struct statsd_lookup **ret, const char *host, co
     return OK;
 }
 
-int statsd_lookup_fd(const struct statsd_lookup *l)
+int lookup_fd(const struct lookup *l)
 {
     return l->fd;
 }
 
-enum status statsd_lookup_take(const struct statsd_lookup *l, struct statsd_addresses *ret,
-                               struct err *err)
+enum status lookup_take(const struct lookup *l, struct lookup_addresses *ret, struct err *err)
 {
     if (!l->done)
         return err_set(err, ERR_AGAIN, "%s is still being looked up", l->host);
@@ -122,7 +120,7 @@ enum status statsd_lookup_take(const struct statsd_lookup *l, struct statsd_addr
     return OK;
 }
 
-void statsd_lookup_free(struct statsd_lookup *l)
+void lookup_free(struct lookup *l)
 {
     if (l)
         leave(l);
