@@ -99,9 +99,18 @@ void http_check(const struct http_conf *conf, const struct setting_report *repor
         check_header(conf, i, report);
 }
 
+static bool is_credential(const struct text_pair *header)
+{
+    return strcasecmp(header->name, "Authorization") == 0 ||
+           strcasecmp(header->name, "Cookie") == 0 || strncmp(header->value, "file:", 5) == 0;
+}
+
 bool http_has_credentials(const struct http_conf *conf)
 {
-    return conf->bearer[0] || conf->user[0] || conf->headers.len > 0;
+    bool has = conf->bearer[0] || conf->user[0];
+    for (size_t i = 0; i < conf->headers.len && !has; i++)
+        has = is_credential(&conf->headers.items[i]);
+    return has;
 }
 
 enum status http_new(struct http **ret, const struct http_conf *conf, struct err *err)

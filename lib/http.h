@@ -37,7 +37,8 @@ struct http {
 /* Tells of all that http_new would refuse. */
 void http_check(const struct http_conf *conf, const struct setting_report *report);
 
-/* Whether requests carry what only its addressee may see: a login, a token, headers. */
+/* Whether requests carry what only its addressee may see: a login, a token, a header Authorization or
+ * Cookie, or one whose value is a file. */
 bool http_has_credentials(const struct http_conf *conf);
 
 /* A copy of conf; the caller holds the first reference.  ERR_INVALID: basic and bearer

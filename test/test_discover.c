@@ -277,23 +277,12 @@ TEST(a_successor_whose_peer_is_away_has_not_failed_until_it_is_denied)
     check_log(&f.r, "1+x 1!synced 0-y 0-x");
     CONF(&f, 0, &source_follower, "a", "3", "fake", "2");
     set(&f, 1);
-    script(2, "=denied");
-    check_log(&f.r, "1-x");
-    end(&f);
-}
-
-TEST(what_was_there_by_a_lease_goes_with_it)
-{
-    struct fixture f;
-    begin(&f);
-    fakes[0].leased = true;
-    CONF(&f, 0, &source_follower, "a", "1", "fake", "0");
+    fakes[2].leased = true; /* what was there by a lease goes with it */
+    script(2, "=denied +x");
+    check_log(&f.r, "2+x 1-x");
+    CONF(&f, 0, &source_follower, "a", "4", "fake", "0");
     set(&f, 1);
-    script(0, "+x !synced");
-    check_log(&f.r, "0+x 0!synced");
-    CONF(&f, 0, &source_follower, "a", "2", "fake", "1");
-    set(&f, 1);
-    check_log(&f.r, "0-x");
+    check_log(&f.r, "2-x");
     end(&f);
 }
 

@@ -70,6 +70,7 @@ TEST(credentials_go_to_what_is_found_over_tls_only)
 {
     struct test_env e;
     char token[] = "t", login[] = "u", none[] = "";
+    char secret[] = "file:/t", cookie[] = "cookie";
     struct text_pair header = {token, token};
     test_env_init(&e);
     struct http_conf *c = &e.common.http, plain = *c;
@@ -86,6 +87,10 @@ TEST(credentials_go_to_what_is_found_over_tls_only)
     check_sent(&e, "a/p", "http://h:1/m", false);
     c->user = none;
     c->headers = (struct text_map){.items = &header, .len = 1};
+    check_sent(&e, "a/p", "http://h:1/m", true);
+    header.value = secret;
+    check_sent(&e, "a/p", "http://h:1/m", false);
+    header = (struct text_pair){cookie, token};
     check_sent(&e, "a/p", "http://h:1/m", false);
     *c = plain;
     test_env_done(&e);

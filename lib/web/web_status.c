@@ -145,13 +145,15 @@ static void write_memory(struct json_out *j, const struct view *v)
     json_out_close(j, '}');
 }
 
-/* Targets whose certificate nobody checks, because a source says verify: false. */
+/* Targets that nobody makes sure of, because a source says verify: false: https, or http with credentials. */
 static size_t count_unverified(const struct view *v)
 {
     size_t n = 0;
-    for (size_t i = 0; i < v->targets_len; i++)
-        n += strncmp(v->targets[i].target->url, "https:", 6) == 0 &&
-             !health_verifies_tls(v->targets[i].target);
+    for (size_t i = 0; i < v->targets_len; i++) {
+        const struct target *t = v->targets[i].target;
+        n += !health_verifies_tls(t) &&
+             (strncmp(t->url, "https:", 6) == 0 || http_has_credentials(&t->http->conf));
+    }
     return n;
 }
 

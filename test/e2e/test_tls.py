@@ -238,6 +238,17 @@ class Http(harness.Case):
         self.assertEqual(pages.requests[0].headers["Authorization"],
                          "Basic " + base64.b64encode(b"me:pa:ss").decode())
 
+    def check_shown(self, http, many):
+        _, agent = self.one(http | {"tls": {"verify": False}})
+        self.assertEqual(agent.status()["targets_without_tls_verification"], many)
+        self.stop(agent)
+
+    def test_a_login_without_tls_is_shown_where_verification_is_off(self):
+        self.check_shown({"user": "me"}, 1)
+
+    def test_plain_http_without_a_login_is_none_that_is_not_verified(self):
+        self.check_shown({}, 0)
+
     def test_headers_of_ones_own_and_no_others(self):
         pages, agent = self.one({"headers": {"X-Scope-OrgID": "team"}})
         self.stop(agent)

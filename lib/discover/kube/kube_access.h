@@ -39,7 +39,7 @@ struct kube_access {
     char *identity;         /* two accesses of equal identity are the same; holds no secret */
 };
 
-/* Reads files, so not for a loop that must not wait; connects to nothing.  A user's static
+/* Reads small files, which the discovery thread may, and connects to nothing.  A user's static
  * token goes before an exec plugin, as with kubectl; a tokenFile before a token, text before a file.
  *   ERR_INVALID   a file that is no kubeconfig (more than 1 MiB, bad YAML or base64), a context, cluster or
  *                 user that it does not have, what we cannot do (auth-provider, a proxy-url, impersonation):
