@@ -8,7 +8,8 @@
 
 #define ENCODERS(ENCODER) \
     ENCODER(json)         \
-    ENCODER(statsd)
+    ENCODER(statsd)       \
+    ENCODER(influx)
 
 const struct encoder_ops *encoder_find(const char *name); /* or NULL */
 const struct encoder_ops *const *encoder_all(void);       /* ended by NULL */

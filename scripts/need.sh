@@ -24,7 +24,7 @@ declare -A packages=(
 declare -A servers=( # program:package
     [run]="prometheus-node-exporter:prometheus-node-exporter nats-server:nats-server"
     [test]="prometheus-node-exporter:prometheus-node-exporter nats-server:nats-server
-            promtool:prometheus"
+            promtool:prometheus influxd:influxdb"
     [cluster]="etcd:etcd-server"
 )
 
