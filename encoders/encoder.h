@@ -27,6 +27,7 @@
 struct message {
     struct buf *out;
     size_t samples;            /* in it so far, ended records too */
+    uint64_t number;           /* no other message of this process has it; never 0 */
     int64_t time_ms;           /* what time says, if it says anything */
     char time[CLOCK_TEXT + 1]; /* see message_time */
 };
@@ -55,6 +56,10 @@ struct encoder_ops {
 
     /* "application/json"; static. */
     const char *(*content_type)(const void *self);
+
+    /* What a message says of itself beside its type: "Content-Encoding: snappy" when finish
+     * compresses; "Name: value", ended by NULL, static.  NULL: nothing. */
+    const char *const *(*headers)(const void *self);
 
     /* The most records of one message, at least 1; NULL: any number. */
     size_t (*max_samples)(const void *self);

@@ -9,7 +9,8 @@
 #define ENCODERS(ENCODER) \
     ENCODER(json)         \
     ENCODER(statsd)       \
-    ENCODER(influx)
+    ENCODER(influx)       \
+    ENCODER(prometheus)
 
 const struct encoder_ops *encoder_find(const char *name); /* or NULL */
 const struct encoder_ops *const *encoder_all(void);       /* ended by NULL */
@@ -42,7 +43,7 @@ struct encoder_counts {
 
 /* Writes one whole message into p, whose body is empty: of the records of b (its
  * samples, then its ended series) from *from on as many as fit into p->body.max and
- * max_samples.  Fills p's body, marks, samples and content_type.  *from moves behind
+ * max_samples.  Fills p's body, marks, samples, content_type and headers.  *from moves behind
  * the last record dealt with; *counts (not reset) grows.  Returns the number of
  * records in the message; 0 leaves the body empty, and all of b is dealt with.  An
  * ended series of which this lane never sent a sample is passed over and not counted.

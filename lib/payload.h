@@ -53,10 +53,12 @@ struct payload {
     struct buf body;
     struct payload_id id;
     const char *content_type; /* static, from the encoder */
-    struct buf key;           /* partition key: cluster, '/', the target's id; without a cluster
+    /* What it says of itself beside that: "Name: value", static, ended by NULL; NULL: nothing. */
+    const char *const *headers;
+    struct buf key;     /* partition key: cluster, '/', the target's id; without a cluster
                                  the id alone */
-    size_t target_at;         /* where the target's id starts in key */
-    struct buf address;       /* subject, topic or tag, as sink_ops.render wrote it; empty: the
+    size_t target_at;   /* where the target's id starts in key */
+    struct buf address; /* subject, topic or tag, as sink_ops.render wrote it; empty: the
                                  sink has none */
     struct payload_marks marks;
     size_t samples;     /* how many are inside, ended records too; for the books */

@@ -24,7 +24,8 @@ declare -A packages=(
 declare -A servers=( # program:package
     [run]="prometheus-node-exporter:prometheus-node-exporter nats-server:nats-server"
     [test]="prometheus-node-exporter:prometheus-node-exporter nats-server:nats-server
-            promtool:prometheus influxd:influxdb"
+            promtool:prometheus influxd:influxdb prometheus:prometheus prometheus-pushgateway:prometheus-pushgateway
+            victoria-metrics:victoria-metrics"
     [cluster]="etcd:etcd-server"
 )
 

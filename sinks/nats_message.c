@@ -4,6 +4,7 @@
  * The library puts spaces for line breaks in values, so that none can add a header. */
 #include "nats_message.h"
 
+#include <assert.h>
 #include <inttypes.h>
 
 static natsStatus add_headers(natsMsg *msg, const struct payload *p, const char *stream)
@@ -31,6 +32,20 @@ static natsStatus add_headers(natsMsg *msg, const struct payload *p, const char 
     return n;
 }
 
+/* "Name: value", as the encoder says them. */
+static natsStatus add_own_headers(natsMsg *msg, const struct payload *p)
+{
+    natsStatus n = NATS_OK;
+    for (const char *const *h = p->headers; h && *h && n == NATS_OK; h++) {
+        char name[64];
+        const char *colon = strstr(*h, ": ");
+        assert(colon && (size_t)(colon - *h) < sizeof name); /* static texts of ours */
+        snprintf(name, sizeof name, "%.*s", (int)(colon - *h), *h);
+        n = natsMsgHeader_Set(msg, name, colon + 2);
+    }
+    return n;
+}
+
 natsStatus nats_message_make(natsMsg **ret, const struct payload *p, const char *stream,
                              const char *reply)
 {
@@ -38,6 +53,8 @@ natsStatus nats_message_make(natsMsg **ret, const struct payload *p, const char 
     natsStatus n = natsMsg_Create(&msg, p->address.data, reply, p->body.data, (int)p->body.len);
     if (n == NATS_OK)
         n = add_headers(msg, p, stream);
+    if (n == NATS_OK)
+        n = add_own_headers(msg, p);
     if (n == NATS_OK)
         *ret = msg;
     else

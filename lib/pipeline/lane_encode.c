@@ -95,6 +95,7 @@ static struct payload *detach(struct lane *l, struct lane_scratch *s)
     lane_copy_marks(p, big, 0, big->marks.len);
     p->samples = big->samples;
     p->content_type = big->content_type;
+    p->headers = big->headers;
     return p;
 }
 

@@ -166,6 +166,7 @@ static void put_piece(struct lane *l, const struct payload *p, uint32_t number, 
     piece->id = payload_id_piece(p->id, number);
     piece->target_at = p->target_at;
     piece->content_type = p->content_type;
+    piece->headers = p->headers;
     piece->due_ms = p->due_ms;
     piece->scraped_ms = p->scraped_ms;
     piece->part = p->part;

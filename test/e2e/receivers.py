@@ -7,7 +7,7 @@
 
 Each listens on a port that the kernel gave, and is found by its sockets.
 """
-import glob, json, math, os, struct, urllib.error, urllib.parse, urllib.request
+import glob, json, os, re, struct, urllib.error, urllib.parse, urllib.request
 
 from process import DIRECT, SLOW, Process, wait_for
 
@@ -15,6 +15,11 @@ from process import DIRECT, SLOW, Process, wait_for
 def bits(value):
     """A double as it is kept; all that differ differ."""
     return struct.pack("<d", float(value)).hex()
+
+
+def double(text):
+    value, = struct.unpack("<d", bytes.fromhex(text))
+    return value
 
 
 def ports(pid):
@@ -99,3 +104,87 @@ class Influx(Server):
                     if value is not None:
                         found[name, labels, row[0]] = bits(value)
         return found
+
+
+class Pushgateway(Server):
+    ready = "/-/ready"
+
+    def __init__(self, folder):
+        super().__init__(["prometheus-pushgateway", "--web.listen-address=127.0.0.1:0"], folder,
+                         "pushgateway")
+
+    def samples(self):
+        """What its page shows; times are not kept: 0."""
+        status, text = self.request("/metrics")
+        if status != 200:
+            raise AssertionError(f"pushgateway answers {status}")
+        return {(name, labels, 0): value for name, labels, value in lines(text)}
+
+
+class VictoriaMetrics(Server):
+    ready = "/health"
+
+    def __init__(self, folder):
+        super().__init__(["victoria-metrics", "-httpListenAddr=127.0.0.1:0", "-retentionPeriod=100y",
+                          f"-storageDataPath={folder}/victoria", "-search.latencyOffset=0s",
+                          "-influxSkipSingleField", "-memory.allowedBytes=64MB"], folder,
+                         "victoria-metrics")
+
+    def samples(self, match='{__name__!=""}'):
+        self.request("/internal/force_flush")
+        query = urllib.parse.urlencode({"match[]": match, "start": 0})
+        status, text = self.request("/api/v1/export?" + query)
+        if status != 200:
+            raise AssertionError(f"victoria-metrics answers {status}: {text}")
+        found = {}
+        for line in text.splitlines():
+            o = json.loads(line, parse_int=lambda t: float(t) if t == "-0" else int(t))
+            labels = dict(o["metric"])
+            name = labels.pop("__name__")
+            for ms, value in zip(o["timestamps"], o["values"]):
+                value = float("nan") if value is None else value
+                found[name, tuple(sorted(labels.items())), ms] = bits(value)
+        return found
+
+
+class Prometheus(Server):
+    ready = "/-/ready"
+
+    def __init__(self, folder):
+        path = os.path.join(folder, "prometheus.yml")
+        with open(path, "w") as f:
+            f.write("global: {scrape_interval: 1h}\n")
+        super().__init__(["prometheus", f"--config.file={path}", "--web.listen-address=127.0.0.1:0",
+                          f"--storage.tsdb.path={folder}/tsdb", "--web.enable-remote-write-receiver",
+                          "--log.level=warn"], folder, "prometheus")
+
+    def samples(self, now_ms, selector='{__name__!=""}'):
+        """Of the last minutes before now_ms, ended or not: a range selector leaves out markers."""
+        answer = self.get("/api/v1/query", query=selector + "[10m]", time=now_ms / 1000)
+        found = {}
+        for r in answer["data"]["result"]:
+            labels = dict(r["metric"])
+            name = labels.pop("__name__")
+            for t, value in r["values"]:
+                found[name, tuple(sorted(labels.items())), round(t * 1000)] = bits(value)
+        return found
+
+    def now(self, selector, now_ms):
+        """{value} of what an instant query sees."""
+        answer = self.get("/api/v1/query", query=selector, time=now_ms / 1000)
+        return [r["value"][1] for r in answer["data"]["result"]]
+
+
+LINE = re.compile(r'([a-zA-Z_:][\w:]*)(?:\{(.*)\})? (\S+)(?: (-?\d+))?$')
+LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
+ESCAPE = re.compile(r"\\(.)")
+
+
+def lines(text):
+    """(name, labels, bits) of each sample of a text page."""
+    for line in text.split("\n"):
+        if line and line[0] != "#":
+            name, labels, value, _ = LINE.match(line).groups()
+            pairs = [(k, ESCAPE.sub(lambda m: "\n" if m[1] == "n" else m[1], v))
+                     for k, v in LABEL.findall(labels or "")]
+            yield name, tuple(sorted(pairs)), bits(value)
