@@ -10,7 +10,8 @@
     ENCODER(json)         \
     ENCODER(statsd)       \
     ENCODER(influx)       \
-    ENCODER(prometheus)
+    ENCODER(prometheus)   \
+    ENCODER(remote_write)
 
 const struct encoder_ops *encoder_find(const char *name); /* or NULL */
 const struct encoder_ops *const *encoder_all(void);       /* ended by NULL */

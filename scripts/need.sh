@@ -12,8 +12,8 @@ cd "$(dirname "$0")/.."
 declare -A packages=(
     [build]="gcc libc6-dev cmake ninja-build pkgconf libcurl4-openssl-dev libyaml-dev libcyaml-dev
              libnats-dev libssl-dev libevent-dev libpcre2-dev libxxhash-dev libcjson-dev libcmocka-dev
-             python3"
-    [test]="openssl clang python3-jsonschema python3-yaml"
+             libsnappy-dev libprotobuf-c-dev protobuf-c-compiler python3"
+    [test]="openssl clang protobuf-compiler python3-jsonschema python3-yaml"
     [lint]="clang clang-format clang-tidy shellcheck python3-yaml"
     [fuzz]="clang libclang-rt-14-dev llvm"
     [cluster]="openssl iproute2"

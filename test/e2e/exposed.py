@@ -6,7 +6,7 @@
 
 All samples have a time of their own: it has to arrive, too.
 """
-import os, random, struct
+import math, os, random, struct
 
 import harness
 import receivers
@@ -76,3 +76,11 @@ def compare(case, held, want):
     case.assertEqual({k: (held.get(k), want.get(k)) for k in {*held, *want}
                       if held.get(k) != want.get(k)}, {})
     case.assertGreater(len(want), 0)
+
+
+def compare_decimals(case, held, want):
+    """The same for a receiver that keeps decimals of 18 digits, and takes tiny ones for 0."""
+    case.assertEqual(set(held), set(want))
+    for key, text in want.items():
+        pair = receivers.double(held[key]), receivers.double(text)
+        case.assertTrue(math.isclose(*pair, rel_tol=1e-12, abs_tol=1e-280), (key, *pair))

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a pushgateway and VictoriaMetrics hold of the pages that the encoder prometheus makes."""
-import math
 import time
 
 import exposed
@@ -39,10 +38,7 @@ class Text(harness.Case):
         body = exposed.encode(self, {"prometheus": {}}, page)
         self.assertEqual(victoria.request("/api/v1/import/prometheus", body), (204, ""))
         self.wait_for(lambda: set(exposed.plain(victoria.samples())) == set(want))
-        held = exposed.plain(victoria.samples())
-        for key in want:    # it keeps a decimal, not the double
-            self.assertTrue(math.isclose(*(receivers.double(x[key]) for x in (held, want)),
-                                         rel_tol=1e-12, abs_tol=1e-300), (key, held[key], want[key]))
+        exposed.compare_decimals(self, exposed.plain(victoria.samples()), want)
 
 
 if __name__ == "__main__":
