@@ -208,14 +208,14 @@ static enum status find_refs(struct buf *out, const struct series *s, const stru
     const char *text = series_key(s).data;
     const struct symbol *symbol = c->texts_of;
     uint32_t name = 0, number = 0;
-    enum status r = symbols_get(out, *symbol, text, 0, &name);
+    enum status r = symbols_get(out, *symbol, text, &name);
     char *p = ret->labels;
     for (size_t i = 0; 2 * i + 1 <= c->texts && r == OK; i++) {
         if (i == c->name_at)
             p = varint_put(varint_put(p, SYMBOL_NAME), name);
         for (size_t k = 0; k < 2 && 2 * i + 1 < c->texts && r == OK; k++) {
             text += symbol++->len + 1;
-            r = symbols_get(out, *symbol, text, number + 1, &number);
+            r = symbols_get(out, *symbol, text, &number);
             p = varint_put(p, number);
         }
     }
@@ -223,8 +223,8 @@ static enum status find_refs(struct buf *out, const struct series *s, const stru
     const struct family *f = s->family;
     symbol = c->texts_of + c->texts;
     if (r == OK)
-        r = symbols_get(out, symbol[0], symbol[0].len ? f->help : "", name + 1, &ret->help);
-    return r == OK ? symbols_get(out, symbol[1], symbol[1].len ? f->unit : "", 0, &ret->unit) : r;
+        r = symbols_get(out, symbol[0], symbol[0].len ? f->help : "", &ret->help);
+    return r == OK ? symbols_get(out, symbol[1], symbol[1].len ? f->unit : "", &ret->unit) : r;
 }
 
 static char kind_number(enum series_kind kind)

@@ -49,9 +49,9 @@ enum status symbols_begin(struct buf *out) NODISCARD;
 uint32_t symbols_count(const struct buf *out);
 void symbols_undo(struct buf *out, uint32_t count);
 
-/* The number of text, which s is of; written into the message when it is new there.  hint: a number
- * that it may well have, any at all.  ERR_LIMIT: no room for it, or too many. */
-enum status symbols_get(struct buf *out, struct symbol s, const char *text, uint32_t hint,
+/* The number of text, which s is of; written into the message when it is new there.  ERR_LIMIT: no
+ * room for it, or too many. */
+enum status symbols_get(struct buf *out, struct symbol s, const char *text,
                         uint32_t *ret) NODISCARD;
 
 #endif

@@ -45,7 +45,7 @@ enum status symbols_begin(struct buf *out)
     buf_used(out, sizeof(struct symbols));
     table_of(out)->count = 0;
     for (uint32_t i = 0, number; i < ARRAY_LEN(first) && r == OK; i++)
-        r = symbols_get(out, symbol_of((struct span){first[i], strlen(first[i])}), first[i], 0,
+        r = symbols_get(out, symbol_of((struct span){first[i], strlen(first[i])}), first[i],
                         &number);
     return r;
 }
@@ -84,14 +84,9 @@ static enum status add(struct buf *out, struct symbol s, const char *text, uint3
     return OK;
 }
 
-enum status symbols_get(struct buf *out, struct symbol s, const char *text, uint32_t hint,
-                        uint32_t *ret)
+enum status symbols_get(struct buf *out, struct symbol s, const char *text, uint32_t *ret)
 {
     const struct symbols *t = table_of(out);
-    if (hint < t->count && is_entry(out, hint, s, text)) {
-        *ret = hint;
-        return OK;
-    }
     uint32_t slot = s.hash % SLOTS, i;
     while ((i = t->slots[slot]) < t->count && t->entries[i].slot == slot) {
         if (is_entry(out, i, s, text)) {
