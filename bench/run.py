@@ -159,6 +159,8 @@ def measure_all(build, window, quick):
         "repeat_ns_per_sample": hot["repeat_ns_per_sample"],
         "first_ns_per_sample": hot["first_ns_per_sample"],
         "naive_ns_per_sample": hot["naive_ns_per_sample"],
+        "statsd_repeat_ns_per_sample": hot["statsd_repeat_ns_per_sample"],
+        "statsd_naive_ns_per_sample": hot["statsd_naive_ns_per_sample"],
         "cpu_s_per_million_nats_100x1000": a["cpu_s_per_million"],
         "cpu_s_per_million_nats_200x5000": b["cpu_s_per_million"],
         "rss_idle_mib": idle / MIB,
@@ -243,7 +245,7 @@ run, for example the repeat scrape with the naive way.
 {table(results, runs)}
 
 - *first*, *repeat*, *naive*: nanoseconds of one thread per sample, from page to JSON, in `bench_hot`: a page's
-  first scrape, a later one, and strtod and snprintf for every line.
+  first scrape, a later one, and strtod and snprintf for every line; *statsd_repeat*, *statsd_naive*: to statsd lines.
 - *cpu_s_per_million_nats_TARGETSxSAMPLES*: user and system time of the whole agent per million samples
   delivered, scrape to core NATS; 100 × 1,000 every 10 s, 200 × 5,000 every 5 s. The pages are as long as those of
   node exporter and kube-state-metrics, and about 7 % of their values change.

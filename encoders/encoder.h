@@ -50,6 +50,8 @@ struct encoder_ops {
     size_t end_bytes;         /* the most that end writes; kept free for it */
     const char *const *sinks; /* kinds of sinks it goes into, ended by NULL; NULL: all that
                                  take it */
+    const char *no_replicas;  /* why two agents that scrape the same do not make the same
+                                 bytes: `replicas: true` is refused; NULL: they do */
 
     /* As filter_ops.open. */
     enum status (*open)(void **ret_self, const void *conf, struct err *err);

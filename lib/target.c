@@ -68,6 +68,13 @@ bool target_same_labels(const struct target *a, const struct target *b)
     return true;
 }
 
+bool target_same_scrape(const struct target *a, const struct target *b)
+{
+    return a == b || (a->interval_ns == b->interval_ns && a->timeout_ns == b->timeout_ns &&
+                      a->max_samples == b->max_samples && strcmp(a->url, b->url) == 0 &&
+                      target_same_labels(a, b));
+}
+
 struct target *target_ref(struct target *t)
 {
     if (t)

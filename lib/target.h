@@ -39,6 +39,9 @@ size_t target_bytes(const struct target *t); /* of all its memory, http apart */
 /* Whether both have the same labels, in whatever order.  No two labels of a target have one
  * name. */
 bool target_same_labels(const struct target *a, const struct target *b);
+/* Whether both are scraped alike; of two targets of one source and id, for what is the same for all of
+ * a source is not compared. */
+bool target_same_scrape(const struct target *a, const struct target *b);
 struct target *target_ref(struct target *t); /* returns t; NULL gives NULL */
 void target_unref(struct target *t);         /* NULL is fine */
 DEFINE_AUTO_PTR(target, target_unref)

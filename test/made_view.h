@@ -19,6 +19,9 @@ struct made {
     struct view_pool pools[2];
     struct source_state sources[3];
     struct registry_entry *targets;
+    struct discover_candidate found[4];
+    struct discover_candidates candidates;
+    struct registry_other others[2];
 };
 
 static inline void made_target(struct made *m, size_t i)
@@ -154,7 +157,38 @@ static inline void made_sources(struct made *m)
         memcpy(m->sources[i].name, all[i].name, strlen(all[i].name));
         memcpy(m->sources[i].pool, "main", 4);
     }
+    m->sources[0].follows = true;
+    m->sources[0].watching = (struct source_watching){.collections = 2,
+                                                      .synced = 2,
+                                                      .watching = 1,
+                                                      .lists = 3,
+                                                      .expired = 4,
+                                                      .objects = 1234,
+                                                      .object_bytes = 567890};
     err_set(&m->sources[2].last_error, ERR_IO, "targets.json: line 3, column 9: not a string");
+}
+
+/* A target, one that lost to it, one that waits, one refused. */
+static inline void made_candidates(struct made *m)
+{
+    struct target *first = m->targets[0].target, *second = m->targets[1].target,
+                  *third = m->targets[2].target;
+    static const char url[] = "http://user:hunter2@10.0.3.17:8080/metrics";
+    const struct discover_candidate found[] = {
+        {.source = 0, .source_name = "pods", .id = first->id, .url = url},
+        {.source = 1, .source_name = "hosts", .id = second->id, .url = url},
+        {.source = 1, .source_name = "hosts", .id = third->id},
+        {.source = 0, .source_name = "pods", .id = "shop/b", .why = MADE_HOSTILE},
+    };
+    memcpy(m->found, found, sizeof found);
+    m->candidates.all = m->found;
+    m->candidates.len = ARRAY_LEN(found);
+    m->candidates.left_out = 9;
+    m->others[0] = (struct registry_other){.source = 1, .target = third};
+    m->others[1] = (struct registry_other){.source = 1, .target = second, .winner = first};
+    m->view.candidates = &m->candidates;
+    m->view.others = m->others;
+    m->view.others_len = 2;
 }
 
 /* With that many targets.  made_done lets them go. */
@@ -202,6 +236,8 @@ static inline void made_init(struct made *m, size_t targets)
                                                .targets = targets,
                                                .changes = 31,
                                                .clock_steps = 1};
+    if (targets > 2)
+        made_candidates(m);
 }
 
 static inline void made_done(struct made *m)

@@ -33,9 +33,11 @@ static inline void test_env_done(struct test_env *e)
     setting_done(source_settings, &e->common);
 }
 
-/* Has room for so many events; writes "+id", "-id", "synced" or "resync" for each. */
+/* Has room for so many events; writes "+id", "-id", "*id" (one scrape more), "synced" or "resync" for
+ * each. */
 struct test_receiver {
     size_t room;
+    int64_t due_ms; /* of the last one scrape more */
     struct buf text;
 };
 #define TEST_RECEIVER                               \
@@ -45,13 +47,15 @@ struct test_receiver {
 
 static inline enum status test_receive(void *to, const struct target_event *e)
 {
-    static const char *const words[] = {"+", "-", "synced", "resync"};
+    static const char *const words[] = {"+", "-", "synced", "resync", "rank", "*"};
     struct test_receiver *r = to;
     if (r->room == 0)
         return ERR_AGAIN;
     r->room--;
-    if (e->source != 7 || !e->target != (e->change >= TARGET_SYNCED))
+    bool of_one = e->change < TARGET_SYNCED || e->change == TARGET_EXTRA;
+    if (e->source != 7 || !e->target == of_one)
         abort();
+    r->due_ms = e->change == TARGET_EXTRA ? e->due_ms : r->due_ms;
     if (buf_cat(&r->text, r->text.len ? " " : "", words[e->change], e->target ? e->target->id : "",
                 NULL) != OK)
         abort();

@@ -1,39 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "clock.h"
-#include "config.h"
-#include "test.h"
+#include "config_test.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#define MIN_SOURCE "sources: [{name: s, static: {targets: [\"http://a\"]}, pool: main}]\n"
-#define MIN_POOL   "pools: [{name: main, outputs: [{json: , sink: out}]}]\n"
-#define MIN_SINK   "sinks: [{name: out, stdout: }]\n"
-#define MIN        MIN_SOURCE MIN_POOL MIN_SINK
-
-static enum status parse(struct config **ret, const char *text, struct faults *f)
-{
-    return config_parse(ret, (struct span){text, strlen(text)}, f);
-}
-
-/* "LINE:COLUMN: text\n" of every fault; "" for a good file. */
-static const char *faults_of(const char *text)
-{
-    static char said[8192];
-    AUTO(buf) struct buf b = BUF_INIT(sizeof said - 1);
-    struct faults f = {0};
-    struct config *c = NULL;
-    enum status s = parse(&c, text, &f);
-    faults_print(&f, "f", &b);
-    size_t faults = f.len;
-    faults_done(&f);
-    config_free(c);
-    CHECK_INT(s, faults ? ERR_INVALID : OK);
-    CHECK((c != NULL) == (s == OK));
-    memcpy(said, b.data, b.len + 1);
-    return said;
-}
 
 static struct config *good(const char *text)
 {
@@ -233,6 +204,19 @@ static const struct fault_case {
     {MIN_SOURCE "pools: [{name: main, outputs: [{json: , sink: a}, {statsd: , sink: a}]}]\n"
                 "sinks: [{name: a, file: {path: /dev/null}}]\n",
      ""},
+    {MIN_SOURCE "pools: [{name: main, outputs: [{json: , sink: a}, {statsd: , sink: a},\n"
+                "  {name: b, statsd: {tags: none}, sink: a, replicas: true}]}]\n"
+                "sinks: [{name: a, statsd: {address: \"[::1]:8125\"}}]\n",
+     "f:2:39: json does not go into statsd, which takes only statsd\n"
+     "f:3:54: replicas: not with statsd: counters go out as increments between the agent's own "
+     "scrapes, so the messages of two agents differ\n"},
+    {MIN_SOURCE MIN_POOL "sinks: [{name: out, statsd: {network: unix, address: a, datagram: 9}}]\n",
+     "f:2:39: json does not go into statsd, which takes only statsd\n"
+     "f:3:54: statsd: address: 'a' is neither an absolute path nor @NAME, as unix needs it\n"
+     "f:3:67: statsd: datagram: unix has no datagrams\n"},
+    {MIN_SOURCE
+     "pools: [{name: main, outputs: [{statsd: {prefix: \"a b\"}, sink: out}]}]\n" MIN_SINK,
+     "f:2:33: statsd: prefix: 'a b' has white space or one of :|@#,;=\n"},
     {MIN_SOURCE "pools: [{name: main, outputs: [{json: , sink: nope}, {statsd: , sink: a}]}]\n"
                 "sinks: [{name: a, file: {path: /nowhere/x}}]\n",
      "f:2:47: no sink is named 'nope'; known: a\n"},

@@ -278,18 +278,24 @@ TEST(a_service_is_found_at_its_cluster_ip)
                   "shop/web ! a service of type ExternalName has no address in the cluster\n");
 }
 
-static void check_selected(const char *service, const char *pod, const char *want)
+static void check_selected_by(const struct kube_found_conf *c, const char *service, const char *pod,
+                              const char *const *shown, const char *want)
 {
-    static const char *const shown[] = {"service", "pod", "container", NULL};
     struct lines l = {.text = BUF_INIT(1 << 16), .shown = shown};
     struct kube_object *s = kube_read(KUBE_SERVICE, service), *p = kube_read(KUBE_POD, pod);
     CHECK(s != NULL && p != NULL);
     CHECK(kube_selects(s, p));
-    kube_found_selected(&required, s, p, (struct kube_found_sink){add_line, &l});
+    kube_found_selected(c, s, p, (struct kube_found_sink){add_line, &l});
     kube_object_free(s);
     kube_object_free(p);
     CHECK_STR(l.text.data, want);
     buf_done(&l.text);
+}
+
+static void check_selected(const char *service, const char *pod, const char *want)
+{
+    static const char *const shown[] = {"service", "pod", "container", NULL};
+    check_selected_by(&required, service, pod, shown, want);
 }
 
 #define READY "'conditions':[{'type':'Ready','status':'True'}],"
@@ -307,6 +313,38 @@ TEST(a_pod_behind_a_service_is_found_at_the_port_that_the_service_means)
                    "shop/web/web ! the pod is not ready\n");
     check_selected(SERVICE("", PORTS), POD(SCRAPE, ONE, READY),
                    "shop/web/web ! no annotation prometheus.io/scrape\n");
+}
+
+TEST(rules_see_a_pod_behind_a_service_as_its_endpoint_too)
+{
+    static const char *const shown[] = {"__meta_kubernetes_service_name",
+                                        "__meta_kubernetes_endpoints_name",
+                                        "__meta_kubernetes_endpoint_port_name",
+                                        "__meta_kubernetes_endpoint_port_protocol",
+                                        "__meta_kubernetes_endpoint_ready",
+                                        "__meta_kubernetes_endpoint_node_name",
+                                        "__meta_kubernetes_endpoint_address_target_kind",
+                                        "__meta_kubernetes_endpoint_address_target_name",
+                                        "__meta_kubernetes_pod_container_name",
+                                        "__meta_kubernetes_pod_container_port_name",
+                                        NULL};
+    check_selected_by(
+        &with_meta, SERVICE(SCRAPE, MANY), POD("", ONE, READY), shown,
+        "shop/web/web/app:8080/metrics 10.0.0.1:8080 __meta_kubernetes_service_name=web "
+        "__meta_kubernetes_endpoints_name=web __meta_kubernetes_endpoint_port_name=a "
+        "__meta_kubernetes_endpoint_port_protocol=TCP __meta_kubernetes_endpoint_ready=true "
+        "__meta_kubernetes_endpoint_node_name=n1 "
+        "__meta_kubernetes_endpoint_address_target_kind=Pod "
+        "__meta_kubernetes_endpoint_address_target_name=web "
+        "__meta_kubernetes_pod_container_name=app "
+        "__meta_kubernetes_pod_container_port_name=http\n"
+        "shop/web/web/app:7/metrics 10.0.0.1:7 __meta_kubernetes_service_name=web "
+        "__meta_kubernetes_endpoints_name=web __meta_kubernetes_endpoint_port_name=b "
+        "__meta_kubernetes_endpoint_port_protocol=TCP __meta_kubernetes_endpoint_ready=true "
+        "__meta_kubernetes_endpoint_node_name=n1 "
+        "__meta_kubernetes_endpoint_address_target_kind=Pod "
+        "__meta_kubernetes_endpoint_address_target_name=web "
+        "__meta_kubernetes_pod_container_name=app __meta_kubernetes_pod_container_port_name=\n");
 }
 
 TEST(a_selector_selects_within_its_namespace_and_only_when_it_says_something)

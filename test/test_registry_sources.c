@@ -28,6 +28,58 @@ TEST(what_two_sources_found_is_scraped_once_and_the_second_takes_over)
     close_registry(r, in);
 }
 
+TEST(what_one_source_found_twice_is_scraped_once_whichever_goes)
+{
+    for (int gone = 0; gone < 2; gone++) {
+        static const char *const ids[] = {"a", "b"};
+        struct pool_inlet *in;
+        struct registry *r = open_with_pool(true, &in);
+        struct target a = like("a", "main"), b = like("b", "main");
+        a.url = b.url = "http://127.0.0.1:1/metrics";
+        tell(r, TARGET_ADDED, 1, &a);
+        tell(r, TARGET_ADDED, 1, &b);
+        registry_step(r);
+        struct job *j = next_job(in);
+        CHECK(j != NULL);
+        CHECK(next_job(in) == NULL);
+        job_end(j);
+        drop(r, 1, ids[gone]);
+        j = wait_job(r, in);
+        CHECK_INT(j->kind, JOB_SCRAPE);
+        CHECK_STR(j->target->id, ids[1 - gone]);
+        job_end(j);
+        check_books(r);
+        close_registry(r, in);
+    }
+}
+
+TEST(those_that_are_not_scraped_are_told_with_the_winner)
+{
+    struct registry *r = open_registry_of(3, false);
+    struct target first = like("first", "main"), second = like("second", "main"),
+                  elsewhere = like("elsewhere", "old"), above = like("above", "main");
+    first.url = second.url = elsewhere.url = "http://127.0.0.1:1/metrics";
+    tell_ranked(r, TARGET_ADDED, 7, 1, &second);
+    tell_ranked(r, TARGET_ADDED, 9, 0, &first);
+    tell_ranked(r, TARGET_ADDED, 7, 1, &elsewhere);
+    tell_ranked(r, TARGET_ADDED, 7, 1, &above);
+    registry_step(r);
+    struct registry_other *others;
+    size_t n = registry_others(r, &others);
+    CHECK_INT(n, 2);
+    CHECK_STR(others[0].target->id, "above");
+    CHECK(!others[0].winner);
+    CHECK_STR(others[1].target->id, "second");
+    CHECK_STR(others[1].winner->id, "first");
+    CHECK(registry_other_find(others, n, 7, "second") == &others[1]);
+    CHECK(registry_other_find(others, n, 7, "above") == &others[0]);
+    CHECK(!registry_other_find(others, n, 9, "second"));
+    CHECK(!registry_other_find(others, n, 7, "zzz"));
+    CHECK(!registry_other_find(others, n, 9, "first"));
+    registry_others_free(others, n);
+    close_registry(r, NULL);
+}
+
 TEST(what_a_source_did_not_add_again_since_a_resync_is_gone)
 {
     struct registry *r = open_registry(false);

@@ -216,6 +216,24 @@ TEST(only_what_differs_is_told)
     end(&f);
 }
 
+TEST(what_a_target_asks_for_differs_too)
+{
+    static const char *const asked[] = {"__scrape_interval__: 20s", "__scrape_interval__: 21s",
+                                        "__scrape_timeout__: 2s", "__sample_limit__: 9"};
+    struct fixture f;
+    char text[200];
+    begin(&f);
+    write_file(&f, "a.yml", "- targets: [h]\n");
+    OPEN(&f, "*.yml");
+    check_ready(&f, OK, "+http://h:80/metrics synced");
+    for (size_t i = 0; i < ARRAY_LEN(asked); i++) {
+        snprintf(text, sizeof text, "- targets: [h]\n  labels: {%s}\n", asked[i]);
+        write_file(&f, "a.yml", text);
+        check_change(&f, OK, "+http://h:80/metrics");
+    }
+    end(&f);
+}
+
 TEST(of_two_changes_that_found_no_room_the_newer_is_told)
 {
     struct fixture f;

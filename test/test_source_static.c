@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "relabel_test.h"
 #include "sources.h"
 #include "sources_test.h"
 
@@ -68,6 +69,62 @@ TEST(a_static_source_loses_nothing_to_a_receiver_with_room_for_one)
     CHECK_STR(r.text.data, "+http://a:80/metrics +http://b:80/metrics +http://c:80/metrics synced");
     ops->close(self);
     buf_done(&r.text);
+    test_env_done(&e);
+}
+
+static void count(void *to, const char *setting, size_t item, const char *text)
+{
+    (void)setting, (void)item, (void)text;
+    ++*(size_t *)to;
+}
+
+/* Rules that keep what is on port 1, and put a domain behind the host. */
+TEST(rules_drop_and_move_targets_of_a_list)
+{
+    struct test_env e;
+    void *self;
+    const struct source_ops *ops = source_find("static");
+    struct test_receiver r = TEST_RECEIVER;
+    struct target_emit emit = {test_receive, &r};
+    AUTO(buf) struct buf lines = BUF_INIT(1000);
+    const struct rule rules[MAX_RULES] = {
+        {.action = "keep", .source = "__address__", .regex = ".*:1"},
+        {.source = "__address__",
+         .regex = "(.)(.*)",
+         .target = "__address__",
+         .replacement = "$1.example$2"}};
+    test_env_init(&e);
+    AUTO_PTR(relabel) struct relabel *relabel = make(rules);
+    e.env.relabel = relabel;
+    CHECK_INT(open_static(&self, &e, TARGETS("a:1", "b:2"), NULL), OK);
+    CHECK_INT(ops->ready(self, &emit, NULL), ERR_CLOSED);
+    CHECK_STR(r.text.data, "+http://a.example:1/metrics synced");
+    CHECK_INT(ops->refused(self, &lines), 0);
+    CHECK_STR(lines.data, "b:2: dropped by relabel[0] (keep)\n");
+    ops->close(self);
+    buf_done(&r.text);
+    test_env_done(&e);
+}
+
+TEST(labels_of_a_list_are_good_whatever_rules_do_to_other_targets)
+{
+    struct test_env e;
+    const struct source_ops *ops = source_find("static");
+    const struct rule rules[MAX_RULES] = {
+        {.source = "__address__", .regex = "l.*", .target = "__scheme__", .replacement = "ftp"}};
+    AUTO_PTR(relabel) struct relabel *relabel = make(rules);
+    _Alignas(max_align_t) char conf[256] = {0};
+    size_t faults = 0;
+    test_env_init(&e);
+    e.env.relabel = relabel;
+    setting_defaults(ops->settings, conf);
+    CHECK_INT(setting_set(setting_find(ops->settings, "targets"), conf, "a:1", NULL), OK);
+    ops->check(conf, &e.env, &(struct setting_report){count, &faults});
+    CHECK_INT(faults, 0);
+    CHECK_INT(setting_set(setting_find(ops->settings, "targets"), conf, "l:1", NULL), OK);
+    ops->check(conf, &e.env, &(struct setting_report){count, &faults});
+    CHECK_INT(faults, 1);
+    setting_done(ops->settings, conf);
     test_env_done(&e);
 }
 

@@ -163,14 +163,65 @@ TEST(targets_are_told_as_json)
     CHECK(!has(&b, "hunter2"));
 }
 
+TEST(each_candidate_is_told_with_what_became_of_it)
+{
+    static const char *const parts[] = {
+        ("\"candidates\":[{\"source\":\"pods\",\"id\":\"shop/checkout-0/app:8080/metrics\",\"url\":"
+         "\"http://10.0.3.17:8080/metrics\",\"state\":\"target\",\"why\":null,\"winner\":null,"
+         "\"winner_id\":null},"),
+        ("{\"source\":\"hosts\",\"id\":\"shop/search-1/app:8080/metrics\",\"url\":"
+         "\"http://10.0.3.17:8080/metrics\",\"state\":\"loser\",\"why\":"
+         "\"another candidate of the same URL goes before "
+         "it\",\"winner\":\"hosts\",\"winner_id\":\"shop/checkout-0/app:8080/metrics\"},"),
+        ("{\"source\":\"hosts\",\"id\":\"shop/mailer-2/app:8080/metrics\",\"url\":null,\"state\":"
+         "\"waiting\",\"why\":\"above the agent's bound of targets\",\"winner\":null,"),
+        "\"url\":null,\"state\":\"refused\",\"why\":\"<script>",
+        "],\"candidates_left_out\":9,\"candidates_error\":null}",
+    };
+    AUTO(made) struct made m;
+    AUTO(buf) struct buf b = BUF_INIT(ROOM);
+    made_init(&m, 12);
+    CHECK_INT(web_targets(&m.view, &b), OK);
+    CHECK(json_is_valid(b.data));
+    for (size_t i = 0; i < ARRAY_LEN(parts); i++)
+        if (!has(&b, parts[i]))
+            test_fail(__FILE__, __LINE__, "missing: %s", parts[i]);
+    m.view.candidates = NULL;
+    m.view.candidates_error = "discovery has stopped";
+    buf_truncate(&b, 0);
+    CHECK_INT(web_targets(&m.view, &b), OK);
+    CHECK(has(&b, "\"candidates\":[],\"candidates_left_out\":0,\"candidates_error\":"
+                  "\"discovery has stopped\"}"));
+}
+
+TEST(what_watches_do_is_shown_of_sources_that_have_some)
+{
+    AUTO(made) struct made m;
+    AUTO(buf) struct buf b = BUF_INIT(ROOM);
+    made_init(&m, 0);
+    CHECK_INT(web_status(&m.view, &b), OK);
+    CHECK(json_is_valid(b.data));
+    CHECK(has(&b, "\"watches\":{\"collections\":2,\"synced\":2,\"watching\":1,\"lists\":3,"));
+    CHECK(!strstr(strstr(b.data, "\"watches\":{\"collections") + 1, "\"watches\":{"));
+    buf_truncate(&b, 0);
+    CHECK_INT(web_metrics(&m.view, &b), OK);
+    CHECK(has(&b, "\nstrata_discovery_expired_total{source=\"pods\"} 4\n"));
+    CHECK(!has(&b, "strata_discovery_expired_total{source=\"hosts\"}"));
+    buf_truncate(&b, 0);
+    CHECK_INT(web_page(&m.view, NULL, &b), OK);
+    CHECK(has(&b, "1 of 2 watches open, 1,234 objects, "));
+}
+
 TEST(without_targets_the_lists_are_empty)
 {
     AUTO(made) struct made m;
     AUTO(buf) struct buf b = BUF_INIT(ROOM);
     made_init(&m, 0);
     m.view.refused_targets = NULL;
+    m.view.candidates = NULL;
     CHECK_INT(web_targets(&m.view, &b), OK);
-    CHECK_STR(b.data, "{\"targets\":[],\"refused\":[]}\n");
+    CHECK_STR(b.data, "{\"targets\":[],\"refused\":[],\"candidates\":[],\"candidates_left_out\":0,"
+                      "\"candidates_error\":null}\n");
 }
 
 TEST(the_status_is_json_with_balanced_books)

@@ -91,7 +91,8 @@ TEST(health_and_readiness_fail_by_name)
     CHECK_STR(web_body(got), "no heartbeat: lane main/json-queue\n");
     got = web_get(web_url(a.web), "/readyz");
     CHECK(strncmp(got, "HTTP/1.1 503 ", 13) == 0);
-    CHECK_STR(web_body(got), "not ready: not every source has synced\n");
+    CHECK_STR(web_body(got), "not ready: not every source has synced\n"
+                             "extra: targets.json: line 3, column 9: not a string\n");
 }
 
 TEST(head_says_how_long_each_page_is)

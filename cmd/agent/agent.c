@@ -9,8 +9,6 @@
 
 #include <sys/resource.h>
 
-enum { MAX_TARGETS = 200000 };
-
 /* A pool may keep thousands of connections: the soft limit is there for programs with select(). */
 static void raise_descriptors(void)
 {
@@ -36,7 +34,7 @@ static enum status override(const struct agent_options *o, struct config *c, str
 
 static enum status start_threads(struct agent *a, const struct config *c, struct err *err)
 {
-    struct registry_conf conf = {.max_targets = MAX_TARGETS,
+    struct registry_conf conf = {.max_targets = AGENT_MAX_TARGETS,
                                  .first_scrape_now = c->agent.first_scrape == FIRST_NOW};
     enum status s = net_init(err);
     if (s != OK)

@@ -13,7 +13,8 @@
 #include "config.h"
 #include "web.h"
 
-#define AGENT_TICK_NS (50 * INT64_C(1000000))
+#define AGENT_MAX_TARGETS 200000 /* of all sources */
+#define AGENT_TICK_NS     (50 * INT64_C(1000000))
 
 struct agent_options {
     const char *path;      /* of the configuration */

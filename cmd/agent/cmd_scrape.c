@@ -116,8 +116,9 @@ static enum status make_target(struct once *o, const char *url, struct err *err)
     struct source_env env = {.common = &common,
                              .agent = {.instance = "", .cluster = "", .labels = &none}};
     if (o->config)
-        env.agent = (struct source_agent){o->config->agent.instance, o->config->agent.cluster,
-                                          &o->config->agent.labels};
+        env.agent = (struct source_agent){.instance = o->config->agent.instance,
+                                          .cluster = o->config->agent.cluster,
+                                          .labels = &o->config->agent.labels};
     enum status s = http_new(&o->http, &common.http, err);
     env.http = o->http;
     if (s == OK)

@@ -16,7 +16,7 @@ enum exit_code {
 int cmd_run(int argc, char **argv);      /* run -c FILE */
 int cmd_scrape(int argc, char **argv);   /* scrape URL [-c FILE [--pool NAME]] */
 int cmd_check(int argc, char **argv);    /* check-config FILE */
-int cmd_describe(int argc, char **argv); /* describe FILE [--format text|json|dot|yaml] */
+int cmd_describe(int argc, char **argv); /* describe [--discover] FILE [--format WORD] */
 int cmd_settings(int argc, char **argv); /* settings [--markdown | --schema] */
 int cmd_health(int argc, char **argv);   /* health [-c FILE | --address ADDRESS] */
 

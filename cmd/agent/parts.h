@@ -75,6 +75,10 @@ struct agent {
     struct source_state *view_sources;
     struct registry_entry *view_targets;
     size_t view_targets_len;
+    struct discover_candidates *view_candidates;
+    struct err view_candidates_err;
+    struct registry_other *view_others;
+    size_t view_others_len;
     struct view_part view_memory[8];
     struct buf view_refused;
 };

@@ -2,13 +2,14 @@
 /* view.c - a snapshot of the agent for its own pages.
  *
  * The agent's lock is held from take to release: a reload waits for a page to be written, which
- * takes milliseconds; nothing else does.  */
+ * takes milliseconds; nothing else does.  What discovery is asked for is asked before.  */
 #include "clock.h"
 #include "mem.h"
 #include "parts.h"
 #include "regex.h"
 
 enum { MAX_SOURCES = 256, DEAD_NS = 30 }; /* seconds without a beat */
+#define CANDIDATES_NS (2 * SEC_NS)        /* the most that discovery may take for its list */
 
 /* All pools of one name: the one in force, and those before it that still drain. */
 static void view_pool(struct agent *a, const struct pool_ledger *ledger, struct view_pool *e,
@@ -88,7 +89,7 @@ static void view_lanes(struct agent *a, struct view *v, int64_t now_ns)
 
 static void view_memory(struct agent *a, struct view *v)
 {
-    uint64_t pages = 0, bodies = 0, buffers = 0, pooled = 0;
+    uint64_t pages = 0, bodies = 0, buffers = 0, pooled = 0, objects = 0;
     for (struct pool_ledger *l = a->pool_ledgers; l; l = l->next)
         pages += l->books.series_bytes;
     for (size_t i = 0; i < v->pools_len; i++)
@@ -97,8 +98,13 @@ static void view_memory(struct agent *a, struct view *v)
         buffers += v->lanes[i].state.buffer.bytes + v->lanes[i].state.held_bytes;
         pooled += v->lanes[i].state.pooled_bytes;
     }
-    const struct view_part parts[] = {
-        {"pages", pages}, {"bodies", bodies}, {"lane_buffers", buffers}, {"lane_pools", pooled}};
+    for (size_t i = 0; i < v->sources_len; i++)
+        objects += v->sources[i].watching.object_bytes;
+    const struct view_part parts[] = {{"pages", pages},
+                                      {"bodies", bodies},
+                                      {"lane_buffers", buffers},
+                                      {"lane_pools", pooled},
+                                      {"discovery", objects}};
     _Static_assert(sizeof parts <= sizeof a->view_memory, "no room for all parts");
     memcpy(a->view_memory, parts, sizeof parts);
     v->memory = a->view_memory;
@@ -121,12 +127,16 @@ static void view_health(struct view *v)
     v->healthy = !v->unhealthy;
 }
 
-static void view_targets(struct agent *a, struct view *v)
+static void view_sources(struct agent *a, struct view *v)
 {
     a->view_sources = mem_alloc(MAX_SOURCES * sizeof *a->view_sources);
     size_t sources = discover_states(a->discover, a->view_sources, MAX_SOURCES);
     v->sources = a->view_sources;
     v->sources_len = sources < MAX_SOURCES ? sources : MAX_SOURCES;
+}
+
+static void view_targets(struct agent *a, struct view *v)
+{
     a->view_targets_len = registry_entries(a->registry, &a->view_targets);
     v->targets = a->view_targets;
     v->targets_len = a->view_targets_len;
@@ -135,12 +145,31 @@ static void view_targets(struct agent *a, struct view *v)
     v->refused_targets = a->view_refused.data;
 }
 
+/* Losers and those that wait are looked up after discovery was: what it says of a target is then known
+ * to the registry, or soon. */
+static void view_candidates(struct agent *a, struct view *v, struct discover_candidates *list,
+                            const struct err *err)
+{
+    a->view_candidates = list;
+    a->view_candidates_err = *err;
+    v->candidates = list;
+    v->candidates_error = err->status == OK ? NULL : a->view_candidates_err.text;
+    a->view_others_len = registry_others(a->registry, &a->view_others);
+    v->others = a->view_others;
+    v->others_len = a->view_others_len;
+}
+
 void agent_view_take(void *of, struct view *v)
 {
     struct agent *a = of;
+    struct discover_candidates *list = NULL;
+    struct err err = {.status = OK};
+    if (v->candid)
+        err.status = discover_candidates(a->discover, clock_mono_ns() + CANDIDATES_NS, &list, &err);
     pthread_mutex_lock(&a->lock);
     int64_t now_ns = clock_mono_ns();
     *v = (struct view){.brief = v->brief,
+                       .candid = v->candid,
                        .version = STRATA_VERSION,
                        .config_path = a->options.path,
                        .started_ms = a->started_ms,
@@ -161,10 +190,14 @@ void agent_view_take(void *of, struct view *v)
     view_pools(a, v, now_ns);
     view_lanes(a, v, now_ns);
     view_health(v);
+    if (!v->brief || !v->ready)
+        view_sources(a, v);
     if (v->brief)
         return;
-    view_memory(a, v);
     view_targets(a, v);
+    view_memory(a, v);
+    if (v->candid)
+        view_candidates(a, v, list, &err);
 }
 
 void agent_view_release(void *of, struct view *v)
@@ -175,6 +208,11 @@ void agent_view_release(void *of, struct view *v)
     mem_free(a->view_pools);
     mem_free(a->view_lanes);
     registry_entries_free(a->view_targets, a->view_targets_len);
+    discover_candidates_unref(a->view_candidates);
+    registry_others_free(a->view_others, a->view_others_len);
+    a->view_candidates = NULL;
+    a->view_others = NULL;
+    a->view_others_len = 0;
     a->view_sources = NULL;
     a->view_pools = NULL;
     a->view_lanes = NULL;

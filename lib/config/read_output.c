@@ -107,6 +107,15 @@ static void read_encoder(struct config_reader *r, const struct yaml_node *n, boo
         fill_refused(r->faults, &k, &err);
 }
 
+/* Messages under one id have the same bytes (law 5). */
+static void check_replicas(struct config_reader *r, const struct yaml_node *n,
+                           const struct output_conf *o)
+{
+    if (o->replicas && o->encoder && o->encoder->no_replicas)
+        fault_add(r->faults, place(n, "replicas"), "replicas: not with %s: %s", o->encoder->name,
+                  o->encoder->no_replicas);
+}
+
 static void read_output(struct config_reader *r, const struct yaml_node *n,
                         const struct pool_entry *p, struct output_conf *o)
 {
@@ -121,6 +130,7 @@ static void read_output(struct config_reader *r, const struct yaml_node *n,
     o->max_samples = read.max_samples;
     o->replicas = read.replicas;
     read_encoder(r, n, result.unknown > 0, o);
+    check_replicas(r, n, o);
     o->name = read.name[0] ? mem_strdup(read.name) : resolve_output_name(o->encoder, read.sink);
     check_name(r, n, p, o);
     o->sink = SIZE_MAX;

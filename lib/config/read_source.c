@@ -62,7 +62,9 @@ static void try_open(struct config_reader *r, const struct source_conf *s,
     common.name = common.name ? common.name : name;
     common.pool = common.pool ? common.pool : name;
     struct source_env env = {.common = &common,
-                             .agent = {a->instance, a->cluster, r->labels_bad ? &none : &a->labels},
+                             .agent = {.instance = a->instance,
+                                       .cluster = a->cluster,
+                                       .labels = r->labels_bad ? &none : &a->labels},
                              .http = http,
                              .relabel = relabel};
     struct err err = {OK, ""};

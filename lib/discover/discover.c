@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "discover.h"
 
+#include "asked.h"
 #include "clock.h"
 #include "log.h"
 #include "mem.h"
@@ -45,7 +46,8 @@ struct discover {
 
     pthread_cond_t done;
     struct command *command; /* NULL: none, or taken over */
-    struct slot **slots;     /* in the order of the file */
+    struct asked asked;
+    struct slot **slots; /* in the order of the file */
     size_t len;
 
     struct leaving *leaving; /* the thread's */
@@ -270,6 +272,31 @@ static void mark_readable(struct discover *d, uint64_t number)
             d->slots[i]->readable = true;
 }
 
+struct telling {
+    struct discover_candidates *list;
+    const struct slot *slot;
+};
+
+static void add_candidate(void *of, const struct source_candidate *c)
+{
+    const struct telling *t = of;
+    candidates_add(t->list, t->slot->env.number, t->slot->state.name, c);
+}
+
+static void answer_asked(struct discover *d)
+{
+    uint64_t ask;
+    if (!asked_pending(&d->asked, &ask))
+        return;
+    struct discover_candidates *list = candidates_new();
+    for (size_t i = 0; i < d->len; i++) {
+        struct telling t = {list, d->slots[i]};
+        list->left_out +=
+            slot_candidates(d->slots[i], &(struct source_candidates){add_candidate, &t});
+    }
+    asked_answer(&d->asked, ask, list);
+}
+
 static void close_all(struct discover *d)
 {
     pthread_mutex_lock(&d->home.lock);
@@ -308,6 +335,7 @@ static void *run(void *arg)
         if (command)
             take_command(d);
         run_slots(d, room);
+        answer_asked(d);
         d->beat_ns = clock_mono_ns();
     }
     close_all(d);
@@ -348,6 +376,7 @@ static void free_all(struct discover *d)
         close(d->command_fd);
     pthread_mutex_destroy(&d->home.lock);
     pthread_cond_destroy(&d->done);
+    asked_done(&d->asked);
     mem_free(d->slots);
     mem_free(d);
 }
@@ -363,6 +392,7 @@ enum status discover_new(struct discover **ret, struct target_emit emit, int roo
     d->beat_ns = clock_mono_ns();
     pthread_mutex_init(&d->home.lock, NULL);
     pthread_cond_init(&d->done, NULL);
+    asked_init(&d->asked);
     int why = watch_own(d) == OK ? start_thread(d) : errno;
     if (why != 0) {
         free_all(d);
@@ -411,6 +441,12 @@ void discover_refused(struct discover *d, struct buf *out)
     pthread_mutex_unlock(&d->home.lock);
 }
 
+enum status discover_candidates(struct discover *d, int64_t deadline_ns,
+                                struct discover_candidates **ret, struct err *err)
+{
+    return asked_wait(&d->asked, d->command_fd, deadline_ns, ret, err);
+}
+
 bool discover_synced(struct discover *d)
 {
     return d->synced;
@@ -425,6 +461,7 @@ void discover_free(struct discover *d)
 {
     if (!d)
         return;
+    asked_close(&d->asked);
     d->stopping = true;
     eventfd_write(d->command_fd, 1);
     pthread_join(d->thread, NULL);

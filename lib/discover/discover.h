@@ -53,6 +53,8 @@ struct source_state {
     size_t refused;
     struct err last_error; /* status OK: none, or none any more */
     uint32_t number;
+    bool follows; /* watching is known */
+    struct source_watching watching;
 };
 
 /* Copies the state of up to max sources; returns how many there are.  Any thread. */
@@ -62,13 +64,40 @@ size_t discover_states(struct discover *d, struct source_state *ret, size_t max)
  * as fit.  Any thread. */
 void discover_refused(struct discover *d, struct buf *out);
 
+#define DISCOVER_CANDIDATES_BYTES ((size_t)4 << 20) /* of a list of candidates */
+
+/* Something that a source has found. */
+struct discover_candidate {
+    uint32_t source; /* source_state.number */
+    const char *source_name;
+    const char *id, *url; /* url NULL: not known */
+    const char *why; /* why it is no target; NULL: it is one of its source (whether it is scraped,
+                             the registry knows) */
+    char *text;      /* holds them */
+};
+
+/* In the order of the sources; within one, as it tells them. */
+struct discover_candidates {
+    struct discover_candidate *all;
+    size_t len, cap, bytes;
+    size_t left_out; /* for which there was no room, or that their source has forgotten */
+    _Atomic unsigned refs;
+};
+
+/* What all sources have found now, with what became of it: the discovery thread makes the list on its
+ * loop, and waits for nobody.  *ret is the caller's.  ERR_TIMEOUT: not by deadline_ns (monotonic);
+ * ERR_CLOSED: discovery stops.  Any thread, several at once. */
+enum status discover_candidates(struct discover *d, int64_t deadline_ns,
+                                struct discover_candidates **ret, struct err *err) NODISCARD;
+void discover_candidates_unref(struct discover_candidates *c); /* NULL is fine */
+
 /* True once every source of a set has synced, and for ever after.  Any thread. */
 bool discover_synced(struct discover *d);
 /* When the thread last went round its loop: at least once a second.  Any thread. */
 int64_t discover_beat_ns(const struct discover *d);
 
-/* Stops and joins the thread; closes all sources, without a word of their targets.  NULL is
- * fine. */
+/* Stops and joins the thread; closes all sources, without a word of their targets.  Who waits in
+ * discover_candidates is let go first; no other call may be under way.  NULL is fine. */
 void discover_free(struct discover *d);
 
 #endif

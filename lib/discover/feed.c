@@ -30,7 +30,7 @@ void feed_begin(struct feed *f)
 {
     forget_changes(f);
     target_set_done(&f->want);
-    f->refused = 0;
+    f->refused = f->unwritten = 0;
     buf_truncate(&f->lines, 0);
 }
 
@@ -51,7 +51,7 @@ void feed_refuse(struct feed *f, const char *what, const char *why)
         name[--n] = '\0'; /* cut within a character, or none at all */
     f->refused++;
     if (buf_cat(&f->lines, name, ": ", why, "\n", NULL) != OK)
-        return; /* full: counted all the same */
+        f->unwritten++;
 }
 
 static enum status take(struct feed *f, struct target *t, struct err *err)
@@ -97,12 +97,6 @@ enum status feed_keep(struct feed *f, struct target *t)
     return s;
 }
 
-/* Of targets of one source: what is the same for all of them is not compared. */
-static bool same_target(const struct target *a, const struct target *b)
-{
-    return a == b || (strcmp(a->url, b->url) == 0 && target_same_labels(a, b));
-}
-
 static void add_change(struct feed *f, enum target_change change, struct target *t)
 {
     if (f->len == f->cap) {
@@ -120,7 +114,7 @@ void feed_end(struct feed *f)
     for (size_t i = 0; i < f->want.len; i++) {
         struct target *t = f->want.entries[i]->target;
         const struct target_entry *told = target_set_get(&f->told, t->id);
-        if (!told || !same_target(told->target, t))
+        if (!told || !target_same_scrape(told->target, t))
             add_change(f, TARGET_ADDED, t);
     }
     if (!f->synced)
@@ -167,4 +161,23 @@ size_t feed_refused(const struct feed *f, struct buf *out)
         if (buf_add(out, line, (size_t)(end - line) + 1) != OK)
             break;
     return f->refused;
+}
+
+size_t feed_candidates(const struct feed *f, const struct source_candidates *to)
+{
+    for (size_t i = 0; i < f->told.len; i++) {
+        const struct target *t = f->told.entries[i]->target;
+        to->one(to->of, &(struct source_candidate){.id = t->id, .url = t->url});
+    }
+    AUTO(buf) struct buf copy = BUF_INIT(FEED_REFUSED_BYTES);
+    (void)!buf_puts(&copy, f->lines.data);
+    for (char *line = copy.data, *end; (end = strchr(line, '\n')); line = end + 1) {
+        *end = '\0';
+        char *why = strstr(line, ": ");
+        if (!why)
+            continue;
+        *why = '\0';
+        to->one(to->of, &(struct source_candidate){.id = line, .why = why + 2});
+    }
+    return f->unwritten;
 }

@@ -31,6 +31,7 @@ struct feed {
     bool synced;         /* SYNCED has been told */
     size_t refused;
     struct buf lines;
+    size_t unwritten; /* lines that had no room */
 };
 
 void feed_init(struct feed *f, const struct source_env *env); /* env outlives it */
@@ -57,5 +58,8 @@ enum status feed_emit(struct feed *f, const struct target_emit *emit) NODISCARD;
 
 /* As source_ops.refused. */
 size_t feed_refused(const struct feed *f, struct buf *out);
+
+/* As source_ops.candidates. */
+size_t feed_candidates(const struct feed *f, const struct source_candidates *to);
 
 #endif

@@ -463,6 +463,12 @@ static size_t file_refused(const void *self, struct buf *out)
     return feed_refused(&s->feed, out);
 }
 
+static size_t file_candidates(const void *self, const struct source_candidates *to)
+{
+    const struct files *s = self;
+    return feed_candidates(&s->feed, to);
+}
+
 const struct source_ops source_file = {
     .name = "file",
     .help = "targets from JSON or YAML files, as Prometheus' file_sd",
@@ -474,5 +480,6 @@ const struct source_ops source_file = {
     .timer_ns = file_timer_ns,
     .ready = file_ready,
     .refused = file_refused,
+    .candidates = file_candidates,
     .close = file_close,
 };

@@ -6,11 +6,7 @@
  * found, the new one what is, and the difference is told. */
 #include "clock.h"
 #include "hash.h"
-#include "kube_found.h"
-#include "kube_lease.h"
-#include "kube_store.h"
-#include "kubernetes_conf.h"
-#include "kubernetes_diff.h"
+#include "kubernetes_parts.h"
 #include "mem.h"
 
 #include <errno.h>
@@ -19,67 +15,8 @@
 #include <unistd.h>
 
 #define RETRY_NS   (10 * SEC_NS) /* from one look for credentials to the next */
-#define REFUSED_NS (1 * SEC_NS)  /* so often the lines of what is refused are made anew */
 #define GOODBYE_NS (1 * SEC_NS)  /* the most that giving up a lease may take */
-enum { SELECTOR_BYTES = 16384, REFUSED_BYTES = 16384 };
-
-/* A collection that is followed, in one namespace. */
-struct follow {
-    struct kubernetes *k;
-    struct kube_store_sub sub;
-    struct kube_store *store;
-    enum kube_kind kind;
-    bool synced;
-};
-
-struct kubernetes {
-    struct kubernetes_conf conf;
-    struct kube_found_conf found;
-    const struct source_env *env;
-    struct diff diff;
-    struct kube_hub *hub; /* NULL: not connected yet */
-    struct kube_lease *lease;
-    struct follow *follows;
-    size_t len;
-    char *selector;
-    int epoll_fd;
-    int64_t retry_ns;
-    struct err fault; /* of connecting; status OK: none */
-    bool held;        /* role service: the lease is ours */
-    bool goodbye;     /* it has been given up */
-    struct buf refused;
-    int64_t refused_ns; /* when those lines were made; 0: never */
-    bool refused_stale;
-};
-
-/* What is found at an object, or at two that belong together.  A NULL object: nothing. */
-
-static void gather_pod(struct kubernetes *k, const struct kube_object *pod, struct gathered *g)
-{
-    if (pod)
-        kube_found_pod(&k->found, pod, gathered_sink(g));
-}
-
-static void gather_service(struct kubernetes *k, const struct kube_object *service,
-                           struct gathered *g)
-{
-    if (service && k->held)
-        kube_found_service(&k->found, service, gathered_sink(g));
-}
-
-static void gather_pair(struct kubernetes *k, const struct kube_object *service,
-                        const struct kube_object *pod, struct gathered *g)
-{
-    if (service && pod && kube_selects(service, pod))
-        kube_found_selected(&k->found, service, pod, gathered_sink(g));
-}
-
-static void gather_slice(struct kubernetes *k, const struct kube_object *service,
-                         const struct kube_object *slice, struct gathered *g)
-{
-    if (service && slice)
-        kube_found_slice(&k->found, service, slice, gathered_sink(g));
-}
+enum { SELECTOR_BYTES = 16384 };
 
 /* Changes. */
 
@@ -91,9 +28,9 @@ static void pair_changed(struct kubernetes *k, const struct kube_object *service
     for (int i = 0; i < 2; i++) {
         struct gathered *g = &k->diff.sides[i];
         if (slices)
-            gather_slice(k, service[i], other[i], g);
+            kubernetes_gather_slice(k, service[i], other[i], g);
         else
-            gather_pair(k, service[i], other[i], g);
+            kubernetes_gather_pair(k, service[i], other[i], g);
     }
     diff_tell(&k->diff);
 }
@@ -103,16 +40,10 @@ struct visit {
     const struct kube_object *now, *before;
 };
 
-static bool is_of(const struct kube_object *service, const struct kube_object *other)
-{
-    return service && strcmp(service->ns, other->ns) == 0 &&
-           (other->kind == KUBE_POD || strcmp(service->name, other->service) == 0);
-}
-
 static void visit_service(void *of, const struct kube_object *service)
 {
     const struct visit *v = of;
-    if (is_of(service, v->now ? v->now : v->before))
+    if (kubernetes_is_of(service, v->now ? v->now : v->before))
         pair_changed(v->k, (const struct kube_object *[]){service, service},
                      (const struct kube_object *[]){v->before, v->now});
 }
@@ -120,40 +51,23 @@ static void visit_service(void *of, const struct kube_object *service)
 static void visit_other(void *of, const struct kube_object *other)
 {
     const struct visit *v = of;
-    if (is_of(v->now, other) || is_of(v->before, other))
+    if (kubernetes_is_of(v->now, other) || kubernetes_is_of(v->before, other))
         pair_changed(v->k, (const struct kube_object *[]){v->before, v->now},
                      (const struct kube_object *[]){other, other});
-}
-
-static void each_of(struct kubernetes *k, bool services,
-                    void (*visit)(void *of, const struct kube_object *o), void *of)
-{
-    for (size_t i = 0; i < k->len; i++)
-        if (k->follows[i].store && (k->follows[i].kind == KUBE_SERVICE) == services)
-            kube_store_each(k->follows[i].store, visit, of);
-}
-
-/* A slice says whose it is by the service's name. */
-static const struct kube_object *service_of(struct kubernetes *k, const struct kube_object *slice)
-{
-    const struct kube_object *found = NULL;
-    for (size_t i = 0; slice && i < k->len && !found; i++)
-        if (k->follows[i].store && k->follows[i].kind == KUBE_SERVICE)
-            found = kube_store_find(k->follows[i].store, slice->ns, slice->service);
-    return found;
 }
 
 static void endpoints_changed(struct kubernetes *k, struct visit *v)
 {
     const struct kube_object *any = v->now ? v->now : v->before;
     if (any->kind == KUBE_SERVICE)
-        each_of(k, false, visit_other, v);
+        kubernetes_each_of(k, false, visit_other, v);
     else if (any->kind == KUBE_POD)
-        each_of(k, true, visit_service, v);
+        kubernetes_each_of(k, true, visit_service, v);
     else
-        pair_changed(
-            k, (const struct kube_object *[]){service_of(k, v->before), service_of(k, v->now)},
-            (const struct kube_object *[]){v->before, v->now});
+        pair_changed(k,
+                     (const struct kube_object *[]){kubernetes_service_of(k, v->before),
+                                                    kubernetes_service_of(k, v->now)},
+                     (const struct kube_object *[]){v->before, v->now});
 }
 
 /* A pod that begins to terminate is scraped once more at once: due when it was asked to end. */
@@ -173,13 +87,13 @@ static void changed(void *of, const struct kube_object *now, const struct kube_o
     scrape_last(k, &v);
     switch ((enum kubernetes_role)k->conf.role) {
     case ROLE_POD:
-        gather_pod(k, before, &k->diff.sides[0]);
-        gather_pod(k, now, &k->diff.sides[1]);
+        kubernetes_gather_pod(k, before, &k->diff.sides[0]);
+        kubernetes_gather_pod(k, now, &k->diff.sides[1]);
         diff_tell(&k->diff);
         break;
     case ROLE_SERVICE:
-        gather_service(k, before, &k->diff.sides[0]);
-        gather_service(k, now, &k->diff.sides[1]);
+        kubernetes_gather_service(k, before, &k->diff.sides[0]);
+        kubernetes_gather_service(k, now, &k->diff.sides[1]);
         diff_tell(&k->diff);
         break;
     case ROLE_ENDPOINTS: endpoints_changed(k, &v); break;
@@ -192,56 +106,6 @@ static void synced(void *of)
 {
     struct follow *f = of;
     f->synced = true;
-}
-
-/* All there is, once more: for people, for those above the bound when there is room again, and when the
- * lease comes or goes. */
-
-struct look_all {
-    struct kubernetes *k;
-    void (*use)(void *of, struct gathered *g);
-    void *of;
-    const struct kube_object *service;
-};
-
-static void used(const struct look_all *l, struct gathered *g)
-{
-    l->use(l->of, g);
-    gathered_reset(g);
-}
-
-static void look_other(void *of, const struct kube_object *other)
-{
-    const struct look_all *l = of;
-    struct gathered *g = &l->k->diff.sides[1];
-    if (!is_of(l->service, other))
-        return;
-    if (other->kind == KUBE_POD)
-        gather_pair(l->k, l->service, other, g);
-    else
-        gather_slice(l->k, l->service, other, g);
-    used(l, g);
-}
-
-static void look_one(void *of, const struct kube_object *o)
-{
-    struct look_all *l = of;
-    struct gathered *g = &l->k->diff.sides[1];
-    switch ((enum kubernetes_role)l->k->conf.role) {
-    case ROLE_POD: gather_pod(l->k, o, g); break;
-    case ROLE_SERVICE: kube_found_service(&l->k->found, o, gathered_sink(g)); break;
-    case ROLE_ENDPOINTS:
-        l->service = o;
-        each_of(l->k, false, look_other, l);
-        return;
-    }
-    used(l, g);
-}
-
-static void look_at_all(struct kubernetes *k, void (*use)(void *of, struct gathered *g), void *of)
-{
-    struct look_all l = {.k = k, .use = use, .of = of};
-    each_of(k, k->conf.role != ROLE_POD, look_one, &l);
 }
 
 static void fill(void *of, struct gathered *g)
@@ -275,7 +139,7 @@ static void lease_changed(void *of)
     if (held == k->held)
         return;
     k->held = held;
-    look_at_all(k, held ? appear : disappear, k);
+    kubernetes_look_at_all(k, held ? appear : disappear, k);
     k->refused_stale = true;
 }
 
@@ -345,7 +209,7 @@ static enum status connect_hub(struct kubernetes *k, struct err *err)
         r = err_set(err, ERR_IO, "epoll: %s", strerror(errno));
     if (r == OK)
         r = follow_all(k, err);
-    if (r == OK && k->conf.role == ROLE_SERVICE)
+    if (r == OK && k->conf.role == ROLE_SERVICE && !k->held)
         want_lease(k);
     return r;
 }
@@ -402,12 +266,13 @@ static enum status kubernetes_open(void **ret_self, const void *conf, const stru
     setting_copy(kubernetes_settings, &k->conf, c);
     k->env = env;
     k->selector = mem_strdup(selector.data);
-    k->refused = (struct buf)BUF_INIT(REFUSED_BYTES);
+    k->refused = (struct buf)BUF_INIT(KUBERNETES_REFUSED_BYTES);
     k->found = (struct kube_found_conf){.prefix = k->conf.prefix,
                                         .annotations = k->conf.annotations,
                                         .labels = k->conf.labels,
                                         .annotation_labels = k->conf.annotation_labels,
                                         .meta = env->relabel != NULL};
+    k->held = env->agent.looks; /* shown as for the agent that holds it */
     diff_init(&k->diff, env);
     k->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     if (k->epoll_fd < 0) {
@@ -436,7 +301,11 @@ static int64_t kubernetes_timer_ns(const void *self)
     const struct kubernetes *k = self;
     if (!k->hub)
         return k->retry_ns;
-    return tell_pending(&k->diff.tell) ? DEADLINE_NOW : next_ns(k);
+    if (tell_pending(&k->diff.tell))
+        return DEADLINE_NOW;
+    int64_t until_ns = next_ns(k), lines_ns = k->refused_ns + KUBERNETES_REFUSED_NS;
+    bool lines = k->refused_stale && k->diff.refused + k->diff.excess > 0;
+    return lines && lines_ns < until_ns ? lines_ns : until_ns;
 }
 
 static bool all_synced(const struct kubernetes *k)
@@ -471,45 +340,15 @@ static enum status kubernetes_ready(void *self, const struct target_emit *emit, 
             kube_lease_run(k->lease);
             lease_changed(k); /* a lease also ends by the clock alone */
         }
-        if (diff_has_room(&k->diff))
-            look_at_all(k, fill, k);
+        if (diff_has_room(&k->diff)) {
+            kubernetes_look_at_all(k, fill, k);
+            k->refused_stale = true;
+        }
         if (all_synced(k))
             tell_synced(&k->diff.tell);
     }
     enum status r = tell_emit(&k->diff.tell, emit);
     return r == OK ? fault_of(k, err) : r;
-}
-
-/* For people. */
-
-static void add_refused(void *of, struct gathered *g)
-{
-    struct kubernetes *k = of;
-    for (size_t i = 0; i < g->len; i++) {
-        const struct gathered_one *one = &g->all[i];
-        bool above = one->target && !tell_has(&k->diff.tell, one->target->id);
-        if (!one->unasked && (!one->target || above) &&
-            buf_cat(&k->refused, one->id, ": ", above ? "above the bound of targets" : one->why,
-                    "\n", NULL) != OK)
-            return;
-    }
-}
-
-static size_t kubernetes_refused(const void *self, struct buf *out)
-{
-    struct kubernetes *k = (struct kubernetes *)self; /* the lines are a cache */
-    size_t n = k->diff.refused + k->diff.excess;
-    int64_t now_ns = clock_mono_ns();
-    if (n == 0)
-        return 0;
-    if (k->refused_stale && now_ns - k->refused_ns >= REFUSED_NS) {
-        k->refused_ns = now_ns;
-        k->refused_stale = false;
-        buf_truncate(&k->refused, 0);
-        look_at_all(k, add_refused, k);
-    }
-    (void)!buf_puts(out, k->refused.data);
-    return n;
 }
 
 /* Closing. */
@@ -569,5 +408,7 @@ const struct source_ops source_kubernetes = {
     .timer_ns = kubernetes_timer_ns,
     .ready = kubernetes_ready,
     .refused = kubernetes_refused,
+    .candidates = kubernetes_candidates,
+    .watching = kubernetes_watching,
     .close = kubernetes_close,
 };

@@ -129,6 +129,22 @@ static void check_chosen(const struct text_map *m, const char *setting,
                          setting, m->items[i].value);
 }
 
+/* One that stands there twice would be counted twice. */
+static void check_namespaces(const struct text_list *l, const struct setting_report *report)
+{
+    for (size_t i = 0; i < l->len; i++) {
+        if (!is_name(l->items[i], 63, "-"))
+            setting_tell(report, "namespaces", i, "namespaces: '%.80s' is no name of a namespace",
+                         l->items[i]);
+        for (size_t k = 0; k < i; k++)
+            if (strcmp(l->items[i], l->items[k]) == 0) {
+                setting_tell(report, "namespaces", i, "namespaces: '%.80s' stands there twice",
+                             l->items[i]);
+                break;
+            }
+    }
+}
+
 void kubernetes_check(const struct kubernetes_conf *c, const struct setting_report *report)
 {
     if (c->prefix && !is_name(c->prefix, 253, "-."))
@@ -138,10 +154,7 @@ void kubernetes_check(const struct kubernetes_conf *c, const struct setting_repo
         setting_tell(report, "node", SETTING_ALL, "node: '%.80s' is no name of a node", c->node);
     if (c->namespaces.len > NAMESPACES_MAX)
         setting_tell(report, "namespaces", SETTING_ALL, "namespaces: more than %d", NAMESPACES_MAX);
-    for (size_t i = 0; i < c->namespaces.len; i++)
-        if (!is_name(c->namespaces.items[i], 63, "-"))
-            setting_tell(report, "namespaces", i, "namespaces: '%.80s' is no name of a namespace",
-                         c->namespaces.items[i]);
+    check_namespaces(&c->namespaces, report);
     if (c->lease.name && !is_name(c->lease.name, 253, "-."))
         setting_tell(report, "lease.name", SETTING_ALL, "lease.name: '%.80s' is no name of a lease",
                      c->lease.name);

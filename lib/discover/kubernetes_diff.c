@@ -1,7 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "kubernetes_diff.h"
 
+#include "hash.h"
 #include "mem.h"
+
+static bool is_one(const struct gathered_one *one, const char *id, uint64_t hash)
+{
+    return one->target && one->hash == hash && strcmp(one->id, id) == 0;
+}
+
+/* Mostly it stands where it stood before. */
+static bool is_there(const struct gathered *g, size_t like, const char *id, uint64_t hash)
+{
+    if (like < g->len && is_one(&g->all[like], id, hash))
+        return true;
+    for (size_t i = 0; i < g->len; i++)
+        if (is_one(&g->all[i], id, hash))
+            return true;
+    return false;
+}
 
 static void found(void *of, const struct kube_found *f)
 {
@@ -9,8 +26,11 @@ static void found(void *of, const struct kube_found *f)
     struct err why = {OK, ""};
     struct target *t = NULL;
     bool unasked = f->unasked;
+    uint64_t hash = hash_bytes(f->id, strlen(f->id));
     if (f->refused) {
         err_set(&why, ERR_INVALID, "%s", f->refused);
+    } else if (is_there(g, 0, f->id, hash)) {
+        err_set(&why, ERR_INVALID, "it stands there twice"); /* an endpoint in a slice */
     } else {
         struct source_found like = {.id = f->id, .labels = f->labels, .len = f->labels_len};
         unasked = source_found_target(g->env, &like, &t, &why) == OK && !t;
@@ -21,6 +41,7 @@ static void found(void *of, const struct kube_found *f)
     }
     g->all[g->len++] = (struct gathered_one){
         .id = mem_strdup(f->id),
+        .hash = hash,
         .target = t,
         .why = t ? NULL : mem_strdup(why.text),
         .unasked = unasked,
@@ -57,17 +78,6 @@ void diff_done(struct diff *d)
     }
 }
 
-/* Mostly it stands where it stood before. */
-static bool is_there(const struct gathered *g, size_t like, const char *id)
-{
-    if (like < g->len && g->all[like].target && strcmp(g->all[like].id, id) == 0)
-        return true;
-    for (size_t i = 0; i < g->len; i++)
-        if (g->all[i].target && strcmp(g->all[i].id, id) == 0)
-            return true;
-    return false;
-}
-
 static void forget(struct diff *d)
 {
     const struct gathered *before = &d->sides[0];
@@ -77,7 +87,7 @@ static void forget(struct diff *d)
             d->refused -= !one->unasked;
         else if (!tell_has(&d->tell, one->id))
             d->excess--;
-        else if (!is_there(&d->sides[1], i, one->id))
+        else if (!is_there(&d->sides[1], i, one->id, one->hash))
             tell_remove(&d->tell, one->id);
     }
 }

@@ -14,6 +14,7 @@
 
 struct gathered_one {
     char *id;
+    uint64_t hash;         /* of it */
     struct target *target; /* NULL: it is none */
     char *why;             /* NULL where there is a target */
     bool unasked;          /* nobody asked for it, or a rule dropped it: no fault */

@@ -150,14 +150,21 @@ static void copy_agent(struct slot *s, const struct source_agent *agent)
         s->labels.items[i] = (struct text_pair){mem_strdup(p->name), mem_strdup(p->value)};
         s->labels.len = i + 1;
     }
-    s->env.agent = (struct source_agent){s->instance, s->cluster, &s->labels};
+    s->env.agent = (struct source_agent){.instance = s->instance,
+                                         .cluster = s->cluster,
+                                         .labels = &s->labels,
+                                         .looks = agent->looks};
 }
 
-static void show_refused(struct slot *s)
+static void show(struct slot *s)
 {
     AUTO(buf) struct buf lines = BUF_INIT(REFUSED_BYTES);
     size_t n = s->ops->refused ? s->ops->refused(s->self, &lines) : 0;
+    struct source_watching watching = {0};
+    bool follows = s->ops->watching && s->ops->watching(s->self, &watching);
     pthread_mutex_lock(&s->home->lock);
+    s->state.follows = follows;
+    s->state.watching = watching;
     s->state.targets = s->known.len;
     s->state.refused = n + s->excess;
     struct buf old = s->lines;
@@ -203,7 +210,7 @@ enum status slot_open(struct slot **ret, struct slot_home *home, const struct so
         slot_free(s); /* closes fd, and so ends its watch */
         return err_wrap(err, r, conf->common.name);
     }
-    show_refused(s);
+    show(s);
     *ret = s;
     return OK;
 }
@@ -258,5 +265,16 @@ void slot_ready(struct slot *s)
         s->ended = true;
         slot_unwatch(s);
     }
-    show_refused(s);
+    show(s);
+}
+
+size_t slot_candidates(const struct slot *s, const struct source_candidates *to)
+{
+    if (s->ops->candidates)
+        return s->ops->candidates(s->self, to) + s->excess;
+    for (size_t i = 0; i < s->known.len; i++) {
+        const struct target *t = s->known.entries[i]->target;
+        to->one(to->of, &(struct source_candidate){.id = t->id, .url = t->url});
+    }
+    return s->excess;
 }

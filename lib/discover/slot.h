@@ -58,6 +58,9 @@ enum status slot_tell_rank(struct slot *s) NODISCARD;
 /* Calls ready and notes what came of it. */
 void slot_ready(struct slot *s);
 
+/* As source_ops.candidates. */
+size_t slot_candidates(const struct slot *s, const struct source_candidates *to);
+
 /* Its descriptor is watched no more. */
 void slot_unwatch(struct slot *s);
 

@@ -44,6 +44,8 @@ int64_t source_timeout(int64_t interval_ns);
 struct source_agent {
     const char *instance, *cluster;
     const struct text_map *labels; /* agent.labels */
+    bool
+        looks; /* it only looks around: a source takes nothing that another agent would then lack */
 };
 
 /* What open gets; outlives the source. */
@@ -100,6 +102,28 @@ enum status source_found_target(const struct source_env *env, const struct sourc
 enum status source_target(const struct source_env *env, const char *url, const struct text_map *own,
                           struct target **ret, struct err *err) NODISCARD;
 
+/* Something found, for people: what became of it. */
+struct source_candidate {
+    const char *id;  /* of the target, where it is one */
+    const char *url; /* NULL: not known */
+    const char *why; /* why it is no target; NULL: it is one */
+};
+struct source_candidates {
+    void (*one)(void *of, const struct source_candidate *c); /* borrowed */
+    void *of;
+};
+
+/* What a source does that follows a peer by watches, for people; counted since it has connected.  What
+ * several sources share is counted at each of them, but for object_bytes, of which each has its share. */
+struct source_watching {
+    uint64_t collections, synced, watching; /* followed; first list seen; a watch is open: now */
+    uint64_t lists, watches, events, bookmarks;
+    uint64_t expired;  /* the server's history did not reach back (410) */
+    uint64_t left_out; /* objects too large, or not to be read */
+    uint64_t objects, object_bytes;
+    uint64_t requests, requests_failed, received_bytes;
+};
+
 struct source_ops {
     const char *name;               /* key in the YAML */
     const char *help;               /* one line */
@@ -142,6 +166,14 @@ struct source_ops {
      * /targets: lines "target: why" behind what out holds, as many as fit.  Asked after open
      * and after each ready.  NULL: none ever.  Returns how many there are. */
     size_t (*refused)(const void *self, struct buf *out);
+
+    /* All that was found, one call each: targets, and what is none with the reason, a fault or not.
+     * Returns how many more there are that it has forgotten.  Asked now and then, between two
+     * readys.  NULL: nothing is known but the targets. */
+    size_t (*candidates)(const void *self, const struct source_candidates *to);
+
+    /* False: not connected yet.  Asked after open and after each ready.  NULL: it follows nothing. */
+    bool (*watching)(const void *self, struct source_watching *ret);
 
     /* Frees self.  Says nothing about its targets: who closes a source, removes them. */
     void (*close)(void *self);

@@ -444,8 +444,7 @@ static enum status make_target(const struct source_env *env, const struct source
 struct for_rules {
     struct label all[OWN_MAX + 16];
     size_t len;
-    struct buf scheme, address, path;
-    char interval[32], timeout[32];
+    struct buf scheme, address, path, interval, timeout;
 };
 
 static void add(struct for_rules *f, const char *name, const char *value)
@@ -487,13 +486,14 @@ static enum status run_rules(const struct source_env *env, const struct source_f
     enum status r = source_ask(c, NULL, NULL, NULL, &plain, err);
     if (r != OK)
         return r;
-    snprintf(f->interval, sizeof f->interval, "%lldms", (long long)(plain.interval / MS_NS));
-    snprintf(f->timeout, sizeof f->timeout, "%lldms", (long long)(plain.timeout / MS_NS));
+    struct source_common shown = {.interval = plain.interval, .timeout = plain.timeout};
+    (void)!setting_text(setting_find(source_settings, "interval"), &shown, &f->interval);
+    (void)!setting_text(setting_find(source_settings, "timeout"), &shown, &f->timeout);
     add(f, "job", c->name);
     add(f, "__scheme__", "http");
     add(f, "__metrics_path__", "/metrics");
-    add(f, "__scrape_interval__", f->interval);
-    add(f, "__scrape_timeout__", f->timeout);
+    add(f, "__scrape_interval__", f->interval.data);
+    add(f, "__scrape_timeout__", f->timeout.data);
     for (size_t i = 0; i < found->len; i++)
         add(f, found->labels[i].name, found->labels[i].value);
     if (found->url)
@@ -506,8 +506,26 @@ static bool asks_interval_only(const struct own *own, const struct for_rules *f)
 {
     const char *interval = own_value(own, "__scrape_interval__");
     const char *timeout = own_value(own, "__scrape_timeout__");
-    return interval && timeout && strcmp(interval, f->interval) != 0 &&
-           strcmp(timeout, f->timeout) == 0;
+    return interval && timeout && strcmp(interval, f->interval.data) != 0 &&
+           strcmp(timeout, f->timeout.data) == 0;
+}
+
+/* What rules left, then names that stay empty: those found so, and job where a rule took it away. */
+static struct own own_of_ruled(const struct source_ruled *ruled, const struct source_found *found,
+                               const struct for_rules *f)
+{
+    struct label *all = mem_alloc((ruled->len + found->len + 1) * sizeof *all);
+    struct own own = {all, ruled->len};
+    memcpy(all, ruled->labels, ruled->len * sizeof *all);
+    bool interval_only = asks_interval_only(&own, f);
+    for (size_t i = 0; i < ruled->len && interval_only; i++)
+        if (strcmp(all[i].name, "__scrape_timeout__") == 0)
+            all[i].name = "__";
+    for (size_t i = 0; i < found->len; i++)
+        if (found->labels[i].value[0] == '\0' && strncmp(found->labels[i].name, "__", 2) != 0)
+            all[own.len++] = found->labels[i];
+    all[own.len++] = (struct label){"job", ""};
+    return own;
 }
 
 static enum status make_ruled(const struct source_env *env, const struct source_found *found,
@@ -515,25 +533,20 @@ static enum status make_ruled(const struct source_env *env, const struct source_
 {
     AUTO(source_ruled) struct source_ruled ruled = {.len = 0};
     struct for_rules *f = mem_alloc(sizeof *f);
+    struct buf *const bufs[] = {&f->scheme, &f->address, &f->path, &f->interval, &f->timeout};
     bool kept = false;
-    f->scheme = f->address = f->path = (struct buf)BUF_INIT(SOURCE_URL_MAX + 16);
+    for (size_t i = 0; i < ARRAY_LEN(bufs); i++)
+        *bufs[i] = (struct buf)BUF_INIT(SOURCE_URL_MAX + 16);
     enum status r = run_rules(env, found, f, &ruled, &kept, err);
     if (r == OK && !kept) {
         *ret = NULL;
     } else if (r == OK) {
-        struct own own = {ruled.labels, ruled.len};
-        bool job = own_value(&own, "job") != NULL;
-        for (size_t i = 0; i < ruled.len && asks_interval_only(&own, f); i++)
-            if (strcmp(ruled.labels[i].name, "__scrape_timeout__") == 0)
-                ruled.labels[i].name = "__";
-        if (!job)
-            ruled.labels[ruled.len] = (struct label){"job", ""}; /* a rule took it away */
-        own.len += !job;
+        struct own own = own_of_ruled(&ruled, found, f);
         r = make_target(env, &(struct source_found){.id = found->id}, &own, ret, err);
+        mem_free((struct label *)own.all);
     }
-    buf_done(&f->scheme);
-    buf_done(&f->address);
-    buf_done(&f->path);
+    for (size_t i = 0; i < ARRAY_LEN(bufs); i++)
+        buf_done(bufs[i]);
     mem_free(f);
     return r;
 }

@@ -41,8 +41,10 @@ static void static_check(const void *conf, const struct source_env *env,
     static const struct text_map none;
     const struct static_conf *c = conf;
     const struct text_map *own = &c->labels;
+    struct source_env plain = *env; /* rules are for the targets that there are */
     struct err labels = {OK, ""}, err;
-    if (!is_good(env, "http://localhost/", own, &labels)) {
+    plain.relabel = NULL;
+    if (!is_good(&plain, "http://localhost/", own, &labels)) {
         setting_tell(report, "labels", SETTING_ALL, "labels: %s", labels.text);
         own = &none;
     }
@@ -99,6 +101,12 @@ static size_t static_refused(const void *self, struct buf *out)
     return feed_refused(&f->feed, out);
 }
 
+static size_t static_candidates(const void *self, const struct source_candidates *to)
+{
+    const struct fixed *f = self;
+    return feed_candidates(&f->feed, to);
+}
+
 const struct source_ops source_static = {
     .name = "static",
     .help = "a fixed list of targets",
@@ -110,5 +118,6 @@ const struct source_ops source_static = {
     .timer_ns = static_timer_ns,
     .ready = static_ready,
     .refused = static_refused,
+    .candidates = static_candidates,
     .close = static_close,
 };

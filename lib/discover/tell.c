@@ -97,14 +97,6 @@ void tell_done(struct tell *t)
     idmap_done(&t->items);
 }
 
-/* Of one source: what is the same for all of its targets is not compared. */
-static bool same(const struct target *a, const struct target *b)
-{
-    return a == b || (a->interval_ns == b->interval_ns && a->timeout_ns == b->timeout_ns &&
-                      a->max_samples == b->max_samples && strcmp(a->url, b->url) == 0 &&
-                      target_same_labels(a, b));
-}
-
 /* What the receiver is to be told of i, or nothing. */
 static void settle(struct tell *t, struct tell_item *i)
 {
@@ -112,7 +104,7 @@ static void settle(struct tell *t, struct tell_item *i)
         drop(t, i);
     else if (!i->want)
         enqueue(i, &t->gone);
-    else if (i->extra_ms || !i->told || !same(i->want, i->told))
+    else if (i->extra_ms || !i->told || !target_same_scrape(i->want, i->told))
         enqueue(i, &t->changed);
     else
         unqueue(i);
@@ -191,7 +183,7 @@ static enum status send(const struct tell *t, const struct target_emit *emit,
 static enum status tell_change(struct tell *t, struct tell_item *i, const struct target_emit *emit)
 {
     enum status s = OK;
-    if (!i->told || !same(i->want, i->told)) {
+    if (!i->told || !target_same_scrape(i->want, i->told)) {
         s = send(t, emit, TARGET_ADDED, i->want, 0);
         if (s != OK)
             return s;

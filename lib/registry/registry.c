@@ -5,6 +5,7 @@
 #include "due.h"
 #include "log.h"
 #include "mem.h"
+#include "others.h"
 #include "place.h"
 
 #include <assert.h>
@@ -535,6 +536,15 @@ size_t registry_entries(struct registry *r, struct registry_entry **ret)
     pthread_mutex_unlock(&r->lock);
     qsort(entries, n, sizeof *entries, compare_entries);
     *ret = entries;
+    return n;
+}
+
+size_t registry_others(struct registry *r, struct registry_other **ret)
+{
+    pthread_mutex_lock(&r->lock);
+    size_t n = others_list(&r->places, ret);
+    pthread_mutex_unlock(&r->lock);
+    others_sort(*ret, n);
     return n;
 }
 

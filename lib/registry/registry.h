@@ -96,6 +96,20 @@ struct registry_entry {
 size_t registry_entries(struct registry *r, struct registry_entry **ret);
 void registry_entries_free(struct registry_entry *entries, size_t n);
 
+/* A target that is not scraped: another source of its pool has found the same URL, and goes before it;
+ * or there is no room for it. */
+struct registry_other {
+    uint32_t source;
+    struct target *target;
+    struct target *winner; /* NULL: it waits for room */
+};
+/* All of them, in the order of source and id; as registry_entries. */
+size_t registry_others(struct registry *r, struct registry_other **ret);
+/* NULL: it is none of them. */
+const struct registry_other *registry_other_find(const struct registry_other *others, size_t n,
+                                                 uint32_t source, const char *id);
+void registry_others_free(struct registry_other *others, size_t n);
+
 /* No job is handed on any more; joins the thread.  What was still queued is dropped as removed.
  * Pools may then be closed. */
 void registry_stop(struct registry *r);

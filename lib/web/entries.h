@@ -36,6 +36,7 @@ extern const struct entry agent_entries[], jobs_entries[], web_entries[]; /* str
 extern const struct entry pool_books_entries[], pool_entries[];
 extern const struct entry lane_books_entries[], lane_entries[];
 extern const struct entry source_entries[];
+extern const struct entry discovery_entries[]; /* of a source_state that follows something */
 
 /* The number as it stands, of reason i (0 where there are none). */
 uint64_t entry_value(const struct entry *e, const void *of, size_t i);

@@ -46,7 +46,9 @@ struct view_web {              /* of the server that asks: filled by web.c */
 };
 
 struct view {
-    bool brief; /* set by who asks: ready, healthy and unhealthy will do */
+    bool
+        brief; /* set by who asks: ready, healthy and unhealthy will do, and sources while not ready */
+    bool candid; /* likewise: candidates are wanted */
     const char *version, *instance, *cluster, *config_path;
     int64_t started_ms, loaded_ms;    /* wall clock; loaded: the configuration in force */
     uint64_t reloads, reloads_failed; /* taken over, refused; without the start */
@@ -64,7 +66,11 @@ struct view {
     size_t lanes_len;
     const struct registry_entry *targets;
     size_t targets_len;
-    const char *refused_targets; /* lines, see discover_refused */
+    const char *refused_targets;                  /* lines, see discover_refused */
+    const struct discover_candidates *candidates; /* NULL: not wanted, or not to be had */
+    const char *candidates_error;                 /* why; else NULL */
+    const struct registry_other *others;
+    size_t others_len;
     const struct view_part *memory;
     size_t memory_len;
     uint64_t memory_bound;

@@ -38,7 +38,15 @@ static enum status readyz(const struct view *v, struct server_reply *reply)
     if (v->ready)
         return buf_puts(&reply->body, "ready\n");
     reply->code = 503;
-    return buf_puts(&reply->body, "not ready: not every source has synced\n");
+    enum status r = buf_puts(&reply->body, "not ready: not every source has synced\n");
+    for (size_t i = 0; i < v->sources_len && r == OK; i++) {
+        const struct source_state *s = &v->sources[i];
+        if (s->synced)
+            continue;
+        r = buf_cat(&reply->body, s->name, s->last_error.status == OK ? "" : ": ",
+                    s->last_error.status == OK ? "" : s->last_error.text, "\n", NULL);
+    }
+    return r;
 }
 
 static enum status metrics(const struct view *v, struct server_reply *reply)
@@ -61,11 +69,12 @@ static enum status status(const struct view *v, struct server_reply *reply)
 
 static const struct route {
     const char *path;
-    bool brief;
+    bool brief, candid;
     enum status (*write)(const struct view *v, struct server_reply *reply); /* NULL: the page */
 } routes[] = {
-    {"/healthz", true, healthz},  {"/readyz", true, readyz},  {"/metrics", false, metrics},
-    {"/targets", false, targets}, {"/status", false, status}, {"/", false, NULL},
+    {"/healthz", true, false, healthz},  {"/readyz", true, false, readyz},
+    {"/metrics", false, false, metrics}, {"/targets", false, true, targets},
+    {"/status", false, false, status},   {"/", false, false, NULL},
 };
 
 static const struct route *route_of(const char *path)
@@ -110,7 +119,7 @@ static void answer(void *of, const struct server_request *request, struct server
             "no such page; there are /, /targets, /status, /metrics, /healthz and /readyz\n");
         return;
     }
-    struct view v = {.brief = r->brief};
+    struct view v = {.brief = r->brief, .candid = r->candid};
     w->conf.take(w->conf.of, &v);
     v.web = own_counts(w);
     enum status s = r->write ? r->write(&v, reply) : write_page(&v, request->q, reply);

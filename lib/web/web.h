@@ -5,7 +5,8 @@
  *                     it is this one
  *     GET /readyz     200 once every source has synced, and from then on
  *     GET /metrics    Prometheus text 0.0.4: the books and more (docs/METRICS.md)
- *     GET /targets    JSON: each target's state, last scrape, last error with its place
+ *     GET /targets    JSON: each target's state, last scrape, last error with its place; and all that
+ *                     was found, with the reason why it is no target
  *     GET /status     JSON: the books, memory by part, lanes, sources
  *     GET /           the same as a plain page; ?q=TEXT for some of the targets
  *
@@ -19,7 +20,7 @@
 struct web_conf {
     const char *listen; /* "127.0.0.1:9690", "[::1]:9690", ":9690"; port 0: any */
     /* Fills *v for one request / lets it go; called by the web thread.  *v comes zeroed, but for
-     * brief. */
+     * brief and candid. */
     void (*take)(void *of, struct view *v);
     void (*release)(void *of, struct view *v);
     void *of;

@@ -84,6 +84,17 @@ static void write_sources(struct metrics_out *m, const struct view *v)
     }
 }
 
+static void write_watches(struct metrics_out *m, const struct view *v)
+{
+    for (const struct entry *e = discovery_entries; e->metric; e++) {
+        begin(m, e);
+        for (size_t i = 0; i < v->sources_len; i++)
+            if (v->sources[i].follows)
+                samples(m, e, &v->sources[i],
+                        (struct label[]){{"source", v->sources[i].name}, {NULL, NULL}});
+    }
+}
+
 static void write_filtered(struct metrics_out *m, const struct view *v)
 {
     metrics_out_family(m, "strata_samples_filtered_total", "counter",
@@ -215,6 +226,7 @@ enum status web_metrics(const struct view *v, struct buf *out)
     write_agent(&m, v);
     write_targets(&m, v);
     write_sources(&m, v);
+    write_watches(&m, v);
     write_pools(&m, v);
     write_lanes(&m, v);
     write_threads(&m, v);

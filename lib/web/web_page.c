@@ -363,6 +363,27 @@ static void write_lanes(struct html_out *h, const struct view *v)
     table_end(h);
 }
 
+static void small_count(struct html_out *h, uint64_t n, const char *behind)
+{
+    html_out_count(h, n);
+    html_out_raw(h, behind);
+}
+
+static void write_watching(struct html_out *h, const struct source_state *s)
+{
+    const struct source_watching *w = &s->watching;
+    if (!s->follows)
+        return;
+    html_out_raw(h, "<small>");
+    small_count(h, w->watching, " of ");
+    small_count(h, w->collections, " watches open, ");
+    small_count(h, w->objects, " objects, ");
+    small_count(h, w->events, " events, ");
+    small_count(h, w->lists, " lists, ");
+    small_count(h, w->requests, " requests, ");
+    small_count(h, w->requests_failed, " failed</small>");
+}
+
 static void write_sources(struct html_out *h, const struct view *v)
 {
     static const char *const names[] = {"Source", "Pool", "#targets", "#refused", "State", NULL};
@@ -379,6 +400,7 @@ static void write_sources(struct html_out *h, const struct view *v)
         count_cell(h, s->refused);
         html_out_raw(h, "<td class=\"w\">");
         badge(h, s->synced ? "ok" : "warn", s->synced ? "synced" : "not synced");
+        write_watching(h, s);
         if (s->last_error.status != OK) {
             html_out_raw(h, "<small>");
             html_out_text(h, s->last_error.text);

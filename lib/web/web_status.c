@@ -122,6 +122,11 @@ static void write_source(struct json_out *j, const struct source_state *s)
     json_out_string(j, "pool", s->pool);
     write_error(j, &s->last_error);
     write_entries(j, source_entries, s);
+    if (s->follows) {
+        json_out_open(j, "watches", '{');
+        write_entries(j, discovery_entries, s);
+        json_out_close(j, '}');
+    }
     json_out_close(j, '}');
 }
 

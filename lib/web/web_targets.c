@@ -2,6 +2,7 @@
 /* web_targets.c - GET /targets: each target and how its last scrape went, as JSON. */
 #include "web.h"
 
+#include "candidates.h"
 #include "clock.h"
 #include "health.h"
 #include "json_out.h"
@@ -83,6 +84,8 @@ enum status web_targets(const struct view *v, struct buf *out)
         write_target(&j, &v->targets[i]);
     json_out_close(&j, ']');
     write_refused(&j, v->refused_targets);
+    candidates_write(&j, v->candidates, v->others, v->others_len);
+    json_out_string(&j, "candidates_error", v->candidates_error);
     json_out_close(&j, '}');
     if (j.status == OK)
         j.status = buf_puts(out, "\n");

@@ -9,6 +9,9 @@ from process import SLOW
 
 SEQUENCE = re.compile(rb'"name":"bench_page_sequence_total"[^\n]*?"target":"(\d+)"[^\n]*?"value":(\d+)')
 FIRST_SEQUENCE = 1000000001    # of the first page that target_server sends
+ABOUT = """A real nats-server with JetStream is killed and started again while the agent scrapes on;
+afterwards each page that was served must be in the stream, once and in order: nothing lost, nothing
+twice, and in the stream what was scraped and the meta series."""
 
 
 class Found:
@@ -77,7 +80,7 @@ class Chaos(harness.Case):
         self.assertGreaterEqual(min(stats["served"]), self.SECONDS / self.INTERVAL - 2)
         meta = 6 * sum(stats["served"])
         self.assertEqual(found.samples, stats["samples"] + meta)
-        long_doc.write({
+        long_doc.write("The queue dies", ABOUT, {
             "targets": self.TARGETS, "samples of each target": self.SAMPLES,
             "deaths of the server": self.KILLS, "duration": f"{lasted:.0f} s",
             "scrapes": sum(stats["served"]), "samples scraped": stats["samples"],

@@ -2,16 +2,11 @@
 """long_doc.py - figures of a long test, for people: printed, and into the file that STRATA_LONG_DOC names."""
 import datetime, os, platform
 
-HEAD = """# The long test
+HEAD = """# The long tests
 
-Written by `./dev test long`: a real nats-server with JetStream is killed and started again while
-the agent scrapes on; afterwards each page that was served must be in the stream, once and in order.
-The test fails when a figure is not what it must be: nothing lost, nothing twice, and in the stream
-what was scraped and the meta series.
-
-| | |
-|---|---|
+Written by `./dev test long`, each part by its own test. A test fails when a figure is not what it must be.
 """
+TABLE = "| | |\n|---|---|\n"
 
 
 def machine():
@@ -25,13 +20,25 @@ def machine():
     return f"{processor}, {os.cpu_count()} cores, {memory:.1f} GiB, Linux {kernel}"
 
 
-def write(figures):
-    """figures: what is said of each name; numbers in groups of three."""
+def parts(text):
+    """{title: what stands under it} of a text made here."""
+    return dict(part.split("\n", 1) for part in text.split("\n## ")[1:])
+
+
+def write(title, about, figures):
+    """about: what the test does, Markdown; figures: what is said of each name, numbers in groups of
+    three.  Takes the place of the part of that title."""
     rows = {"date": datetime.date.today().isoformat(), "machine": machine(), **figures}
-    text = "".join(f"| {name} | {format(value, ',') if isinstance(value, int) else value} |\n"
-                   for name, value in rows.items())
-    print(text)
+    table = "".join(f"| {name} | {format(value, ',') if isinstance(value, int) else value} |\n"
+                    for name, value in rows.items())
+    print(table)
     path = os.environ.get("STRATA_LONG_DOC")
-    if path:
-        with open(path, "w") as f:
-            f.write(HEAD + text)
+    if not path:
+        return
+    known = {}
+    if os.path.exists(path):
+        with open(path) as f:
+            known = parts(f.read())
+    known[title] = f"\n{about.strip()}\n\n{TABLE}{table}"
+    with open(path, "w") as f:
+        f.write(HEAD + "".join(f"\n## {name}\n{known[name]}" for name in sorted(known)))

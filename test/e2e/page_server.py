@@ -6,28 +6,44 @@
     server.requests[-1].headers["Authorization"]
 
 A page is a text, or a function of the request that returns a text or (status, headers, body).
-before(), if given, is called in each connection's thread before anything is read: before the
-handshake of TLS.
+host: another loopback address, or one of the test's own network; IPv6 as well.  before(), if
+given, is called in each connection's thread before anything is read: before the handshake of TLS.
 """
-import collections, http.server, ssl, threading
+import collections, http.server, socket, socketserver, ssl, threading
 
 # A handler serves all requests of its connection: what one of them was has to be kept apart.
 Request = collections.namedtuple("Request", "path headers client_address")
 
 
+class Server(http.server.ThreadingHTTPServer):
+    request_queue_size = 128
+
+    def server_bind(self):
+        """Without asking anybody for the name of the address."""
+        socketserver.TCPServer.server_bind(self)
+        self.server_name, self.server_port = self.server_address[:2]
+
+
+class Server6(Server):
+    address_family = socket.AF_INET6
+
+
 class PageServer:
     name = "pages"
 
-    def __init__(self, pages, tls=None, before=None):
+    def __init__(self, pages, tls=None, before=None, host="127.0.0.1", port=0):
         self.pages, self.requests, self.before = dict(pages), [], before
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.host = host
+        server = Server6 if ":" in host else Server
+        self.server = server((host, port), Handler)
         self.server.daemon_threads, self.server.owner = True, self
         if tls:
             # In each connection's own thread: a peer that is slow with its handshake waits alone.
             self.server.socket = tls.wrap_socket(self.server.socket, server_side=True,
                                                  do_handshake_on_connect=False)
         self.port = self.server.server_address[1]
-        self.base = f"{'https' if tls else 'http'}://127.0.0.1:{self.port}"
+        shown = f"[{host}]" if ":" in host else host
+        self.base = f"{'https' if tls else 'http'}://{shown}:{self.port}"
         self.thread = threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True)
         self.thread.start()
 

@@ -30,6 +30,7 @@ struct look {
     const char *base;    /* id of all that is found, without port and path */
     const char *address; /* without port */
     bool unasked;
+    bool selected;                                      /* a pod behind a service */
     const char *ids[KUBE_FOUND_PORTS + KUBE_PORTS_MAX]; /* told with that base */
     size_t ids_len;
 };
@@ -248,7 +249,9 @@ static void tell_port(struct look *k, const struct kube_port *port, size_t n)
     add_given(k, "__sample_limit__", k->ask.limit);
     if (container[0])
         kube_labels_add(l, "container", container);
-    if (k->conf->meta && k->ports_of)
+    if (k->conf->meta && k->selected)
+        kube_labels_meta_selected_port(l, k->ports_of, port);
+    else if (k->conf->meta && k->ports_of)
         kube_labels_meta_port(l, k->ports_of, port);
     k->sink.found(k->sink.of,
                   &(struct kube_found){.id = id, .labels = l->all, .labels_len = l->len});
@@ -529,8 +532,9 @@ void kube_found_selected(const struct kube_found_conf *c, const struct kube_obje
     } else {
         k.ports_of = pod;
         k.address = pod->ips[0];
+        k.selected = true;
         if (c->meta)
-            kube_labels_meta(&k.labels, pod);
+            kube_labels_meta_selected(&k.labels, service, pod);
         add_object(&k, service);
         fill_selected_menu(&k, service, pod);
         tell_ports(&k);

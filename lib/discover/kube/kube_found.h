@@ -40,7 +40,8 @@ enum { KUBE_FOUND_PORTS = 64 /* of one object by its annotations; those above ar
 struct kube_found {
     const char *id;      /* "namespace/pod/container:port/path", "namespace/service:port/path",
                             "namespace/slice/pod:port/path": the same at each look, and no other
-                            thing found by the same role has it */
+                            thing found by the same role has it, but a pod or address that
+                            stands in a slice twice */
     const char *refused; /* why it is no target; NULL: it is one */
     bool unasked;        /* refused only because no annotation asks for it */
     const struct label *labels; /* no name twice; value never NULL, may be "" */

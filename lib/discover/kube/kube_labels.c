@@ -178,6 +178,30 @@ void kube_labels_meta_port(struct kube_labels *l, const struct kube_object *o,
     }
 }
 
+void kube_labels_meta_selected_port(struct kube_labels *l, const struct kube_object *pod,
+                                    const struct kube_port *port)
+{
+    struct kube_port own = *port;
+    own.name = "";
+    for (uint32_t i = 0; i < pod->ports_len; i++)
+        if (pod->ports[i].number == port->number && pod->ports[i].container == port->container)
+            own = pod->ports[i];
+    kube_labels_meta_port(l, pod, &own);
+    kube_labels_add(l, "__meta_kubernetes_endpoint_port_name", port->name);
+    kube_labels_add(l, "__meta_kubernetes_endpoint_port_protocol", port->protocol);
+}
+
+void kube_labels_meta_selected(struct kube_labels *l, const struct kube_object *service,
+                               const struct kube_object *pod)
+{
+    kube_labels_meta(l, pod);
+    kube_labels_add(l, "__meta_kubernetes_endpoints_name", service->name);
+    add_given(l, "__meta_kubernetes_endpoint_node_name", pod->node);
+    kube_labels_add(l, "__meta_kubernetes_endpoint_address_target_kind", "Pod");
+    kube_labels_add(l, "__meta_kubernetes_endpoint_address_target_name", pod->name);
+    kube_labels_add(l, "__meta_kubernetes_endpoint_ready", pod->ready ? "true" : "false");
+}
+
 /* By the names of both of Prometheus' roles, endpointslice and endpoints. */
 void kube_labels_meta_endpoint(struct kube_labels *l, const struct kube_endpoint *e)
 {

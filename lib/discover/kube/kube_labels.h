@@ -39,6 +39,12 @@ void kube_labels_meta(struct kube_labels *l, const struct kube_object *o);
 /* Of one of its ports. */
 void kube_labels_meta_port(struct kube_labels *l, const struct kube_object *o,
                            const struct kube_port *port);
+/* Of a pod behind a service, and of a port that the service calls port->name there: those of the pod, and those
+ * of the endpoint that it is. */
+void kube_labels_meta_selected(struct kube_labels *l, const struct kube_object *service,
+                               const struct kube_object *pod);
+void kube_labels_meta_selected_port(struct kube_labels *l, const struct kube_object *pod,
+                                    const struct kube_port *port);
 void kube_labels_meta_endpoint(struct kube_labels *l, const struct kube_endpoint *e);
 
 #endif

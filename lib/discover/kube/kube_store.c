@@ -284,6 +284,14 @@ size_t kube_store_len(const struct kube_store *s)
     return s->len;
 }
 
+size_t kube_store_subscribers(const struct kube_store *s)
+{
+    size_t n = 0;
+    for (const struct kube_store_sub *sub = s->subs; sub; sub = sub->next)
+        n++;
+    return n;
+}
+
 /* Hubs. */
 
 enum status kube_hub_get(struct kube_hub **ret, struct kube_access *access, struct err *err)

@@ -62,5 +62,6 @@ bool kube_store_synced(const struct kube_store *s);
 const struct kube_watch_state *kube_store_state(const struct kube_store *s);
 size_t kube_store_bytes(const struct kube_store *s); /* of all objects */
 size_t kube_store_len(const struct kube_store *s);
+size_t kube_store_subscribers(const struct kube_store *s);
 
 #endif
