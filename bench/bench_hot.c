@@ -4,13 +4,8 @@
  *     bench_hot [--json] [SCRAPES]
  *
  * Reads a made-up page of 5,000 series again and again, 5 % of the values
-<<<<<<< HEAD
- * changing, through page, filters and json, in this thread; then likewise with other
- * encoders.  The naive way, strtod
-=======
- * changing, through page, filters and json or statsd, in this thread.  The naive way, strtod
->>>>>>> main
- * and snprintf for every line, is timed in the same run: times depend on the
+ * changing, through page, filters and an encoder, in this thread.  The naive way to json and statsd,
+ * strtod and snprintf for every line, is timed in the same run: times depend on the
  * machine, their ratio much less, so the ratio is what to watch.  */
 #include "buf.h"
 #include "clock.h"
@@ -79,11 +74,16 @@ static void print_statsd(struct buf *out, const char *name, const char *tags, do
 struct format {
     const char *encoder;
     const char *quote; /* of a tag's name */
-    void (*print)(struct buf *out, const char *name, const char *tags, double value);
+    void (*print)(struct buf *out, const char *name, const char *tags, double value); /* or NULL */
+    const char *setting, *text; /* NULL: all by default */
 };
 static const struct format formats[] = {
-    {"json", "\"", print_json},
-    {"statsd", "", print_statsd},
+    {"json", "\"", print_json, NULL, NULL},
+    {"statsd", "", print_statsd, NULL, NULL},
+    {.encoder = "influx"},
+    {.encoder = "prometheus"},
+    {.encoder = "remote_write", .setting = "version", .text = "1.0"},
+    {.encoder = "remote_write", .setting = "version", .text = "2.0"},
 };
 
 /* One line the naive way: copy the pieces, strtod, snprintf. */
@@ -145,11 +145,7 @@ struct rig {
         setting_done((step)->ops->settings, conf);                                               \
     } while (0)
 
-<<<<<<< HEAD
-static void rig_open(struct rig *r, const char *encoder, const char *name, const char *text)
-=======
-static void rig_open(struct rig *r, const char *encoder)
->>>>>>> main
+static void rig_open(struct rig *r, const struct format *f)
 {
     *r = (struct rig){.out = payload_new("bench", 8 << 20),
                       .raw = BUF_INIT(8 << 20),
@@ -157,11 +153,7 @@ static void rig_open(struct rig *r, const char *encoder)
     r->page = page_new(NULL, &PAGE_LIMITS_DEFAULT, 1);
     OPEN(&r->filters[0], filter_find("clip"), "match", "kube_thing_1*");
     OPEN(&r->filters[1], filter_find("clamp"), "max", "150000");
-<<<<<<< HEAD
-    OPEN(&r->encoder, encoder_find(encoder), name, text);
-=======
-    OPEN(&r->encoder, encoder_find(encoder), NULL, "");
->>>>>>> main
+    OPEN(&r->encoder, encoder_find(f->encoder), f->setting, f->text);
 }
 
 static void rig_close(struct rig *r)
@@ -198,33 +190,6 @@ static double scrape_naive(const struct format *f, const struct buf *body, struc
     return (double)(cpu_ns() - start) / SERIES;
 }
 
-<<<<<<< HEAD
-/* The other encoders, as the repeat scrape of json. */
-static void bench_others(const struct buf bodies[BODIES], long scrapes)
-{
-    static const struct {
-        const char *encoder, *name, *text;
-    } others[] = {
-        {"influx", "dialect", "general"},
-        {"prometheus", "help", "true"},
-        {"remote_write", "version", "1.0"},
-        {"remote_write", "version", "2.0"},
-    };
-    for (size_t k = 0; k < ARRAY_LEN(others); k++) {
-        struct rig r;
-        double best = 1e9;
-        rig_open(&r, others[k].encoder, others[k].name, others[k].text);
-        for (long i = 0; i <= scrapes; i++) {
-            double ns = scrape(&r, &bodies[i % BODIES]);
-            best = i > 0 && ns < best ? ns : best;
-        }
-        struct page_stats stats = page_stats(r.page);
-        printf("%-12s %-8s %6.1f ns/sample best, %.1f B/sample, memory %.1f B/series\n",
-               others[k].encoder, others[k].text, best, (double)r.out->body.len / SERIES,
-               (double)(stats.bytes + stats.table_bytes) / SERIES);
-        rig_close(&r);
-    }
-=======
 struct result {
     double first, best, mean, naive; /* ns per sample */
     double bytes, memory;
@@ -242,7 +207,7 @@ static struct result measure(const struct format *f, const struct buf *bodies, l
     struct buf out = BUF_INIT(8 << 20);
     struct result t = {.first = 1e9, .best = 1e9, .naive = 1e9};
     for (int i = 0; i < 3; i++) { /* new pages, for the first scrape */
-        rig_open(&r, f->encoder);
+        rig_open(&r, f);
         t.first = smaller(t.first, scrape(&r, &bodies[0]));
         if (i < 2)
             rig_close(&r);
@@ -255,7 +220,7 @@ static struct result measure(const struct format *f, const struct buf *bodies, l
         t.mean += ns / (double)scrapes;
     }
     t.allocations = mem_count() - t.allocations;
-    for (long i = 0; i < (scrapes < 20 ? scrapes : 20); i++)
+    for (long i = 0; f->print && i < (scrapes < 20 ? scrapes : 20); i++)
         t.naive = smaller(t.naive, scrape_naive(f, &bodies[i % BODIES], &out));
     struct page_stats stats = page_stats(r.page);
     t.bytes = (double)r.out->body.len / SERIES;
@@ -273,15 +238,16 @@ static void print_json_results(const struct result *json, const struct result *s
            json->first, json->best, json->naive, statsd->best, statsd->naive);
 }
 
-static void print_results(const char *encoder, const struct result *t, long scrapes)
+static void print_results(const struct format *f, const struct result *t, long scrapes)
 {
-    printf("%s: %.1f B/sample  memory %.1f B/series\n", encoder, t->bytes, t->memory);
+    printf("%s%s%s: %.1f B/sample  memory %.1f B/series\n", f->encoder, f->text ? " " : "",
+           f->text ? f->text : "", t->bytes, t->memory);
     printf("first scrape   %7.1f ns/sample\n", t->first);
     printf("repeat scrape  %7.1f ns/sample best, %.1f mean of %ld, %llu allocations\n", t->best,
            t->mean, scrapes, (unsigned long long)t->allocations);
-    printf("naive          %7.1f ns/sample best, %.1f times the repeat scrape\n", t->naive,
-           t->naive / t->best);
->>>>>>> main
+    if (f->print)
+        printf("naive          %7.1f ns/sample best, %.1f times the repeat scrape\n", t->naive,
+               t->naive / t->best);
 }
 
 int main(int argc, char **argv)
@@ -294,48 +260,14 @@ int main(int argc, char **argv)
         bodies[i] = (struct buf)BUF_INIT(8 << 20);
         make_body(&bodies[i], i);
     }
-<<<<<<< HEAD
-    for (int i = 0; i < 3; i++) { /* new pages, for the first scrape */
-        rig_open(&r, "json", NULL, "");
-        double ns = scrape(&r, &bodies[0]);
-        first = ns < first ? ns : first;
-        if (i < 2)
-            rig_close(&r);
-    }
-    uint64_t allocations = mem_count();
-    for (long i = 1; i <= scrapes; i++) {
-        double ns = scrape(&r, &bodies[i % BODIES]);
-        best = ns < best ? ns : best;
-        sum += ns;
-    }
-    allocations = mem_count() - allocations;
-    for (long i = 0; i < (scrapes < 20 ? scrapes : 20); i++) {
-        double ns = scrape_naive(&bodies[i % BODIES], &out);
-        naive_best = ns < naive_best ? ns : naive_best;
-    }
-    struct page_stats stats = page_stats(r.page);
-=======
     for (size_t i = 0; i < ARRAY_LEN(formats); i++)
         results[i] = measure(&formats[i], bodies, scrapes);
->>>>>>> main
     if (json) {
         print_json_results(&results[0], &results[1]);
     } else {
-<<<<<<< HEAD
-        printf("series %d  body %.1f B/sample  json %.1f B/sample  memory %.1f B/series\n",
-               (int)SERIES, (double)bodies[0].len / SERIES, (double)r.out->body.len / SERIES,
-               (double)(stats.bytes + stats.table_bytes) / SERIES);
-        printf("first scrape   %7.1f ns/sample\n", first);
-        printf("repeat scrape  %7.1f ns/sample best, %.1f mean of %ld, %llu allocations\n", best,
-               sum / (double)scrapes, scrapes, (unsigned long long)allocations);
-        printf("naive          %7.1f ns/sample best, %.1f times the repeat scrape\n", naive_best,
-               naive_best / best);
-        bench_others(bodies, scrapes < 100 ? scrapes : 100);
-=======
         printf("series %d  body %.1f B/sample\n", (int)SERIES, (double)bodies[0].len / SERIES);
         for (size_t i = 0; i < ARRAY_LEN(formats); i++)
-            print_results(formats[i].encoder, &results[i], scrapes);
->>>>>>> main
+            print_results(&formats[i], &results[i], scrapes);
     }
     for (unsigned i = 0; i < BODIES; i++)
         buf_done(&bodies[i]);
