@@ -36,6 +36,32 @@ struct payload_id payload_id_make(const struct payload_origin *o)
     return id;
 }
 
+void payload_headers(const struct payload *p, struct payload_headers *ret)
+{
+    payload_id_text(p->id, ret->id);
+    snprintf(ret->due, sizeof ret->due, "%" PRId64, p->due_ms);
+    snprintf(ret->samples, sizeof ret->samples, "%zu", p->samples);
+    const char *const pairs[PAYLOAD_HEADERS][2] = {
+        {"Content-Type", p->content_type},
+        {"Strata-Schema", "1"},
+        {"Strata-Id", ret->id},
+        {"Strata-Target", payload_target(p)},
+        {"Strata-Due", ret->due},
+        {"Strata-Samples", ret->samples},
+    };
+    for (size_t i = 0; i < PAYLOAD_HEADERS; i++) {
+        ret->items[i].name = pairs[i][0];
+        ret->items[i].value = pairs[i][1];
+    }
+}
+
+struct payload_header payload_header_split(const char *header)
+{
+    const char *colon = strstr(header, ": ");
+    assert(colon); /* static texts of encoders */
+    return (struct payload_header){{header, (size_t)(colon - header)}, colon + 2};
+}
+
 struct payload_id payload_id_piece(struct payload_id whole, uint32_t piece)
 {
     const uint64_t numbers[] = {htole64(whole.high), htole64(whole.low), htole64(piece)};

@@ -11,6 +11,7 @@
 
 #include "buf.h"
 #include "err.h"
+#include "text.h"
 
 /* Names one message for ever: every resend and restart carries the same id and the
  * same bytes.  Made once, when it was encoded. */
@@ -104,6 +105,24 @@ const char *payload_tail(const struct payload *p);
 /* The id as 32 hex digits and a NUL. */
 #define PAYLOAD_ID_TEXT 32
 void payload_id_text(struct payload_id id, char out[PAYLOAD_ID_TEXT + 1]);
+
+/* What a message carries beside its body, in the order of docs/MESSAGES.md.  The values are
+ * in *ret itself, in p, or static; that of Content-Type is NULL where there is none. */
+#define PAYLOAD_HEADERS 6
+struct payload_headers {
+    struct {
+        const char *name, *value;
+    } items[PAYLOAD_HEADERS];
+    char id[PAYLOAD_ID_TEXT + 1], due[24], samples[24];
+};
+void payload_headers(const struct payload *p, struct payload_headers *ret);
+
+/* One of p->headers in two. */
+struct payload_header {
+    struct span name;
+    const char *value;
+};
+struct payload_header payload_header_split(const char *header);
 
 /* The id of piece number piece of a payload that was cut. */
 struct payload_id payload_id_piece(struct payload_id whole, uint32_t piece);

@@ -11,7 +11,7 @@ cd "$(dirname "$0")/.."
 
 declare -A packages=(
     [build]="gcc libc6-dev cmake ninja-build pkgconf libcurl4-openssl-dev libyaml-dev libcyaml-dev
-             libnats-dev libssl-dev libevent-dev libpcre2-dev libxxhash-dev libcjson-dev libcmocka-dev
+             libnats-dev librdkafka-dev libssl-dev libevent-dev libpcre2-dev libxxhash-dev libcjson-dev libcmocka-dev
              libsnappy-dev libprotobuf-c-dev protobuf-c-compiler python3"
     [test]="openssl clang protobuf-compiler python3-jsonschema python3-yaml"
     [lint]="clang clang-format clang-tidy shellcheck python3-yaml"
@@ -20,6 +20,7 @@ declare -A packages=(
     [go]="python3-venv"
     [image]="buildah podman runc debootstrap"
     [arm64]="qemu-user-static"
+    [kafka]="openssl openjdk-17-jre-headless maven kcat"
 )
 declare -A servers=( # program:package
     [run]="prometheus-node-exporter:prometheus-node-exporter nats-server:nats-server"

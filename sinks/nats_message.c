@@ -5,30 +5,19 @@
 #include "nats_message.h"
 
 #include <assert.h>
-#include <inttypes.h>
 
 static natsStatus add_headers(natsMsg *msg, const struct payload *p, const char *stream)
 {
-    char id[PAYLOAD_ID_TEXT + 1], due[24], samples[24];
-    payload_id_text(p->id, id);
-    snprintf(due, sizeof due, "%" PRId64, p->due_ms);
-    snprintf(samples, sizeof samples, "%zu", p->samples);
-    const struct {
-        const char *name, *value;
-    } headers[] = {
-        {"Content-Type", p->content_type},
-        {"Strata-Schema", "1"},
-        {"Strata-Id", id},
-        {"Strata-Target", payload_target(p)},
-        {"Strata-Due", due},
-        {"Strata-Samples", samples},
-        {"Nats-Msg-Id", stream ? id : NULL},
-        {"Nats-Expected-Stream", stream},
-    };
+    struct payload_headers h;
+    payload_headers(p, &h);
     natsStatus n = NATS_OK;
-    for (size_t i = 0; i < ARRAY_LEN(headers) && n == NATS_OK; i++)
-        if (headers[i].value)
-            n = natsMsgHeader_Set(msg, headers[i].name, headers[i].value);
+    for (size_t i = 0; i < PAYLOAD_HEADERS && n == NATS_OK; i++)
+        if (h.items[i].value)
+            n = natsMsgHeader_Set(msg, h.items[i].name, h.items[i].value);
+    if (n == NATS_OK && stream)
+        n = natsMsgHeader_Set(msg, "Nats-Msg-Id", h.id);
+    if (n == NATS_OK && stream)
+        n = natsMsgHeader_Set(msg, "Nats-Expected-Stream", stream);
     return n;
 }
 
@@ -38,10 +27,10 @@ static natsStatus add_own_headers(natsMsg *msg, const struct payload *p)
     natsStatus n = NATS_OK;
     for (const char *const *h = p->headers; h && *h && n == NATS_OK; h++) {
         char name[64];
-        const char *colon = strstr(*h, ": ");
-        assert(colon && (size_t)(colon - *h) < sizeof name); /* static texts of ours */
-        snprintf(name, sizeof name, "%.*s", (int)(colon - *h), *h);
-        n = natsMsgHeader_Set(msg, name, colon + 2);
+        struct payload_header own = payload_header_split(*h);
+        assert(own.name.len < sizeof name);
+        snprintf(name, sizeof name, "%.*s", (int)own.name.len, own.name.data);
+        n = natsMsgHeader_Set(msg, name, own.value);
     }
     return n;
 }

@@ -41,6 +41,8 @@ struct sink_lane {
     _Atomic uint64_t connects;           /* how often a connection was made, for /metrics */
     _Atomic uint64_t duplicates;         /* payloads that the peer knew at their first send, and so
                                    did not store: two had one id, or an earlier run sent it */
+    _Atomic uint64_t resends;            /* requests that the client library sent again by itself */
+    _Atomic int64_t round_trip_ns;       /* of requests to the peer, a moment ago; 0: not known */
     _Atomic bool connected;
 };
 

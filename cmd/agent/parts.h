@@ -18,7 +18,7 @@ struct lane_ledger {
     struct lane_books books;
     const char *encoder, *sink_kind; /* static; as of the lane made last */
     char *sink;
-    uint64_t connects, duplicates; /* of lanes that are gone */
+    uint64_t connects, duplicates, resends; /* of lanes that are gone */
     struct lane_ledger *next;
 };
 

@@ -104,6 +104,7 @@ static void free_lane(struct live_lane *l)
     const struct sink_lane *sink = lane_sink(l->lane);
     l->ledger->connects += sink->connects;
     l->ledger->duplicates += sink->duplicates;
+    l->ledger->resends += sink->resends;
     lane_free(l->lane);
     mem_free(l->identity);
     mem_free(l->sink);

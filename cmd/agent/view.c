@@ -60,6 +60,7 @@ static void view_lane(struct agent *a, const struct lane_ledger *ledger, struct 
                             .books = &ledger->books,
                             .connects = ledger->connects,
                             .duplicates = ledger->duplicates,
+                            .resends = ledger->resends,
                             .gone = true};
     for (struct live_lane *l = a->lanes; l; l = l->next) {
         if (l->ledger != ledger)
@@ -67,10 +68,12 @@ static void view_lane(struct agent *a, const struct lane_ledger *ledger, struct 
         const struct sink_lane *sink = lane_sink(l->lane);
         e->connects += sink->connects;
         e->duplicates += sink->duplicates;
+        e->resends += sink->resends;
         if (!l->wanted && !e->gone)
             continue;
         e->state = lane_state(l->lane);
         e->connected = sink->connected;
+        e->round_trip_ns = sink->round_trip_ns;
         e->gone = !l->wanted;
         e->beat_age_ns = l->wanted ? now_ns - lane_beat_ns(l->lane) : 0;
     }

@@ -18,6 +18,8 @@ struct view_lane {
     struct lane_state state;
     uint64_t connects;
     uint64_t duplicates; /* messages that the peer knew at their first sending */
+    uint64_t resends;    /* requests that the client library sent again by itself */
+    int64_t round_trip_ns;
     bool connected;
     bool gone; /* no output of the configuration in force */
     int64_t beat_age_ns;

@@ -15,13 +15,13 @@ twice, and in the stream what was scraped and the meta series."""
 
 
 class Found:
-    """What a stream holds."""
+    """What a stream, or a topic, holds."""
 
     def __init__(self, messages):
         self.ids, self.twice, self.samples, self.bytes, self.lines = set(), [], 0, 0, 0
         self.sequences = {}
         for m in messages:
-            key = m.headers["Nats-Msg-Id"]
+            key = m.headers["Strata-Id"]
             if key in self.ids:
                 self.twice.append(key)
             self.ids.add(key)

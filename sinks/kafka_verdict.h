@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* kafka_verdict.h - what librdkafka's errors mean for a payload. */
+#ifndef KAFKA_VERDICT_H
+#define KAFKA_VERDICT_H
+
+#include "err.h"
+
+#include <librdkafka/rdkafka.h>
+
+/* The end of a message whose delivery report says so; persisted: what it says of the outcome.
+ * A retryable one is ERR_AGAIN where the message cannot have been stored, else ERR_TIMEOUT or
+ * ERR_IO. */
+enum status kafka_verdict(rd_kafka_resp_err_t e, rd_kafka_msg_status_t persisted);
+
+/* What to do about an error that an operator makes, to stand behind its text; "" for others. */
+const char *kafka_hint(rd_kafka_resp_err_t e);
+
+#endif

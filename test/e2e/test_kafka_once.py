@@ -1,0 +1,226 @@
+# SPDX-License-Identifier: Apache-2.0
+"""test_kafka_once.py - a real broker: what was scraped is in the topic, or is named as lost."""
+import functools, os, re, time, unittest
+
+import books
+import harness
+import kafka
+from chaos import Found
+from process import SLOW
+
+LIMIT = 60000    # message.max.bytes of the broker
+
+
+def sink(broker, topic, listener="PLAINTEXT", **more):
+    more.setdefault("max_message", LIMIT)
+    return {"name": "queue", "buffer": "256MiB", "kafka": {"brokers": [broker.address(listener)], "topic": topic,
+                                       "protocol": listener.lower(), **more}}
+
+
+class Case(harness.Case):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.broker = Case.one_broker()
+
+    @staticmethod
+    @functools.cache
+    def one_broker():
+        folder = unittest.enterModuleContext(harness.temporary_folder())
+        broker = kafka.Broker(folder, {"message.max.bytes": LIMIT})
+        unittest.addModuleCleanup(broker.end)
+        return broker
+
+    def found(self, topic):
+        """With no id twice and the number of samples that the headers say."""
+        messages = self.broker.read(topic)
+        found = Found(messages)
+        self.assertEqual(found.twice, [], "ids that came twice")
+        self.assertEqual(found.lines, found.samples, "lines against Strata-Samples")
+        return messages, found
+
+    def delivers(self, config, samples=1, **kwargs):
+        agent = self.agent(harness.config([self.targets().url(0)], sinks=[config]), **kwargs)
+        self.wait_for(lambda: books.delivered(agent.metrics()) >= samples, 20, "delivery\n")
+        return agent
+
+    def fails(self, config, *words, **kwargs):
+        """The agent says each of the words on /status, and delivers nothing."""
+        agent = self.agent(harness.config([self.targets().url(0)], sinks=[config],
+                                          agent={"grace": "1s"}), **kwargs)
+        self.wait_for(lambda: all(re.search(w, str(agent.status()), re.I) for w in words), 20,
+                      f"/status says {words}")
+        self.assertEqual(books.delivered(agent.metrics()), 0)
+        self.assertGreater(agent.metrics().sum("strata_lane_failing"), 0)
+        account = self.stop(agent)
+        self.assertGreater(account["lost"], 0)
+        return agent
+
+
+class Delivery(Case):
+    def test_headers_key_and_topic_keep_the_contract(self):
+        pages = self.pages({"/metrics": "up_total 1\n"})
+        conf = harness.config([pages.url()], agent={"cluster": "prod"},
+                              sinks=[sink(self.broker, "contract.{namespace}")])
+        conf["sources"][0]["static"]["labels"] = {"namespace": "a b/c"}
+        agent = self.agent(conf)
+        self.wait_for(lambda: books.delivered(agent.metrics()) > 0, 20)
+        self.balanced(agent)
+        self.wait_for(lambda: agent.metrics().sum("strata_lane_connects_total") > 0)
+        self.assertEqual(agent.metrics().sum("strata_lane_connected"), 1)
+        account = self.stop(agent)
+        messages, found = self.found("contract.a_b_c")
+        self.assertEqual(found.samples, account["delivered"])
+        message = messages[0]
+        self.assertEqual(list(message.headers), ["Content-Type", "Strata-Schema", "Strata-Id",
+                                                 "Strata-Target", "Strata-Due", "Strata-Samples"])
+        self.assertEqual(message.headers["Strata-Schema"], "1")
+        self.assertRegex(message.headers["Strata-Id"], r"^[0-9a-f]{32}$")
+        self.assertIn("json", message.headers["Content-Type"])
+        self.assertEqual(message.key, "prod/" + message.headers["Strata-Target"])
+        self.assertLess(abs(int(message.headers["Strata-Due"]) / 1000 - time.time()), 60)
+        samples = harness.check_messages(self, message.data.decode())
+        self.assertIn("up_total", [s["name"] for s in samples])
+
+    def test_a_target_keeps_its_partition_and_its_order(self):
+        targets = self.targets(8, 200)
+        agent = self.agent(harness.config(targets.targets, sinks=[
+            sink(self.broker, "order", compression="none")]))
+        self.wait_for(lambda: min(targets.stats()["served"]) >= 4, 20)
+        account = self.stop(agent)
+        self.assertEqual(account["lost"], 0)
+        messages, found = self.found("order")
+        self.assertEqual(found.samples, account["delivered"])
+        found.check_sequences(self, targets.stats()["served"])
+        partitions = {}
+        for m in messages:
+            partitions.setdefault(m.key, set()).add(m.partition)
+        self.assertEqual({len(p) for p in partitions.values()}, {1})
+        self.assertGreater(len(set.union(*partitions.values())), 1)
+
+    def test_what_the_broker_finds_too_large_is_cut(self):
+        targets = self.targets(2, 3000)
+        agent = self.agent(harness.config(targets.targets, sinks=[
+            sink(self.broker, "large", compression="none", max_message="1000KiB")]))
+        self.wait_for(lambda: min(targets.stats()["served"]) >= 4, 30)
+        self.wait_for(lambda: books.in_memory(agent.metrics()) == 0, 30)
+        self.assertGreater(agent.metrics().sum("strata_lane_splits_total"), 0)
+        self.assertLess(agent.metrics().sum("strata_lane_payload_limit_bytes"), LIMIT)
+        account = self.stop(agent)
+        self.assertEqual(account["lost"], 0)
+        messages, found = self.found("large")
+        self.assertEqual(found.samples, account["delivered"])
+        self.assertLess(max(len(m.data) for m in messages), LIMIT)
+
+    def test_small_messages_are_not_cut_for_the_company_they_keep(self):
+        targets = self.targets(1, 2000)
+        agent = self.agent(harness.config(targets.targets, outputs=[
+            {"name": "main", "json": {"mode": "single"}, "sink": "queue"}], sinks=[
+            sink(self.broker, "single", compression="none", max_message="1000KiB", linger="100ms",
+                 in_flight=1024)]))
+        self.wait_for(lambda: targets.stats()["served"][0] >= 2, 30)
+        account = self.stop(agent)
+        self.assertEqual(account["lost"], 0)
+        messages = self.broker.read("single")
+        self.assertEqual(len(messages), account["delivered"])
+
+
+class Login(Case):
+    def sasl(self, topic, listener="SASL_PLAINTEXT", tls=None, **sasl):
+        more = {"tls": tls} if tls else {}
+        return sink(self.broker, topic, listener,
+                    sasl={"user": kafka.USER, "password": kafka.PASSWORD, **sasl}, **more)
+
+    def test_user_and_password(self):
+        agent = self.delivers(self.sasl("plain", password="${WORD}"), env={"WORD": kafka.PASSWORD})
+        self.stop(agent)
+        self.assertNotIn(kafka.PASSWORD, agent.err())
+
+    def test_a_wrong_password_is_shown_until_its_file_is_right(self):
+        path = os.path.join(self.folder, "password")
+        with open(path, "w") as f:
+            f.write("wrong-word\n")
+        agent = self.agent(harness.config([self.targets().url(0)], sinks=[
+            self.sasl("rotated", password=f"file:{path}")]))
+        self.wait_for(lambda: re.search("authentication failed.*check sasl", str(agent.status()),
+                                        re.I), 20, "/status names the refusal")
+        with open(path + ".new", "w") as f:
+            f.write(kafka.PASSWORD + "\n")
+        os.rename(path + ".new", path)
+        self.wait_for(lambda: books.delivered(agent.metrics()) > 0, 30, "the new password")
+        account = self.stop(agent)
+        self.assertEqual(account["lost"], 0)
+        self.assertNotIn("word", agent.err().replace(path, "").replace("password", ""))
+
+    def test_a_mechanism_that_brokers_do_not_offer_is_named(self):
+        self.fails(self.sasl("scram", mechanism="scram-sha-512"), "SCRAM-SHA-512", "check sasl")
+
+    def test_a_token_is_read_again_when_it_is_refused(self):
+        path = os.path.join(self.folder, "token")
+        with open(path, "w") as f:
+            f.write(kafka.token("agent", -300) + "\n")
+        conf = sink(self.broker, "token", "SASL_PLAINTEXT",
+                    sasl={"mechanism": "oauthbearer", "token": f"file:{path}"})
+        agent = self.agent(harness.config([self.targets().url(0)], sinks=[conf]))
+        self.wait_for(lambda: re.search("check sasl", str(agent.status())), 20, "it is refused")
+        with open(path + ".new", "w") as f:
+            f.write(kafka.token("agent", 300) + "\n")
+        os.rename(path + ".new", path)
+        self.wait_for(lambda: books.delivered(agent.metrics()) > 0, 30, "the new token")
+        self.assertEqual(self.stop(agent)["lost"], 0)
+
+    def test_a_token_that_is_not_there_is_named(self):
+        path = os.path.join(self.folder, "token")
+        conf = sink(self.broker, "token", "SASL_PLAINTEXT",
+                    sasl={"mechanism": "oauthbearer", "token": f"file:{path}"})
+        self.fails(conf, re.escape(path))
+
+    def test_tls_with_login(self):
+        self.stop(self.delivers(self.sasl("tls", "SASL_SSL", {"ca": self.broker.pki.crt})))
+
+    def test_another_authority_is_refused(self):
+        other = kafka.pki.Authority(os.path.join(self.folder, "other"))
+        self.fails(self.sasl("foreign", "SASL_SSL", {"ca": other.crt}), "certificate", "tls.ca")
+
+    def test_a_certificate_of_the_client(self):
+        crt, key = self.broker.pki.certificate("agent", "/CN=agent")
+        tls = {"ca": self.broker.pki.crt, "cert": crt, "key": key}
+        self.stop(self.delivers(sink(self.broker, "mtls", "SSL", tls=tls)))
+        self.fails(sink(self.broker, "mtls-none", "SSL", tls={"ca": self.broker.pki.crt}),
+                   "ssl|certificate", name="stranger")
+
+
+class Restart(Case):
+    """The last of all: it leaves a broker that makes no topics."""
+
+    def test_a_broker_that_is_away_and_one_that_dies_cost_nothing(self):
+        targets = self.targets(5, 300)
+        self.broker.kill()
+        agent = self.agent(harness.config(targets.targets, agent={"grace": "30s"}, sinks=[
+            sink(self.broker, "deaths", timeout="60s")]))
+        self.wait_for(lambda: "Connection refused" in str(agent.status()), 20, "/status says why")
+        self.assertEqual(agent.metrics().sum("strata_lane_connected"), 0)
+        self.broker.start({"message.max.bytes": LIMIT})
+        self.wait_for(lambda: books.delivered(agent.metrics()) > 5000, 30, "delivery")
+        self.broker.kill()
+        served = min(targets.stats()["served"])
+        self.wait_for(lambda: min(targets.stats()["served"]) > served + 1, 20)
+        self.assertEqual(books.lost(agent.metrics()), {})
+        self.broker.start({"message.max.bytes": LIMIT, "auto.create.topics.enable": "false"})
+        before = books.delivered(agent.metrics())
+        self.wait_for(lambda: books.delivered(agent.metrics()) > before + 5000, 30, "delivery again")
+        account = self.stop(agent, timeout=40)
+        self.assertEqual(account["lost"], 0)
+        messages, found = self.found("deaths")
+        self.assertEqual(found.samples, account["delivered"])
+        found.check_sequences(self, targets.stats()["served"])
+        self.missing_topic()
+
+    def missing_topic(self):
+        self.fails(sink(self.broker, "nowhere", timeout="4s"), "topic nowhere",
+                   "auto.create.topics.enable", name="nowhere")
+        self.assertNotIn("nowhere", self.broker.topics())
+
+
+if __name__ == "__main__":
+    harness.main(needs=["java", "kcat", "openssl"], missing=kafka.missing())

@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The kafka sink against the brokers that librdkafka has inside for tests. */
+#include "sink_run.h"
+#include "test.h"
+
+#include <librdkafka/rdkafka.h>
+#include <librdkafka/rdkafka_mock.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#define PRODUCE 0 /* requests by their numbers in the protocol */
+
+/* A cluster of one broker, and a sink that knows it. */
+struct mock {
+    rd_kafka_t *rk;
+    rd_kafka_mock_cluster_t *cluster;
+    struct sink_run run;
+    int wake;
+};
+
+static void ignore(const rd_kafka_t *rk, int level, const char *facility, const char *text)
+{
+    (void)rk, (void)level, (void)facility, (void)text;
+}
+
+static void begin(struct mock *m, const char *name, const char *value)
+{
+    char text[200];
+    rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    rd_kafka_conf_set_log_cb(conf, ignore);
+    m->rk = rd_kafka_new(RD_KAFKA_PRODUCER, conf, text, sizeof text);
+    CHECK(m->rk != NULL);
+    m->cluster = rd_kafka_mock_cluster_new(m->rk, 1);
+    CHECK_INT(rd_kafka_mock_topic_create(m->cluster, "t", 4, 1), RD_KAFKA_RESP_ERR_NO_ERROR);
+    const char *brokers = rd_kafka_mock_cluster_bootstraps(m->cluster);
+    const char *const settings[] = {"brokers", brokers, "topic", "t", "linger",
+                                    "0s",      name,    value,   NULL};
+    CHECK_INT(sink_run_open(&m->run, "kafka", settings), OK);
+    m->wake = eventfd(0, EFD_CLOEXEC);
+}
+
+static void end(struct mock *m)
+{
+    sink_run_close(&m->run);
+    rd_kafka_mock_cluster_destroy(m->cluster);
+    rd_kafka_destroy(m->rk);
+    close(m->wake);
+}
+
+static enum status offer(struct mock *m, const char *topic, size_t len)
+{
+    char *body = mem_alloc(len + 1);
+    memset(body, 'x', len);
+    struct payload *p = sink_run_payload(&m->run, body, len);
+    mem_free(body);
+    CHECK_INT(buf_puts(&p->address, topic), OK);
+    m->run.err = (struct err){.status = OK};
+    enum status s = m->run.ops->send(m->run.self, p, clock_mono_ns() + SEC_NS, &m->run.err);
+    if (s != OK)
+        payload_free(p);
+    return s;
+}
+
+static void work(struct mock *m)
+{
+    enum status s = m->run.ops->work(m->run.self, m->wake, clock_mono_ns() + 20 * MS_NS);
+    CHECK_INT(s, ERR_TIMEOUT); /* nobody wakes it */
+}
+
+/* Works until one more has ended so. */
+static bool ends(struct mock *m, enum status how)
+{
+    size_t before = m->run.ended[how];
+    int64_t until = clock_mono_ns() + 15 * SEC_NS;
+    while (m->run.ended[how] == before && clock_mono_ns() < until)
+        work(m);
+    m->run.err = (struct err){.status = OK};
+    m->run.ops->explain(m->run.self, &m->run.err);
+    return m->run.ended[how] > before;
+}
+
+TEST(what_is_acknowledged_is_delivered)
+{
+    struct mock m;
+    begin(&m, "acks", "all");
+    CHECK_INT(m.run.lane.connected, false);
+    for (int i = 0; i < 3; i++)
+        CHECK_INT(offer(&m, "t", 100), OK);
+    CHECK_INT(m.run.ops->flush(m.run.self, clock_mono_ns() + 15 * SEC_NS, NULL), OK);
+    CHECK_INT(m.run.ended[OK], 3);
+    CHECK_INT(m.run.lane.connected, true);
+    end(&m);
+}
+
+TEST(a_full_window_says_again)
+{
+    struct mock m;
+    begin(&m, "in_flight", "2");
+    CHECK_INT(offer(&m, "t", 1), OK);
+    CHECK_INT(offer(&m, "t", 1), OK);
+    CHECK_INT(offer(&m, "t", 1), ERR_AGAIN);
+    CHECK(ends(&m, OK));
+    end(&m);
+}
+
+TEST(what_is_closed_ends_as_closed)
+{
+    struct mock m;
+    begin(&m, "acks", "all");
+    CHECK_INT(rd_kafka_mock_broker_set_rtt(m.cluster, 1, 10000), RD_KAFKA_RESP_ERR_NO_ERROR);
+    CHECK_INT(offer(&m, "t", 1), OK);
+    CHECK_INT(offer(&m, "t", 1), OK);
+    end(&m);
+    CHECK_INT(m.run.ended[ERR_CLOSED], 2);
+}
+
+TEST(a_broker_that_is_away_gives_back_what_waits_and_says_why)
+{
+    struct mock m;
+    begin(&m, "acks", "all");
+    CHECK_INT(rd_kafka_mock_broker_set_down(m.cluster, 1), RD_KAFKA_RESP_ERR_NO_ERROR);
+    CHECK_INT(offer(&m, "t", 1), OK);
+    CHECK(ends(&m, ERR_AGAIN));
+    CHECK(strstr(m.run.err.text, "127.0.0.1"));
+    CHECK_INT(offer(&m, "t", 1), ERR_IO);
+    CHECK(strstr(m.run.err.text, "127.0.0.1"));
+    CHECK_INT(rd_kafka_mock_broker_set_up(m.cluster, 1), RD_KAFKA_RESP_ERR_NO_ERROR);
+    enum status s;
+    while ((s = offer(&m, "t", 1)) == ERR_IO)
+        work(&m);
+    CHECK_INT(s, OK);
+    CHECK(ends(&m, OK));
+    end(&m);
+}
+
+TEST(what_is_not_confirmed_in_time_may_have_arrived)
+{
+    struct mock m;
+    begin(&m, "timeout", "1s");
+    CHECK_INT(offer(&m, "t", 1), OK);
+    CHECK(ends(&m, OK));
+    CHECK_INT(rd_kafka_mock_broker_set_rtt(m.cluster, 1, 10000), RD_KAFKA_RESP_ERR_NO_ERROR);
+    CHECK_INT(offer(&m, "t", 1), OK);
+    CHECK(ends(&m, ERR_TIMEOUT));
+    CHECK_INT(m.run.ended[ERR_AGAIN], 0);
+    end(&m);
+}
+
+TEST(a_refused_topic_is_denied)
+{
+    struct mock m;
+    begin(&m, "acks", "all");
+    rd_kafka_mock_push_request_errors(m.cluster, PRODUCE, 1,
+                                      RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED);
+    CHECK_INT(offer(&m, "t", 1), OK);
+    CHECK(ends(&m, ERR_DENIED));
+    CHECK(strstr(m.run.err.text, "topic t: ") && strstr(m.run.err.text, "Write"));
+    end(&m);
+}
+
+TEST(errors_that_pass_are_no_end)
+{
+    struct mock m;
+    begin(&m, "acks", "all");
+    rd_kafka_mock_push_request_errors(m.cluster, PRODUCE, 2,
+                                      RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION,
+                                      RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS);
+    CHECK_INT(offer(&m, "t", 1), OK);
+    CHECK(ends(&m, OK));
+    end(&m);
+}
+
+TEST(a_topic_that_does_not_exist_is_named)
+{
+    struct mock m;
+    begin(&m, "timeout", "2s");
+    rd_kafka_mock_topic_set_error(m.cluster, "u", RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART);
+    CHECK_INT(offer(&m, "u", 1), OK);
+    CHECK(ends(&m, ERR_AGAIN));
+    CHECK(strstr(m.run.err.text, "topic u: ") && strstr(m.run.err.text, "make the topic"));
+    end(&m);
+}
+
+TEST(what_is_too_large_by_itself_is_a_limit_and_what_is_in_its_company_comes_again)
+{
+    struct mock m;
+    begin(&m, "acks", "all");
+    size_t before = m.run.lane.max_payload;
+    rd_kafka_mock_push_request_errors(m.cluster, PRODUCE, 2, RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE,
+                                      RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE);
+    CHECK_INT(offer(&m, "t", before), OK);
+    CHECK(ends(&m, ERR_LIMIT));
+    CHECK(strstr(m.run.err.text, "topic t: "));
+    size_t less = m.run.lane.max_payload;
+    CHECK(less < before / 3 && less > before / 5);
+    CHECK_INT(offer(&m, "t", 10), OK); /* by another producer */
+    CHECK(ends(&m, ERR_AGAIN));
+    CHECK(m.run.lane.max_payload < less);
+    CHECK_INT(offer(&m, "t", 10), OK);
+    CHECK(ends(&m, OK));
+    CHECK_INT(offer(&m, "t", less), ERR_LIMIT);
+    end(&m);
+}
+
+TEST(a_producer_that_may_not_be_idempotent_is_denied_and_another_is_made)
+{
+    struct mock m;
+    begin(&m, "acks", "all");
+    rd_kafka_mock_push_request_errors(m.cluster, 22 /* InitProducerId */, 1,
+                                      RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED);
+    CHECK_INT(offer(&m, "t", 1), OK);
+    CHECK(ends(&m, ERR_DENIED));
+    CHECK(strstr(m.run.err.text, "IdempotentWrite"));
+    CHECK_INT(offer(&m, "t", 1), OK);
+    CHECK(ends(&m, OK));
+    end(&m);
+}
