@@ -325,7 +325,7 @@ static void remote_write_finish(const void *of, struct span in, struct buf *out)
 static size_t remote_write_finish_max(const void *of, size_t max)
 {
     const struct remote_write *self = of;
-    size_t len = max / 7 * 6 + 6;
+    size_t len = max / 7 * 6;
     while (len > 0 && snappy_max_compressed_length(len) > max)
         len--;
     return len > 0 && self->symbols ? len + symbols_room() : len;

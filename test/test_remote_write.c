@@ -60,15 +60,28 @@ static const char *symbol(const Wire__Request *q, size_t number)
     return q->symbols[number];
 }
 
+static int compare(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static void check_symbols(const Wire__Request *q)
+{
+    char **sorted = mem_alloc(q->n_symbols * sizeof *sorted);
+    CHECK_STR(symbol(q, 0), "");
+    memcpy(sorted, q->symbols, q->n_symbols * sizeof *sorted);
+    qsort(sorted, q->n_symbols, sizeof *sorted, compare);
+    for (size_t i = 1; i < q->n_symbols; i++)
+        CHECK(strcmp(sorted[i - 1], sorted[i]) != 0);
+    mem_free(sorted);
+}
+
 /* The same, and " type|help|unit" where there is metadata. */
 static void tell_referring(struct buf *out, const struct buf *body)
 {
     Wire__Request *q = wire__request__unpack(NULL, body->len, (const uint8_t *)body->data);
     CHECK(q != NULL && q->base.n_unknown_fields == 0);
-    CHECK_STR(symbol(q, 0), "");
-    for (size_t i = 0; i < q->n_symbols; i++)
-        for (size_t k = 0; k < i && q->n_symbols < 100; k++)
-            CHECK(strcmp(q->symbols[i], q->symbols[k]) != 0);
+    check_symbols(q);
     for (size_t i = 0; i < q->n_timeseries; i++) {
         const Wire__ReferringSeries *s = q->timeseries[i];
         CHECK(s->n_labels_refs % 2 == 0);
@@ -220,6 +233,7 @@ static void check_packed(const struct encoder_step *e, const struct buf *body, s
     if (has_symbols(e)) {
         Wire__Request *q = wire__request__unpack(NULL, body->len, data);
         CHECK_INT(q->n_timeseries, series);
+        check_symbols(q);
         CHECK_INT(wire__request__get_packed_size(q), body->len);
         wire__request__free_unpacked(q, NULL);
         return;
