@@ -99,6 +99,11 @@ void http_check(const struct http_conf *conf, const struct setting_report *repor
         check_header(conf, i, report);
 }
 
+bool http_has_credentials(const struct http_conf *conf)
+{
+    return conf->bearer[0] || conf->user[0] || conf->headers.len > 0;
+}
+
 enum status http_new(struct http **ret, const struct http_conf *conf, struct err *err)
 {
     struct err first = {OK, ""};

@@ -37,6 +37,9 @@ struct http {
 /* Tells of all that http_new would refuse. */
 void http_check(const struct http_conf *conf, const struct setting_report *report);
 
+/* Whether requests carry what only its addressee may see: a login, a token, headers. */
+bool http_has_credentials(const struct http_conf *conf);
+
 /* A copy of conf; the caller holds the first reference.  ERR_INVALID: basic and bearer
  * both, a password without a user, a line break in one of them, file: without a path, a
  * proxy whose URL has an '@' (*err does not repeat it), a proxy_user without a proxy, a

@@ -57,3 +57,18 @@ bool text_is_label_name(struct span s)
             return false;
     return true;
 }
+
+void text_line(char *out, size_t size, struct span said)
+{
+    size_t n = 0;
+    bool utf8 = text_is_utf8(said);
+    for (size_t i = 0; i < said.len && said.data[i] != '\n' && n < size - 1; i++) {
+        unsigned char c = (unsigned char)said.data[i];
+        out[n++] = c < ' ' || c == 0x7f ? ' ' : c >= 0x80 && !utf8 ? '?' : (char)c;
+    }
+    while (n > 0 && !text_is_utf8((struct span){out, n}))
+        n--; /* the last character is cut */
+    while (n > 0 && out[n - 1] == ' ')
+        n--;
+    out[n] = '\0';
+}

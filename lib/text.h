@@ -24,6 +24,10 @@ static inline bool span_is(struct span s, const char *text)
  * in a series has passed this, so encoders need not look again. */
 bool text_is_utf8(struct span s);
 
+/* The first line of what a peer says, for people: whole characters, no control characters, as much
+ * as fits into size, which is at least 1. */
+void text_line(char *out, size_t size, struct span said);
+
 /* [a-zA-Z_][a-zA-Z0-9_]* */
 bool text_is_label_name(struct span s);
 

@@ -12,7 +12,7 @@ cd "$(dirname "$0")/.."
 declare -A packages=(
     [build]="gcc libc6-dev cmake ninja-build pkgconf libcurl4-openssl-dev libyaml-dev libcyaml-dev
              libnats-dev librdkafka-dev libssl-dev libevent-dev libpcre2-dev libxxhash-dev libcjson-dev libcmocka-dev
-             libsnappy-dev libprotobuf-c-dev protobuf-c-compiler python3"
+             zlib1g-dev libzstd-dev libsnappy-dev libprotobuf-c-dev protobuf-c-compiler python3"
     [test]="openssl clang protobuf-compiler python3-jsonschema python3-yaml"
     [lint]="clang clang-format clang-tidy shellcheck python3-yaml"
     [fuzz]="clang libclang-rt-14-dev llvm"
@@ -26,7 +26,7 @@ declare -A servers=( # program:package
     [run]="prometheus-node-exporter:prometheus-node-exporter nats-server:nats-server"
     [test]="prometheus-node-exporter:prometheus-node-exporter nats-server:nats-server
             promtool:prometheus influxd:influxdb prometheus:prometheus prometheus-pushgateway:prometheus-pushgateway
-            victoria-metrics:victoria-metrics"
+            victoria-metrics:victoria-metrics nginx:nginx"
     [cluster]="etcd:etcd-server"
 )
 

@@ -3,8 +3,10 @@
 #include "kafka_props.h"
 
 #include "clock.h"
+#include "sockets.h"
 
-#include <stdarg.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #define RECEIVE_MAX_BYTES (16 << 20) /* of one answer of a broker */
 
@@ -197,11 +199,29 @@ static void ignore_log(const rd_kafka_t *rk, int level, const char *facility, co
     (void)text;
 }
 
+/* These two are called by threads of the library. */
+static int open_socket(int domain, int type, int protocol, void *opaque)
+{
+    (void)opaque;
+    int fd = socket(domain, type | SOCK_CLOEXEC, protocol);
+    net_socket_opened(fd);
+    return fd;
+}
+
+static int close_socket(int fd, void *opaque)
+{
+    (void)opaque;
+    net_socket_closed(fd);
+    return close(fd);
+}
+
 static enum status make(rd_kafka_conf_t **ret, const struct kafka_props *p, bool peers,
                         struct err *err)
 {
     struct made m = {rd_kafka_conf_new(), OK, err};
     rd_kafka_conf_set_log_cb(m.conf, ignore_log);
+    rd_kafka_conf_set_socket_cb(m.conf, open_socket);
+    rd_kafka_conf_set_closesocket_cb(m.conf, close_socket);
     put_sending(&m, p);
     put_connection(&m, p->conf);
     if (peers) {

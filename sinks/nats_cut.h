@@ -7,11 +7,11 @@
  * of the process: by its peer's port, and by its age, for other lanes may be connecting to the
  * same server at this moment.
  *
- * Left alone: connections of links (keep), sockets of lib/net (sockets.h), what is no TCP client:
- * listening sockets, and accepted ones, whose own port is that of a listening one (of the first
- * NATS_CUT_LISTENERS).  What remains: a library that opens client sockets by itself, towards that
- * very port, beside this one and lib/net; there is none as yet, and who adds one notes its sockets
- * with net_socket_opened.  */
+ * Left alone: connections of links (keep), sockets of lib/net and of librdkafka (sockets.h), what is
+ * no TCP client: listening sockets, and accepted ones, whose own port is that of a listening one
+ * (of the first NATS_CUT_LISTENERS).  What remains: another library that opens client sockets by
+ * itself, towards that very port; there is none, and who adds one notes its sockets with
+ * net_socket_opened.  */
 #ifndef NATS_CUT_H
 #define NATS_CUT_H
 

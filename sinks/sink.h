@@ -43,6 +43,8 @@ struct sink_lane {
                                    did not store: two had one id, or an earlier run sent it */
     _Atomic uint64_t resends;            /* requests that the client library sent again by itself */
     _Atomic int64_t round_trip_ns;       /* of requests to the peer, a moment ago; 0: not known */
+    _Atomic int64_t not_before_ns;       /* the peer asks to be left alone until then (monotonic):
+                                   the lane sends nothing before, but once when it is closed */
     _Atomic bool connected;
 };
 
@@ -96,7 +98,8 @@ struct sink_ops {
     enum status (*flush)(void *self, int64_t deadline_ns, struct err *err);
 
     /* Fills *err with why a payload that send had accepted last ended with something else
-     * than OK; leaves it alone when there is nothing to say.  NULL: ends need no words. */
+     * than OK; leaves it alone when there is nothing to say.  Called once for each such end, in
+     * their order, but for those of close.  NULL: ends need no words. */
     void (*explain)(void *self, struct err *err);
 
     /* Frees self; what is still in the air ends with ERR_CLOSED. */

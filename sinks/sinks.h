@@ -5,7 +5,7 @@
 
 #include "sink.h"
 
-#define SINKS(SINK) SINK(stdout) SINK(file) SINK(nats) SINK(kafka) SINK(statsd)
+#define SINKS(SINK) SINK(stdout) SINK(file) SINK(nats) SINK(kafka) SINK(http) SINK(statsd)
 
 const struct sink_ops *sink_find(const char *name); /* or NULL */
 const struct sink_ops *const *sink_all(void);       /* ended by NULL */

@@ -150,6 +150,7 @@ struct fake {
     char script[200]; /* words: +id -id *id !synced !resync, and what ready returns: =NAME */
     size_t at, calls;
     enum status status;
+    bool leased;
 };
 static struct fake fakes[3];
 
@@ -218,7 +219,9 @@ static inline enum status fake_run(struct fake *f, const struct fake_self *s,
     int used = 0;
     while (sscanf(f->script + f->at, " %63s%n", word, &used) == 1) {
         if (word[0] == '=') {
-            f->status = strcmp(word, "=io") == 0 ? ERR_IO : OK;
+            f->status = strcmp(word, "=io") == 0       ? ERR_IO
+                        : strcmp(word, "=denied") == 0 ? ERR_DENIED
+                                                       : OK;
         } else {
             enum status r = say(s, word, emit);
             if (r != OK)
@@ -239,7 +242,13 @@ static inline enum status fake_ready(void *self, const struct target_emit *emit,
     eventfd_read(f->fd, &n);
     enum status r = fake_run(f, s, emit);
     pthread_mutex_unlock(&f->lock);
-    return r == ERR_IO ? err_set(err, r, "no answer") : r;
+    return r == ERR_IO || r == ERR_DENIED ? err_set(err, r, "no answer") : r;
+}
+
+static inline bool fake_watching(const void *self, struct source_watching *ret)
+{
+    *ret = (struct source_watching){.leased = ((const struct fake_self *)self)->fake->leased};
+    return true;
 }
 
 static inline void fake_close(void *self)
@@ -256,6 +265,18 @@ static const struct source_ops source_fake = {
     .fd = fake_fd,
     .timer_ns = fake_timer_ns,
     .ready = fake_ready,
+    .close = fake_close,
+};
+static const struct source_ops source_follower = {
+    .name = "follower",
+    .help = "says what its peer has",
+    .settings = fake_settings,
+    .conf_size = sizeof(struct fake_conf),
+    .open = fake_open,
+    .fd = fake_fd,
+    .timer_ns = fake_timer_ns,
+    .ready = fake_ready,
+    .watching = fake_watching,
     .close = fake_close,
 };
 

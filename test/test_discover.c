@@ -259,6 +259,44 @@ TEST(the_first_failure_of_a_successor_ends_the_hand_over)
     end(&f);
 }
 
+TEST(a_successor_whose_peer_is_away_has_not_failed_until_it_is_denied)
+{
+    struct fixture f;
+    begin(&f);
+    CONF(&f, 0, &source_follower, "a", "1", "fake", "0");
+    set(&f, 1);
+    script(0, "+x +y !synced");
+    check_log(&f.r, "0+x 0+y 0!synced");
+    CONF(&f, 0, &source_follower, "a", "2", "fake", "1");
+    set(&f, 1);
+    script(1, "=io");
+    go_round(&f, 1);
+    CHECK_INT(state(&f, 0).last_error.status, ERR_IO);
+    check_log(&f.r, "");
+    script(1, "=ok +x !synced");
+    check_log(&f.r, "1+x 1!synced 0-y 0-x");
+    CONF(&f, 0, &source_follower, "a", "3", "fake", "2");
+    set(&f, 1);
+    script(2, "=denied");
+    check_log(&f.r, "1-x");
+    end(&f);
+}
+
+TEST(what_was_there_by_a_lease_goes_with_it)
+{
+    struct fixture f;
+    begin(&f);
+    fakes[0].leased = true;
+    CONF(&f, 0, &source_follower, "a", "1", "fake", "0");
+    set(&f, 1);
+    script(0, "+x !synced");
+    check_log(&f.r, "0+x 0!synced");
+    CONF(&f, 0, &source_follower, "a", "2", "fake", "1");
+    set(&f, 1);
+    check_log(&f.r, "0-x");
+    end(&f);
+}
+
 TEST(a_source_that_is_gone_takes_its_targets_along)
 {
     struct fixture f;

@@ -396,6 +396,13 @@ static const char *dots_type(const void *self)
     return "text/plain";
 }
 
+static const char *const *dots_headers(const void *self)
+{
+    static const char *const lines[] = {"Content-Encoding: dots", NULL};
+    (void)self;
+    return lines;
+}
+
 static enum status dots_constant(const void *self, const struct series *s, struct buf *out)
 {
     (void)self;
@@ -435,6 +442,7 @@ static void dots_finish(const void *self, struct span in, struct buf *out)
 
 static const struct encoder_ops encoder_dots = {
     .content_type = dots_type,
+    .headers = dots_headers,
     .constant = dots_constant,
     .append = dots_append,
     .end = dots_end,
@@ -458,5 +466,7 @@ TEST(finish_makes_the_final_bytes_of_a_whole_message)
     size_t from = 0;
     CHECK_INT(encoder_run(&e, b, &from, out, &raw, &counts), 2);
     CHECK_STR(out->body.data, "009:a1.b2.end");
+    CHECK_STR(out->headers[0], "Content-Encoding: dots");
+    CHECK(!out->headers[1]);
     CHECK_INT(out->marks.len, 0);
 }

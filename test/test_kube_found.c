@@ -403,6 +403,32 @@ TEST(ready_endpoints_of_a_slice_are_found)
     buf_done(&l.text);
 }
 
+TEST(a_slice_with_more_than_the_bound_is_told_up_to_there)
+{
+    AUTO(buf) struct buf json = BUF_INIT(1 << 20);
+    struct lines l = {.text = BUF_INIT(1 << 20)};
+    struct kube_object *s = kube_read(KUBE_SERVICE, SERVICE(SCRAPE PORT "'1,2,3,4,5,6'", PORTS));
+    CHECK_INT(buf_puts(&json, "{'metadata':{'namespace':'shop','name':'x','uid':'e','labels':{"
+                              "'kubernetes.io/service-name':'web'}},'endpoints':["),
+              OK);
+    for (int i = 0; i < KUBE_ENDPOINTS_MAX; i++)
+        CHECK_INT(
+            buf_printf(&json, "%s{'addresses':['10.1.%d.%d']}", i ? "," : "", i / 250, i % 250 + 1),
+            OK);
+    CHECK_INT(buf_puts(&json, "]}"), OK);
+    struct kube_object *e = kube_read(KUBE_SLICE, json.data);
+    CHECK(s != NULL && e != NULL);
+    kube_found_slice(&required, s, e, (struct kube_found_sink){add_line, &l});
+    size_t lines = 0;
+    for (const char *c = l.text.data; (c = strchr(c, '\n')); c++)
+        lines++;
+    CHECK_INT(lines, 834 * 6 + 1);
+    CHECK(strstr(l.text.data, "\nshop/x ! the last 166 endpoints: more than 5000 of one slice\n"));
+    kube_object_free(s);
+    kube_object_free(e);
+    buf_done(&l.text);
+}
+
 TEST(a_service_of_both_families_is_scraped_by_its_first)
 {
     static const char service[] =

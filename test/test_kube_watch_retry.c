@@ -185,6 +185,34 @@ TEST(many_that_lost_the_server_come_back_over_the_spread)
     CHECK(requests < AGENTS * 8);
 }
 
+TEST(who_is_refused_by_a_server_that_comes_back_is_spread)
+{
+    int64_t least = INT64_MAX, most = 0;
+    for (int i = 0; i < AGENTS; i++) {
+        synced();
+        pass(10 * SEC_NS);
+        done(ERR_IO, 200, 0, "");
+        CHECK(asked_after() <= 200 * MS_NS);
+        done(i % 2 ? ERR_DENIED : ERR_AGAIN, i % 2 ? 403 : 429, 0, "");
+        int64_t wait = asked_after();
+        least = wait < least ? wait : least;
+        most = wait > most ? wait : most;
+        done(ERR_DENIED, 403, 0, "");
+        CHECK(asked_after() >= 15 * SEC_NS);
+        buf_truncate(&said, 0);
+    }
+    CHECK(least < 3 * SEC_NS);
+    CHECK(most > 27 * SEC_NS && most <= 30 * SEC_NS);
+}
+
+TEST(who_starts_without_a_server_tries_a_while_before_it_is_spread)
+{
+    struct kube_pace pace = {.spread_ns = 100 * SEC_NS};
+    CHECK(kube_pace_wait_ns(&pace, KUBE_TROUBLE_AWAY, 0) <= 200 * MS_NS);
+    CHECK(kube_pace_wait_ns(&pace, KUBE_TROUBLE_OWN, 0) <= 400 * MS_NS);
+    CHECK(kube_pace_wait_ns(&pace, KUBE_TROUBLE_AWAY, 0) <= 800 * MS_NS);
+}
+
 TEST(a_server_away_for_an_hour_is_asked_twice_to_four_times_a_minute)
 {
     synced();

@@ -117,6 +117,20 @@ TEST(while_it_backs_off_a_lane_sends_nothing)
     rig_finish(r); /* closing tries all once more */
 }
 
+TEST(a_peer_that_asks_to_be_left_alone_is_until_the_lane_closes)
+{
+    struct rig *r = rig_new();
+    r->fake.way = FAKE_ENDS;
+    rig_start(r);
+    r->fake.lane->not_before_ns = clock_mono_ns() + 3600 * SEC_NS;
+    rig_scrape(r, "x", 1, "a 1\n");
+    WAIT(lane_state(r->lane).held == 1);
+    rig_scrape(r, "y", 1, "a 1\n");
+    WAIT(lane_state(r->lane).held == 2);
+    CHECK_INT(fake_sends(&r->fake), 0);
+    rig_finish(r); /* both are tried, and taken */
+}
+
 TEST(the_next_scrape_of_a_target_waits_till_all_parts_have_ended)
 {
     struct rig *r = rig_new();

@@ -205,7 +205,6 @@ TEST(services_are_scraped_by_who_holds_the_lease)
     TOLD("synced");
     REFUSED(0, ""); /* all of that is for the holder */
     lease.held = true;
-    lease.changed(lease.of);
     TOLD("+a/s:80/metrics");
     CHECK_STR(told.all[0].url, "http://10.9.0.1:80/metrics");
     REFUSED(1, "a/bad:9: port '9' is no port of the service\n");
@@ -223,6 +222,61 @@ TEST(services_are_scraped_by_who_holds_the_lease)
     CHECK(lease.released && !lease.open);
 }
 
+TEST(sources_of_one_lease_have_it_together_and_the_last_gives_it_up)
+{
+    begin("service");
+    open_source();
+    void *first = source;
+    now += SEC_NS;
+    clock_hold(now, 1795271170000); /* whose holder would have another name */
+    open_source();
+    void *second = source;
+    CHECK(strncmp(lease.holder, "node-1_", 7) == 0);
+    watch_object(&watches[0], SERVICE("s", "web", SCRAPE));
+    lease.held = true;
+    CHECK_INT(source_kubernetes.timer_ns(first), DEADLINE_NOW);
+    TOLD("+a/s:80/metrics");
+    CHECK_INT(source_kubernetes.timer_ns(first), DEADLINE_NOW); /* the other one has run it */
+    source = first;
+    TOLD("+a/s:80/metrics");
+    CHECK_INT(source_kubernetes.timer_ns(first), DEADLINE_NEVER);
+    source_kubernetes.close(first);
+    CHECK(lease.open && lease.held && !lease.released);
+    source = second;
+    TOLD("");
+    end();
+    CHECK(lease.released && !lease.open);
+}
+
+TEST(what_one_source_runs_the_other_ones_of_its_hub_hear_of)
+{
+    struct err err = {OK, ""};
+    begin("pod");
+    open_source();
+    void *first = source;
+    open_source();
+    void *second = source;
+    watches[0].state.fault = (struct err){ERR_IO, "no server"};
+    CHECK_INT(source_kubernetes.timer_ns(first), DEADLINE_NOW);
+    CHECK_INT(run(&err), ERR_IO);
+    CHECK_INT(source_kubernetes.timer_ns(second), DEADLINE_NEVER);
+    CHECK_INT(source_kubernetes.timer_ns(first), DEADLINE_NOW);
+    source = first;
+    CHECK_INT(run(&err), ERR_IO);
+    CHECK_STR(err.text, "no server");
+    CHECK_INT(source_kubernetes.timer_ns(first), DEADLINE_NEVER);
+    watches[0].state.fault = (struct err){OK, ""};
+    watch_synced(&watches[0]);
+    TOLD("synced");
+    CHECK_INT(source_kubernetes.timer_ns(first), DEADLINE_NEVER);
+    CHECK_INT(source_kubernetes.timer_ns(second), DEADLINE_NOW);
+    source_kubernetes.close(first);
+    source = second;
+    TOLD("synced");
+    CHECK_INT(source_kubernetes.timer_ns(second), DEADLINE_NEVER);
+    end();
+}
+
 TEST(a_source_waits_until_its_lease_or_its_watches_want_something)
 {
     begin("service");
@@ -234,7 +288,6 @@ TEST(a_source_waits_until_its_lease_or_its_watches_want_something)
     CHECK_INT(source_kubernetes.timer_ns(source), now + 3 * SEC_NS);
     watch_object(&watches[0], SERVICE("s", "web", SCRAPE));
     lease.held = true;
-    lease.changed(lease.of);
     CHECK_INT(source_kubernetes.timer_ns(source), DEADLINE_NOW);
     end();
 }

@@ -56,6 +56,41 @@ TEST(a_url_is_made_whole)
     }
 }
 
+static void check_sent(struct test_env *e, const char *id, const char *url, bool sent)
+{
+    struct err err = {.text = ""};
+    struct target *t = NULL;
+    struct source_found found = {.id = id, .url = url};
+    CHECK_INT(source_found_target(&e->env, &found, &t, &err), sent ? OK : ERR_INVALID);
+    CHECK(sent || strncmp(err.text, "plain http, but", 15) == 0);
+    target_unref(t);
+}
+
+TEST(credentials_go_to_what_is_found_over_tls_only)
+{
+    struct test_env e;
+    char token[] = "t", login[] = "u", none[] = "";
+    struct text_pair header = {token, token};
+    test_env_init(&e);
+    struct http_conf *c = &e.common.http, plain = *c;
+    check_sent(&e, "a/p", "http://h:1/m", true);
+    c->bearer = token;
+    check_sent(&e, "a/p", "http://h:1/m", false);
+    check_sent(&e, "a/p", "https://h:1/m", true);
+    check_sent(&e, NULL, "http://h:1/m", true); /* the operator's own URL */
+    c->tls.verify = false;
+    check_sent(&e, "a/p", "http://h:1/m", true);
+    c->tls.verify = true;
+    c->bearer = none;
+    c->user = login;
+    check_sent(&e, "a/p", "http://h:1/m", false);
+    c->user = none;
+    c->headers = (struct text_map){.items = &header, .len = 1};
+    check_sent(&e, "a/p", "http://h:1/m", false);
+    *c = plain;
+    test_env_done(&e);
+}
+
 TEST(what_each_machine_has_of_its_own_gets_the_name_of_the_agent)
 {
     static const char *const hosts[] = {

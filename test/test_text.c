@@ -160,3 +160,20 @@ TEST(times_are_written_in_utc)
         CHECK_STR(out, cases[i].text);
     }
 }
+
+TEST(a_line_for_people_is_the_first_and_whole)
+{
+    static const struct {
+        const char *said, *want;
+        size_t size;
+    } lines[] = {
+        {"one\r\ntwo", "one", 100},       {"", "", 100},        {"\n", "", 100},
+        {"a\tb\x1b[1m ", "a b [1m", 100}, {"abcdef", "abc", 4}, {"ab\xc3\xa9", "ab", 4},
+        {"ab\xc3\xa9", "ab\xc3\xa9", 5},  {"a\xff", "a?", 100}, {"abc", "", 1},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(lines); i++) {
+        char line[100];
+        text_line(line, lines[i].size, (struct span){lines[i].said, strlen(lines[i].said)});
+        CHECK_STR(line, lines[i].want);
+    }
+}

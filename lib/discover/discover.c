@@ -25,6 +25,7 @@
 struct leaving {
     char name[64];
     uint32_t number;
+    bool leased; /* no successor has them */
     struct target_set known;
     struct leaving *next;
 };
@@ -66,6 +67,7 @@ static void close_slot(struct discover *d, struct slot *s)
         struct leaving *l = mem_alloc(sizeof *l);
         memcpy(l->name, s->state.name, sizeof l->name);
         l->number = s->env.number;
+        l->leased = s->state.watching.leased;
         l->known = s->known;
         target_set_init(&s->known);
         l->next = d->leaving;
@@ -164,7 +166,7 @@ static void take_command(struct discover *d)
 
 static bool may_leave(const struct discover *d, const struct leaving *l)
 {
-    for (size_t i = 0; i < d->len; i++) {
+    for (size_t i = 0; i < d->len && !l->leased; i++) {
         const struct slot *s = d->slots[i];
         if (strcmp(s->state.name, l->name) == 0)
             return s->state.synced || s->failed;

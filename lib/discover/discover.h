@@ -36,7 +36,8 @@ enum status discover_new(struct discover **ret, struct target_emit emit, int roo
  * differs is closed and opened anew under a new number, the rest is closed.  The targets of a
  * closed source are removed; those which its successor ADDs before its SYNCED are handed over
  * without a gap: the receiver is told REMOVED of the old number only after the new one has
- * synced (or its first failure).  The order of confs is the order in which sources of one pool
+ * synced, or failed; one that follows a peer and cannot reach it has not failed yet, so what was known
+ * stays; what was there by a lease goes with the lease, at once.  The order of confs is the order in which sources of one pool
  * go before one another: it is told with what they ADD, and TARGET_RANK tells it of those that
  * go on at another place.  Copies confs.  ERR_INVALID: a source refuses its settings,
  * or two have one name; ERR_IO: no descriptor left; nothing has changed then.  Called by the

@@ -10,7 +10,6 @@
 #include "mem.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
@@ -132,14 +131,18 @@ static void disappear(void *of, struct gathered *g)
     diff_tell(&k->diff);
 }
 
-static void lease_changed(void *of)
+/* Its share of the lease tells nobody: it also ends by the clock alone. */
+static bool lease_has_changed(const struct kubernetes *k)
 {
-    struct kubernetes *k = of;
-    bool held = kube_lease_held(k->lease);
-    if (held == k->held)
+    return k->lease && kube_lease_held(k->lease) != k->held;
+}
+
+static void follow_lease(struct kubernetes *k)
+{
+    if (!lease_has_changed(k))
         return;
-    k->held = held;
-    kubernetes_look_at_all(k, held ? appear : disappear, k);
+    k->held = !k->held;
+    kubernetes_look_at_all(k, k->held ? appear : disappear, k);
     k->refused_stale = true;
 }
 
@@ -188,12 +191,12 @@ static void want_lease(struct kubernetes *k)
     snprintf(holder, sizeof holder, "%.253s_%016llx",
              k->env->agent.instance ? k->env->agent.instance : "strata",
              (unsigned long long)(hash_salt() ^ (uint64_t)clock_wall_ms()));
-    k->lease = kube_lease_new(kube_hub_client(k->hub),
-                              &(struct kube_lease_conf){.ns = ns,
-                                                        .name = k->conf.lease.name,
-                                                        .holder = holder,
-                                                        .duration_ns = k->conf.lease.duration},
-                              lease_changed, k);
+    k->share =
+        lease_share_join(k->hub, &(struct kube_lease_conf){.ns = ns,
+                                                           .name = k->conf.lease.name,
+                                                           .holder = holder,
+                                                           .duration_ns = k->conf.lease.duration});
+    k->lease = lease_share_lease(k->share);
 }
 
 static enum status connect_hub(struct kubernetes *k, struct err *err)
@@ -216,7 +219,8 @@ static enum status connect_hub(struct kubernetes *k, struct err *err)
 
 static void leave_hub(struct kubernetes *k)
 {
-    kube_lease_free(k->lease);
+    lease_share_leave(k->share, GOODBYE_NS);
+    k->share = NULL;
     k->lease = NULL;
     for (size_t i = 0; i < k->len; i++)
         kube_store_leave(k->follows[i].store, &k->follows[i].sub);
@@ -296,18 +300,6 @@ static int64_t next_ns(const struct kubernetes *k)
     return lease_ns < until_ns ? lease_ns : until_ns;
 }
 
-static int64_t kubernetes_timer_ns(const void *self)
-{
-    const struct kubernetes *k = self;
-    if (!k->hub)
-        return k->retry_ns;
-    if (tell_pending(&k->diff.tell))
-        return DEADLINE_NOW;
-    int64_t until_ns = next_ns(k), lines_ns = k->refused_ns + KUBERNETES_REFUSED_NS;
-    bool lines = k->refused_stale && k->diff.refused + k->diff.excess > 0;
-    return lines && lines_ns < until_ns ? lines_ns : until_ns;
-}
-
 static bool all_synced(const struct kubernetes *k)
 {
     for (size_t i = 0; i < k->len; i++)
@@ -317,17 +309,44 @@ static bool all_synced(const struct kubernetes *k)
 }
 
 /* The first of what does not work now. */
-static enum status fault_of(const struct kubernetes *k, struct err *err)
+static const struct err *fault_now(const struct kubernetes *k)
 {
     const struct err *fault = &k->fault;
     for (size_t i = 0; i < k->len && fault->status == OK; i++)
         fault = &kube_store_state(k->follows[i].store)->fault;
     if (fault->status == OK && k->lease)
         fault = kube_lease_fault(k->lease);
-    if (fault->status == OK)
+    return fault;
+}
+
+static enum status say_fault(struct kubernetes *k, struct err *err)
+{
+    k->said = *fault_now(k);
+    if (k->said.status == OK)
         return OK;
-    enum status r = fault->status == ERR_DENIED ? ERR_DENIED : ERR_IO;
-    return err_set(err, r, "%s", fault->text);
+    enum status r = k->said.status == ERR_DENIED ? ERR_DENIED : ERR_IO;
+    return err_set(err, r, "%s", k->said.text);
+}
+
+/* Another source of the same hub may have run it, so that neither descriptor nor timer tell. */
+static bool has_news(const struct kubernetes *k)
+{
+    const struct err *fault = fault_now(k);
+    return tell_pending(&k->diff.tell) || lease_has_changed(k) ||
+           (all_synced(k) && !k->diff.tell.synced) || fault->status != k->said.status ||
+           (fault->status != OK && strcmp(fault->text, k->said.text) != 0);
+}
+
+static int64_t kubernetes_timer_ns(const void *self)
+{
+    const struct kubernetes *k = self;
+    if (!k->hub)
+        return k->retry_ns;
+    if (has_news(k))
+        return DEADLINE_NOW;
+    int64_t until_ns = next_ns(k), lines_ns = k->refused_ns + KUBERNETES_REFUSED_NS;
+    bool lines = k->refused_stale && k->diff.refused + k->diff.excess > 0;
+    return lines && lines_ns < until_ns ? lines_ns : until_ns;
 }
 
 static enum status kubernetes_ready(void *self, const struct target_emit *emit, struct err *err)
@@ -338,7 +357,7 @@ static enum status kubernetes_ready(void *self, const struct target_emit *emit, 
         kube_hub_run(k->hub);
         if (k->lease) {
             kube_lease_run(k->lease);
-            lease_changed(k); /* a lease also ends by the clock alone */
+            follow_lease(k);
         }
         if (diff_has_room(&k->diff)) {
             kubernetes_look_at_all(k, fill, k);
@@ -348,38 +367,14 @@ static enum status kubernetes_ready(void *self, const struct target_emit *emit, 
             tell_synced(&k->diff.tell);
     }
     enum status r = tell_emit(&k->diff.tell, emit);
-    return r == OK ? fault_of(k, err) : r;
+    return r == OK ? say_fault(k, err) : r;
 }
 
 /* Closing. */
 
-static void said_goodbye(void *of)
-{
-    struct kubernetes *k = of;
-    k->goodbye = true;
-}
-
-/* Without it, nobody would scrape until the lease has run out. */
-static void give_up_lease(struct kubernetes *k)
-{
-    if (!k->lease || !kube_lease_held(k->lease))
-        return;
-    int64_t until_ns = clock_mono_ns() + GOODBYE_NS;
-    kube_lease_release(k->lease, GOODBYE_NS, said_goodbye);
-    while (!k->goodbye && clock_mono_ns() < until_ns) {
-        struct pollfd p = {.fd = kube_hub_fd(k->hub), .events = POLLIN};
-        int64_t timer_ns = next_ns(k), end_ns = timer_ns < until_ns ? timer_ns : until_ns;
-        int64_t wait_ns = end_ns - clock_mono_ns();
-        poll(&p, 1, wait_ns <= 0 ? 0 : (int)(wait_ns / MS_NS) + 1);
-        kube_hub_run(k->hub);
-        kube_lease_run(k->lease);
-    }
-}
-
 static void kubernetes_close(void *self)
 {
     struct kubernetes *k = self;
-    give_up_lease(k);
     leave_hub(k);
     diff_done(&k->diff);
     setting_done(kubernetes_settings, &k->conf);

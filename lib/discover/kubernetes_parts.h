@@ -7,10 +7,10 @@
 #define KUBERNETES_PARTS_H
 
 #include "clock.h"
-#include "kube_lease.h"
 #include "kube_store.h"
 #include "kubernetes_conf.h"
 #include "kubernetes_diff.h"
+#include "lease_share.h"
 
 enum { KUBERNETES_REFUSED_BYTES = 16384 };
 /* So often the lines of what is refused are made anew. */
@@ -30,16 +30,17 @@ struct kubernetes {
     struct kube_found_conf found;
     const struct source_env *env;
     struct diff diff;
-    struct kube_hub *hub; /* NULL: not connected yet */
-    struct kube_lease *lease;
+    struct kube_hub *hub;      /* NULL: not connected yet */
+    struct lease_share *share; /* NULL: none */
+    struct kube_lease *lease;  /* of it */
     struct follow *follows;
     size_t len;
     char *selector;
     int epoll_fd;
     int64_t retry_ns;
     struct err fault; /* of connecting; status OK: none */
+    struct err said;  /* what ready returned last */
     bool held;        /* role service: the lease is ours, or we only look */
-    bool goodbye;     /* it has been given up */
     struct buf refused;
     int64_t refused_ns; /* when those lines were made; 0: never */
     bool refused_stale;

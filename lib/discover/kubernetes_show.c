@@ -139,7 +139,7 @@ bool kubernetes_watching(const void *self, struct source_watching *ret)
     const struct kubernetes *k = self;
     if (!k->hub)
         return false;
-    struct source_watching w = {.collections = k->len};
+    struct source_watching w = {.collections = k->len, .leased = k->lease != NULL};
     for (size_t i = 0; i < k->len; i++) {
         const struct kube_watch_state *s = kube_store_state(k->follows[i].store);
         w.synced += kube_store_synced(k->follows[i].store);

@@ -238,7 +238,7 @@ static void note_error(struct slot *s, enum status r, const struct err *err)
     bool failed = r != OK && r != ERR_CLOSED;
     bool news = failed != (s->state.last_error.status != OK) ||
                 (failed && strcmp(err->text, s->state.last_error.text) != 0);
-    s->failed = s->failed || failed;
+    s->failed = s->failed || (failed && !(s->ops->watching && status_retryable(r)));
     if (!news)
         return;
     pthread_mutex_lock(&s->home->lock);

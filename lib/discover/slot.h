@@ -38,7 +38,8 @@ struct slot {
     size_t excess;           /* ADDED above the bound: not handed on */
     uint64_t told;           /* events that the receiver took */
     int fd;
-    bool readable, blocked, ended, failed;
+    bool readable, blocked, ended;
+    bool failed; /* ever; to follow a peer that cannot be reached is no failure */
 
     struct source_state state;
     struct buf lines;

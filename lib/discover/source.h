@@ -86,7 +86,8 @@ struct source_env {
  * then instance (host:port), job (the source's name), agent.labels, cluster.  A label with
  * an empty value takes the name and leaves the label out.
  *
- * OK with *ret NULL: a rule drops it, *err says which one.  ERR_INVALID: no such URL, a bad name or value of a
+ * OK with *ret NULL: a rule drops it, *err says which one.  ERR_INVALID: no such URL, plain http where
+ * found has an id (so the scheme is not the operator's) and the source has credentials and verifies, a bad name or value of a
  * label, more than TARGET_LABELS, an interval or limit that is not allowed; *err does not repeat the
  * URL, which may hold a secret by mistake.  Any thread. */
 struct source_found {
@@ -122,6 +123,7 @@ struct source_watching {
     uint64_t left_out; /* objects too large, or not to be read */
     uint64_t objects, object_bytes;
     uint64_t requests, requests_failed, received_bytes;
+    bool leased; /* what it has it has by a lease, which another agent takes when it is closed */
 };
 
 struct source_ops {
@@ -175,7 +177,8 @@ struct source_ops {
     /* False: not connected yet.  Asked after open and after each ready.  NULL: it follows nothing. */
     bool (*watching)(const void *self, struct source_watching *ret);
 
-    /* Frees self.  Says nothing about its targets: who closes a source, removes them. */
+    /* Frees self.  Says nothing about its targets: who closes a source, removes them.  One that holds what
+     * another agent waits for may take a second to give it up. */
     void (*close)(void *self);
 };
 

@@ -76,7 +76,7 @@ enum status source_rules_run(const struct source_env *env, const struct label *l
 /* What a target itself may ask for. */
 
 static const struct setting asked_settings[] = {
-    SETTING_DURATION(source_asked, interval, "0s", MS_NS, DAY_NS, ""),
+    SETTING_DURATION(source_asked, interval, "0s", 10 * MS_NS, DAY_NS, ""), /* as a source's own */
     SETTING_DURATION(source_asked, timeout, "0s", MS_NS, DAY_NS, ""),
     SETTING_INT(source_asked, sample_limit, "0", 1, 10000000, ""),
     SETTING_END,

@@ -400,6 +400,14 @@ static enum status make_id(const struct source_env *env, const struct source_fou
     return r == OK ? OK : bad(err, "its id is too long");
 }
 
+/* Whoever is found says the scheme, and may be anybody: only a certificate tells. */
+static bool would_leak(const struct source_env *env, const struct source_found *found,
+                       const char *url)
+{
+    const struct http_conf *c = &env->common->http;
+    return found->id && c->tls.verify && http_has_credentials(c) && strncmp(url, "https:", 6) != 0;
+}
+
 static enum status make_target(const struct source_env *env, const struct source_found *found,
                                const struct own *own, struct target **ret, struct err *err)
 {
@@ -414,6 +422,9 @@ static enum status make_target(const struct source_env *env, const struct source
     if (!url)
         return bad(err, "no __address__");
     enum status r = make_url(url, own, &whole, &instance, &local, err);
+    if (r == OK && would_leak(env, found, whole.data))
+        r = bad(err, "plain http, but http: of the source has credentials: they go over https, or "
+                     "with tls.verify: false to anybody");
     if (r == OK)
         r = gather(&labels, env, own, instance.data, err);
     if (r == OK)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* sockets.h - which descriptors of the process are sockets of lib/net.
+/* sockets.h - which descriptors of the process are sockets of lib/net, or of a library that notes them.
  *
  * For who looks through all descriptors of the process for a socket that its library does not
  * give out (nats_cut.h): those noted here are somebody else's for certain.  Any thread.  */

@@ -91,9 +91,15 @@ static bool has_flight(const struct lane *l)
     return l->window.in_flight < (max > 0 && max < LANE_WINDOW ? max : LANE_WINDOW);
 }
 
+/* When it may be sent again: the lane's own back-off, and what the peer asks for. */
+static int64_t find_resume_ns(const struct lane *l)
+{
+    return later(l->resume_ns, l->shared.not_before_ns);
+}
+
 static bool may_send(const struct lane *l)
 {
-    return has_flight(l) && clock_mono_ns() >= l->resume_ns;
+    return has_flight(l) && clock_mono_ns() >= find_resume_ns(l);
 }
 
 static void send_ready(struct lane *l)
@@ -143,8 +149,8 @@ static void wait_for_more(struct lane *l)
     int64_t until = earlier(clock_mono_ns() + BEAT_NS, l->close_ns);
     if (has_flight(l)) {
         if (l->window.ready.first)
-            until = earlier(until, l->resume_ns);
-        until = earlier(until, later(l->resume_ns, window_resume_ns(&l->window)));
+            until = earlier(until, find_resume_ns(l));
+        until = earlier(until, later(find_resume_ns(l), window_resume_ns(&l->window)));
     }
     poll_input(l);
     if (l->sink->work) {
@@ -178,6 +184,7 @@ static void heed_close(struct lane *l)
     if (l->closing && !l->knows_closing) {
         l->knows_closing = true;
         l->resume_ns = 0;
+        l->shared.not_before_ns = 0;
     }
 }
 

@@ -8,7 +8,7 @@
 
 #include "target.h"
 
-int64_t due_interval_ms(const struct target *t);
+int64_t due_interval_ms(const struct target *t); /* 10 or more, as sources see to */
 
 /* The first regular time after wall_ms. */
 int64_t due_after(const struct target *t, int64_t wall_ms);

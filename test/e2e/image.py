@@ -91,11 +91,12 @@ def mounted(tag):
 class Container:
     """A container that runs beside its test and ends with it; nothing in it can be written, and it has no rights."""
 
-    def __init__(self, case, tag, args=(), volumes=None):
+    def __init__(self, case, tag, args=(), volumes=None, env=None):
         self.name = f"strata-e2e-{os.getpid()}-{os.urandom(4).hex()}"
         case.addCleanup(podman, "rm", "--force", "--time", "0", self.name, check=False)
         mounts = [f"--volume={source}:{there}:ro" for there, source in (volumes or {}).items()]
-        podman("run", "--detach", "--name", self.name, *LOCKED, *mounts, tag, *args)
+        env = [f"--env={name}={value}" for name, value in (env or {}).items()]
+        podman("run", "--detach", "--name", self.name, *LOCKED, *mounts, *env, tag, *args)
 
     def state(self):
         return json.loads(podman("inspect", self.name).stdout)[0]["State"]

@@ -17,7 +17,9 @@ GROUPS = {"endpointslices": "discovery.k8s.io", "leases": "coordination.k8s.io",
           "clusterroles": "rbac.authorization.k8s.io", "daemonsets": "apps",
           "clusterrolebindings": "rbac.authorization.k8s.io", "deployments": "apps",
           "networkpolicies": "networking.k8s.io", "poddisruptionbudgets": "policy",
-          "subjectaccessreviews": "authorization.k8s.io"}
+          "subjectaccessreviews": "authorization.k8s.io",
+          "selfsubjectaccessreviews": "authorization.k8s.io",
+          "tokenreviews": "authentication.k8s.io"}
 MERGE, JSON = "application/merge-patch+json", "application/json"
 
 

@@ -7,7 +7,7 @@ from process import die_with_parent
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 WRITTEN_BY_DEV = {os.path.join(ROOT, "docs", "BENCHMARKS.md")}    # ./dev bench makes it
-SETTING = re.compile(r"^( *)# ([a-z_]+: .*)$")    # one behind a comment's mark
+SETTING = re.compile(r"^( *)# ([a-z0-9_]+: .*)$")    # one behind a comment's mark
 
 
 def read(*path):
@@ -50,7 +50,7 @@ class Documents(harness.Case):
         seen, texts, missing = 0, [], []
         for line in lines:
             heading = re.match(r"([a-z]+)(?: ([a-z_]+))? - ", line)
-            setting = re.match(r"  ([A-Za-z_.\[\]]+) +\S", line)
+            setting = re.match(r"  ([A-Za-z0-9_.\[\]]+) +\S", line)
             if heading:
                 of, kind = heading.groups()
                 texts = [parts[owner.get(of, of)]]

@@ -1,10 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """test_image_once.py - the image: what is in it, and what it does with no rights at all."""
-import hashlib, json, os, re, stat, subprocess
+import contextlib, hashlib, json, os, re, stat, subprocess
 
 import books
+import cluster
 import harness
 import image
+import installed
+import kubeconfig
+import netns
+from process import http_get
 
 PAGE = "# TYPE requests_total counter\nrequests_total{code=\"200\"} 17\ntemperature 21.5\n"
 MEGABYTES = 60    # the most that it may have over its base
@@ -191,8 +196,71 @@ class Run(harness.Case):
         self.assertEqual(container.log()[0], f"strata-agent {image.version()}\n")
 
 
+class Chain(installed.Case):
+    """The container of the chart's pod, as a kubelet would start it on this node."""
+    options = {"controllers": True}
+
+    def start(self, pod):
+        """Its image, arguments, user, environment and files; the account's folder as kubelets mount it."""
+        spec = pod["spec"]["containers"][0]
+        rights = spec["securityContext"]
+        self.assertEqual((rights["readOnlyRootFilesystem"], rights["allowPrivilegeEscalation"],
+                          rights["capabilities"]), (True, False, {"drop": ["ALL"]}))    # as image.LOCKED
+        self.assertEqual({m["mountPath"] for m in spec["volumeMounts"]}, {"/etc/strata", installed.ACCOUNT})
+        folder = os.path.join(self.folder, "etc")
+        kubeconfig.write_account(folder, **self.config_map())
+        account = self.account()
+        env = self.environment(pod, account)
+        return image.Container(self, spec["image"], spec["args"], env=env,
+                               volumes={"/etc/strata": folder, installed.ACCOUNT: account})
+
+    def answers(self, container, probe):
+        """As a kubelet asks; the port is free, for this network is the test's own."""
+        def look():
+            self.assertTrue(container.running(), container.log()[1])
+            with contextlib.suppress(OSError):
+                return http_get(f"http://127.0.0.1:9690{probe['httpGet']['path']}")[0] == 200
+        self.wait_for(look, 30, "the container is ready", step=0.2)
+
+    def test_the_container_of_the_chart_delivers_what_its_node_has(self):
+        server, queue, node = self.targets(1, samples=20), self.nats(), self.real_node()
+        client = self.client(queue)
+        agent = {"cluster": "test", "first_scrape": "now"}
+        if not netns.has_ipv6:
+            agent["listen"] = "0.0.0.0:9690"
+        self.install({"nats": {"url": queue.url}, "config": {"agent": agent}})
+        asks = {"prometheus.io/scrape": "true", "prometheus.io/port": str(server.port),
+                "prometheus.io/path": "/t/0"}
+        for name, where in (("web", node), ("elsewhere", "other")):
+            self.cluster.create_pod(self.namespace, name, node=where, ip="127.0.0.1", annotations=asks)
+        pod = self.pod_on(node)
+        container = self.start(pod)
+        for probe in ("livenessProbe", "readinessProbe"):
+            self.answers(container, pod["spec"]["containers"][0][probe])
+        self.assertEqual(set(container.process()["Uid"].split()),
+                         {str(pod["spec"]["securityContext"]["runAsUser"])})
+        self.cluster.create_pod(self.namespace, "late", node=node, ip="127.0.0.2",
+                                annotations={**asks, "prometheus.io/port": "1"})
+        for name in ("web", "late"):    # nobody listens on the port of the late one: up 0
+            subject = f"metrics.pods.{self.namespace}.{name}"
+            self.wait_for(lambda: self.stream_of(client, subject), 30, f"messages of {name}")
+
+        self.assertEqual(container.stop(), 0, container.log()[1])
+        account = books.account(container.log()[1])
+        self.assertEqual((account["lost"], account["unaccounted"]), (0, 0))
+        samples = []
+        for message in client.read_stream("METRICS"):
+            samples += harness.check_messages(self, message.data.decode())
+        self.assertEqual(len(samples), account["delivered"])
+        ups = {s["tags"]["pod"]: s["value"] for s in samples if s["name"] == "up"}
+        self.assertEqual(ups, {"web": 1, "late": 0})
+        self.assertGreaterEqual(sum(s["tags"]["pod"] == "web" for s in samples), 20)
+        self.assertLessEqual(self.asked(), {(verb, "pods") for verb in ("get", "list", "watch")})
+
+
 if __name__ == "__main__":
     tools = image.missing()
     if not tools:
         image.alone()
-    harness.main(needs=[*tools, "nats-server"])
+        image.build()   # before the network is the test's own
+    cluster.main(needs=[*tools, "nats-server", "helm"], in_netns=not tools)

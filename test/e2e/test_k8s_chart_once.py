@@ -1,16 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """test_k8s_chart_once.py - the chart, installed into a real API server whose nodes kwok plays."""
-import json, os, re
+import json, os
 
 import cluster
 import harness
+import installed
+import kube
+import kubelet
 import manifests
 import test_chart_once as chart
 
 RESTRICTED = {"pod-security.kubernetes.io/enforce": "restricted"}
 
 
-class Installed(cluster.Case):
+class Installed(installed.Case):
     options = {"controllers": True, "kwok": "10.244.0.0/16"}
 
     @classmethod
@@ -19,34 +22,6 @@ class Installed(cluster.Case):
         cls.nodes = cls.cluster.nodes(3, {"kubernetes.io/os": "linux"})
         cls.cluster.patch("nodes", None, cls.nodes[2],
                           {"spec": {"taints": [{"key": "gpu", "effect": "NoSchedule"}]}})
-
-    def setUp(self):
-        super().setUp()
-        self.releases = []
-        self.addCleanup(self.uninstall)
-
-    def uninstall(self):
-        for release in self.releases:
-            self.cluster.helm("uninstall", release, "-n", self.namespace)
-
-    def install(self, values, release="strata"):
-        path = os.path.join(self.folder, "values.json")
-        with open(path, "w") as f:
-            json.dump(values, f)
-        out = self.cluster.helm("upgrade", "--install", release, manifests.CHART, "-n", self.namespace,
-                                "-f", path)
-        if release not in self.releases:
-            self.releases.append(release)
-        return out
-
-    def all_pods(self, component="agent"):
-        return self.cluster.list("pods", self.namespace,
-                                 labelSelector=f"app.kubernetes.io/component={component}")
-
-    def pods(self, component="agent"):
-        """{node: uid} of the pods that run."""
-        return {p["spec"].get("nodeName"): p["metadata"]["uid"] for p in self.all_pods(component)
-                if p["status"]["phase"] == "Running" and "deletionTimestamp" not in p["metadata"]}
 
     def may(self, account, verb, resource, name="", namespace="", group=""):
         resource, _, sub = resource.partition("/")
@@ -102,31 +77,11 @@ class Installed(cluster.Case):
         self.assertTrue(self.may("strata-services", "watch", "services"))
         self.assertFalse(self.may("strata-services", "watch", "pods"))
 
-    def as_the_pod_would(self, account, node=None):
-        """The agent of the pod on a node, or of one that runs, here: its ConfigMap, environment, token.  Only the
-        port is not the chart's, for tests have none of their own, nor the folder of the token."""
-        pod = self.wait_for(lambda: next((p for p in self.all_pods() if p["spec"].get("nodeName") and
-                                          node in (None, p["spec"]["nodeName"])), None), 30, "a pod")
-        spec = pod["spec"]["containers"][0]
-        fields = {"spec.nodeName": pod["spec"]["nodeName"], "metadata.name": pod["metadata"]["name"],
-                  "metadata.namespace": self.namespace, "status.hostIP": "127.0.0.1"}
-        env = {e["name"]: e["value"] if "value" in e else fields[e["valueFrom"]["fieldRef"]["fieldPath"]]
-               for e in spec["env"]}
-        token = self.cluster.token(self.namespace, pod["spec"]["serviceAccountName"])
-        env |= self.cluster.in_cluster(account, token, self.namespace)
-        text = self.cluster.get("configmaps", self.namespace, "strata")["data"]["agent.yaml"]
-        return self.agent(re.sub(r"listen: .*", "listen: 127.0.0.1:0", text), env=env,
-                          name=f"agent-{len(self.started)}")
-
     def test_the_agent_of_a_pod_delivers_with_the_rights_of_the_chart(self):
         server, queue = self.targets(1, samples=20), self.nats()
         client = self.client(queue)
         account = self.account()
-        node = "real-" + self.namespace     # kwok leaves it alone: we are its kubelet
-        self.cluster.create_node(node, labels={"kubernetes.io/os": "linux"})
-        self.addCleanup(self.cluster.delete, "nodes", None, node)
-        room = {"pods": "10", "cpu": "4", "memory": "8Gi"}
-        self.cluster.patch("nodes", None, node, {"status": {"capacity": room, "allocatable": room}}, "status")
+        node = self.real_node()
         self.install({"nats": {"url": queue.url}, "config": {
             "agent": {"cluster": "test", "first_scrape": "now"},
             "sources": [{"name": "pods", "pool": "main", "interval": "5s", "kubernetes": {
@@ -143,6 +98,42 @@ class Installed(cluster.Case):
         self.assertGreaterEqual(len(samples), 20)
         self.assertEqual({s["tags"]["pod"] for s in samples}, {"web"})
         self.assertLessEqual(self.asked(), {(verb, "pods") for verb in ("get", "list", "watch")})
+        self.stop(agent)
+
+    def may_scrape_nodes(self, account):
+        """As the agent itself is told."""
+        with open(os.path.join(account, "token")) as f:
+            return self.cluster.api("POST", kube.path_of("selfsubjectaccessreviews"), {"spec": {
+                "resourceAttributes": {"verb": "get", "resource": "nodes", "subresource": "metrics"}}},
+                f.read())["status"]["allowed"]
+
+    def test_the_kubelets_pages_are_scraped_where_the_values_say_so(self):
+        """By HTTPS that is verified, with the account's token, which the kubelet shows to the API server."""
+        queue, account, node = self.nats(), self.account(), self.real_node()
+        client, server = self.client(queue), self.keep(kubelet.Kubelet(self.cluster, node))
+        values = {"nats": {"url": queue.url}, "kubelet": {"enabled": True, "port": server.port, "interval": "1s"},
+                  "config": {"agent": {"first_scrape": "now"}, "sources": [{
+                      "name": "pods", "pool": "main", "kubernetes": {
+                          "role": "pod", "node": "${NODE_NAME}", "api": {"service_account": account}}}]}}
+        self.install(values)
+        agent = self.as_the_pod_would(account, node)
+        self.assertTrue(self.may_scrape_nodes(account))
+        self.wait_for(lambda: {p for p, _ in server.answers} == set(kubelet.PAGES), 30, "all pages are asked for")
+        wanted = {line.split()[0] for line in kubelet.PAGES.values()}
+        found = {}
+
+        def all_there():
+            for text in self.stream_of(client, "metrics.kubelet.unknown.unknown") or ():
+                found.update((s["name"], s) for s in harness.check_messages(self, text))
+            return wanted <= set(found)
+        self.wait_for(all_there, 30, "the three pages in the stream")
+        self.assertEqual({found[name]["tags"]["node"] for name in wanted}, {node})
+        self.assertEqual({status for _, status in server.answers}, {200})
+
+        values["kubelet"]["enabled"] = False
+        self.install(values)
+        self.wait_for(lambda: not self.may_scrape_nodes(account), what="the right is gone")
+        self.wait_for(lambda: any("403" in str(t) for t in agent.targets().values()), 30, "the refusal is shown")
         self.stop(agent)
 
     def test_the_agent_of_a_deployment_keeps_to_its_rights(self):
@@ -177,25 +168,6 @@ class Installed(cluster.Case):
                 self.assertEqual({resource for _, resource in self.asked() - before} | {"services"},
                                  {"services", more})
                 self.stop(agent)
-
-    def account(self):
-        folder = os.path.join(self.folder, "account")
-        os.mkdir(folder)
-        return folder
-
-    def asked(self):
-        """{(verb, resource)} of all that the agents have asked; nothing of it was denied."""
-        entries = self.cluster.audit(f"system:serviceaccount:{self.namespace}:strata")
-        self.assertEqual([e for e in entries if e.code in (401, 403)], [])
-        return {(e.verb, e.resource) for e in entries}
-
-    def stream_of(self, client, subject):
-        """The bodies of the stream METRICS with this subject."""
-        try:
-            found = list(client.read_stream("METRICS"))
-        except LookupError:     # the agent has not made it yet
-            return None
-        return [m.data.decode() for m in found if m.subject == subject] or None
 
     def test_the_server_takes_all_that_the_values_make(self):
         """helm lint does not see a misspelt field; the server, asked to be strict, does."""

@@ -72,6 +72,28 @@ class RemoteWrite(harness.Case):
                          {receivers.bits("2")})
         self.stop(agent)
 
+    def test_the_agent_itself_writes_to_prometheus(self):
+        prometheus = self.keep(receivers.Prometheus(self.folder))
+        page, want = exposed.page(int(time.time() * 1000))
+        pages = self.pages({"/metrics": page + "ends 2\n"})
+        agent = self.agent(harness.config(
+            [pages.url()], [{"name": "out", "http": {"url": prometheus.base + "/api/v1/write"}}],
+            outputs=[{"name": "main", "remote_write": {}, "sink": "out"}],
+            source={"honor_labels": True}, agent={"cluster": ""}))
+
+        def held():
+            samples = exposed.plain(prometheus.samples(time.time() * 1000))
+            return {k: v for k, v in samples.items() if k[0] != "ends"}
+        self.wait_for(lambda: prometheus.now("ends", time.time() * 1000) == ["2"])
+        exposed.compare(self, held(), want)
+        pages.pages["/metrics"] = page
+        self.wait_for(lambda: prometheus.now("ends", time.time() * 1000) == [],
+                      what="the series has ended")
+        exposed.compare(self, held(), want)
+        self.assertEqual(prometheus.now("up", time.time() * 1000), ["1"])
+        account = self.stop(agent)
+        self.assertEqual(account["lost"], 0, agent.err()[-4000:])
+
     def test_version_2_says_the_same_to_a_decoder(self):
         now = int(time.time() * 1000)
         page, want = exposed.page(now)

@@ -8,21 +8,6 @@
 
 enum { PATH_SHOWN = 70, RETRY_AFTER_MAX = 3600 };
 
-void kube_line(char *out, size_t size, struct span text)
-{
-    size_t n = 0;
-    bool utf8 = text_is_utf8(text);
-    for (size_t i = 0; i < text.len && text.data[i] != '\n' && n < size - 1; i++) {
-        unsigned char c = (unsigned char)text.data[i];
-        out[n++] = c < ' ' || c == 0x7f ? ' ' : c >= 0x80 && !utf8 ? '?' : (char)c;
-    }
-    while (n > 0 && !text_is_utf8((struct span){out, n}))
-        n--; /* the last character is cut */
-    while (n > 0 && out[n - 1] == ' ')
-        n--;
-    out[n] = '\0';
-}
-
 /* Queries are long and say little. */
 static int shown(const char *path)
 {
@@ -34,7 +19,7 @@ void kube_answer_fail(struct kube_answer *answer, enum status s, const char *met
                       const char *path, const char *what)
 {
     char line[151];
-    kube_line(line, sizeof line, (struct span){what, strlen(what)});
+    text_line(line, sizeof line, (struct span){what, strlen(what)});
     answer->status = err_set(&answer->err, s, "%s %.*s: %s", method, shown(path), path, line);
 }
 
@@ -45,9 +30,9 @@ static void server_words(char *out, size_t size, struct span body)
     const cJSON *message = cJSON_GetObjectItemCaseSensitive(root, "message");
     out[0] = '\0';
     if (cJSON_IsString(message))
-        kube_line(out, size, (struct span){message->valuestring, strlen(message->valuestring)});
+        text_line(out, size, (struct span){message->valuestring, strlen(message->valuestring)});
     else if (!cJSON_IsObject(root) && text_is_utf8(body))
-        kube_line(out, size, body);
+        text_line(out, size, body);
     cJSON_Delete(root);
 }
 
@@ -76,9 +61,9 @@ static enum status from_curl(CURLcode how)
 static void not_trusted(struct kube_answer *answer, const struct kube_ending *e, const char *why)
 {
     long verify = 0; /* X509_V_ERR_UNSPECIFIED: the chain was good, what libcurl compares was not */
-    char line[80];
+    char line[110];
     curl_easy_getinfo(e->easy, CURLINFO_SSL_VERIFYRESULT, &verify);
-    kube_line(line, sizeof line, (struct span){why, strlen(why)});
+    text_line(line, sizeof line, (struct span){why, strlen(why)});
     if (e->how == CURLE_PEER_FAILED_VERIFICATION && verify <= 1)
         (void)err_set(&answer->err, ERR_INVALID,
                       "the server's certificate is for another name (%s): set tls-server-name of "

@@ -26,7 +26,4 @@ void kube_answer_fill(struct kube_answer *answer, const struct kube_ending *e);
 void kube_answer_fail(struct kube_answer *answer, enum status s, const char *method,
                       const char *path, const char *what);
 
-/* The first line of text, for people: whole characters, no control characters, as much as fits. */
-void kube_line(char *out, size_t size, struct span text);
-
 #endif

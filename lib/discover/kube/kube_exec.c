@@ -251,7 +251,7 @@ static void drain(int *fd, struct buf *to, bool *ret_too_much)
 static enum status fail(const struct kube_exec_run *r, struct err *err, const char *what)
 {
     char line[121];
-    kube_line(line, sizeof line, (struct span){r->complained.data, r->complained.len});
+    text_line(line, sizeof line, (struct span){r->complained.data, r->complained.len});
     return err_set(err, ERR_DENIED, "exec plugin '%.*s': %.80s%s%s", NAME_SHOWN, r->exec->argv[0],
                    what, line[0] ? ": " : "", line);
 }

@@ -33,6 +33,7 @@ struct look {
     bool selected;                                      /* a pod behind a service */
     const char *ids[KUBE_FOUND_PORTS + KUBE_PORTS_MAX]; /* told with that base */
     size_t ids_len;
+    size_t told; /* with any base, the refused ones too */
 };
 
 /* Annotations. */
@@ -59,6 +60,7 @@ static void read_ask(struct look *k, const struct kube_object *o)
 
 static void refuse(struct look *k, const char *id, const char *why)
 {
+    k->told++;
     k->sink.found(k->sink.of, &(struct kube_found){.id = id,
                                                    .refused = why,
                                                    .unasked = k->unasked,
@@ -253,6 +255,7 @@ static void tell_port(struct look *k, const struct kube_port *port, size_t n)
         kube_labels_meta_selected_port(l, k->ports_of, port);
     else if (k->conf->meta && k->ports_of)
         kube_labels_meta_port(l, k->ports_of, port);
+    k->told++;
     k->sink.found(k->sink.of,
                   &(struct kube_found){.id = id, .labels = l->all, .labels_len = l->len});
     kube_labels_back(l, mark);
@@ -476,18 +479,6 @@ void kube_found_service(const struct kube_found_conf *c, const struct kube_objec
     kube_labels_done(&k.labels);
 }
 
-bool kube_selects(const struct kube_object *service, const struct kube_object *pod)
-{
-    if (service->selector_len == 0 || strcmp(service->ns, pod->ns) != 0)
-        return false;
-    for (uint32_t i = 0; i < service->selector_len; i++) {
-        const char *value = kube_label(pod->labels, pod->labels_len, service->selector[i].name);
-        if (!value || strcmp(value, service->selector[i].value) != 0)
-            return false;
-    }
-    return true;
-}
-
 /* Ports of the service as they are at the pod: name of the one, number of the other. */
 static void fill_selected_menu(struct look *k, const struct kube_object *service,
                                const struct kube_object *pod)
@@ -564,6 +555,18 @@ static void tell_endpoint(struct look *k, const struct kube_endpoint *e)
     kube_labels_back(&k->labels, mark);
 }
 
+static void tell_endpoints(struct look *k, const struct kube_object *slice)
+{
+    const char *whole = k->base;
+    uint32_t i = 0;
+    for (; i < slice->endpoints_len && k->told < KUBE_FOUND_MAX; i++)
+        tell_endpoint(k, &slice->endpoints[i]);
+    if (i < slice->endpoints_len)
+        refuse(k, whole,
+               kube_labels_text(&k->labels, "the last %u endpoints: more than %d of one slice",
+                                slice->endpoints_len - i, KUBE_FOUND_MAX));
+}
+
 /* A service of both families has slices of both, with the same pods in them. */
 static const char *other_family(struct look *k, const struct kube_object *service,
                                 const struct kube_object *slice)
@@ -590,8 +593,7 @@ void kube_found_slice(const struct kube_found_conf *c, const struct kube_object 
             kube_labels_meta(&k.labels, slice);
         add_object(&k, service);
         fill_own_menu(&k, slice, "the EndpointSlice", true);
-        for (uint32_t i = 0; i < slice->endpoints_len; i++)
-            tell_endpoint(&k, &slice->endpoints[i]);
+        tell_endpoints(&k, slice);
     }
     kube_labels_done(&k.labels);
 }

@@ -35,7 +35,11 @@ struct kube_found_conf {
     bool meta;
 };
 
-enum { KUBE_FOUND_PORTS = 64 /* of one object by its annotations; those above are refused */ };
+enum {
+    KUBE_FOUND_PORTS = 64, /* of one object by its annotations; those above are refused */
+    KUBE_FOUND_MAX =
+        5000, /* of one slice, give or take an endpoint's; the rest is refused as one */
+};
 
 struct kube_found {
     const char *id;      /* "namespace/pod/container:port/path", "namespace/service:port/path",
@@ -61,8 +65,7 @@ void kube_found_pod(const struct kube_found_conf *c, const struct kube_object *p
 void kube_found_service(const struct kube_found_conf *c, const struct kube_object *service,
                         struct kube_found_sink sink);
 
-/* Role endpoints with a node: a pod that the service's selector matches; its ready ones only. */
-bool kube_selects(const struct kube_object *service, const struct kube_object *pod);
+/* Role endpoints with a node: a pod that the service selects; its ready ones only. */
 void kube_found_selected(const struct kube_found_conf *c, const struct kube_object *service,
                          const struct kube_object *pod, struct kube_found_sink sink);
 

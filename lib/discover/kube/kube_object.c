@@ -429,3 +429,15 @@ const char *kube_label(const struct label *labels, size_t len, const char *name)
         l = bsearch(&key, labels, len, sizeof *labels, by_name);
     return l ? l->value : NULL;
 }
+
+bool kube_selects(const struct kube_object *service, const struct kube_object *pod)
+{
+    if (service->selector_len == 0 || strcmp(service->ns, pod->ns) != 0)
+        return false;
+    for (uint32_t i = 0; i < service->selector_len; i++) {
+        const char *value = kube_label(pod->labels, pod->labels_len, service->selector[i].name);
+        if (!value || strcmp(value, service->selector[i].value) != 0)
+            return false;
+    }
+    return true;
+}

@@ -84,6 +84,9 @@ void kube_object_free(struct kube_object *o); /* NULL is fine */
 /* Where the object's uid is, without anything else: for what is gone.  NULL: none. */
 const char *kube_object_uid(const cJSON *json);
 
+/* Whether the service's selector matches the pod; one that says nothing matches none. */
+bool kube_selects(const struct kube_object *service, const struct kube_object *pod);
+
 const char *kube_label(const struct label *labels, size_t len, const char *name); /* or NULL */
 
 #endif

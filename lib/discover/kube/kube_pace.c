@@ -4,9 +4,10 @@
 #include "clock.h"
 #include "hash.h"
 
-#define FIRST_NS  (200 * MS_NS)
-#define MOST_NS   (30 * SEC_NS)
-#define AWAY_FROM 4 /* failures */
+#define FIRST_NS (200 * MS_NS)
+#define MOST_NS  (30 * SEC_NS)
+
+enum { AWAY_FROM = 4, LOST_FROM = 2 /* failures */ };
 
 int64_t kube_pace_random(int64_t low, int64_t high)
 {
@@ -21,7 +22,9 @@ int64_t kube_pace_wait_ns(struct kube_pace *p, enum kube_trouble why, int64_t re
     whole = whole < MOST_NS ? whole : MOST_NS;
     int64_t wait = kube_pace_random(whole / 2, whole);
     p->failures++;
-    bool away = why == KUBE_TROUBLE_AWAY && p->failures >= AWAY_FROM;
+    p->away = p->away || why == KUBE_TROUBLE_AWAY;
+    bool away =
+        p->away && why != KUBE_TROUBLE_EXPIRED && p->failures >= (p->known ? LOST_FROM : AWAY_FROM);
     bool expired = why == KUBE_TROUBLE_EXPIRED && !p->expired;
     if (!p->spread && (away || expired)) {
         wait = kube_pace_random(0, p->spread_ns);
@@ -41,5 +44,6 @@ int64_t kube_pace_wait_ns(struct kube_pace *p, enum kube_trouble why, int64_t re
 void kube_pace_good(struct kube_pace *p)
 {
     p->failures = 0;
-    p->spread = p->expired = false;
+    p->spread = p->expired = p->away = false;
+    p->known = true;
 }

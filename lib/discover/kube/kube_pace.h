@@ -3,11 +3,13 @@
  * once.
  *
  * Each failure in a row doubles the wait, from 200 ms to 30 s; it is a random value between half and the
- * whole.  Retry-After counts when it is longer.  What all agents see at the same moment is
- * spread: a server that is away (for the fourth time in a row: a connection that only broke is back
- * by then) and history that has expired let the next attempt wait for a random moment of spread_ns,
- * once; a server that stays away is asked again after between half and the whole of it.  Who was
- * spread already and now sees that history has expired begins anew soon.  */
+ * whole.  Retry-After counts when it is longer.  What all agents see at the same moment is spread: history
+ * that has expired, and a server that is away.  That is a failure again after the first, which may be a
+ * connection that only broke; where all has never been well, the fourth in a row.  The next attempt waits
+ * for a random moment of spread_ns, once; a server that stays away is asked again after between half and the
+ * whole of it.  So is one that comes back and refuses: it takes connections before it can answer, then
+ * answers all of them at once, and knows no rights in its first second.  Who was spread already and now
+ * sees that history has expired begins anew soon.  */
 #ifndef KUBE_PACE_H
 #define KUBE_PACE_H
 
@@ -24,6 +26,8 @@ struct kube_pace {
     unsigned failures; /* in a row */
     bool spread;       /* has been spread since all was well */
     bool expired;      /* history has expired since then */
+    bool away;         /* the server was away since then */
+    bool known;        /* all has been well, once */
 };
 
 /* Counts a failure; how long to wait from now on. */

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "compress.h"
+
+#include "mem.h"
+
+#include <assert.h>
+#include <zlib.h>
+#include <zstd.h>
+
+enum {
+    GZIP_LEVEL = 1, /* a third of the time of zlib's own level, for a tenth more bytes */
+    GZIP_BITS = 15 + 16,
+    GZIP_MEMORY = 8,
+    GZIP_FRAME = 18, /* bytes of header and trailer */
+    ZSTD_LEVEL = 1,
+};
+
+const char *const compress_names[] = {"none", "gzip", "zstd", NULL};
+
+struct compressor {
+    enum compression how;
+    z_stream gzip;
+    ZSTD_CCtx *zstd;
+};
+
+struct compressor *compressor_new(enum compression how)
+{
+    struct compressor *c = mem_alloc(sizeof *c);
+    bool good = false;
+    c->how = how;
+    if (how == COMPRESS_GZIP) {
+        good = deflateInit2(&c->gzip, GZIP_LEVEL, Z_DEFLATED, GZIP_BITS, GZIP_MEMORY,
+                            Z_DEFAULT_STRATEGY) == Z_OK;
+    } else if (how == COMPRESS_ZSTD) {
+        c->zstd = ZSTD_createCCtx();
+        good = c->zstd != NULL;
+    }
+    if (!good)
+        abort(); /* out of memory, as mem.h would say it */
+    return c;
+}
+
+void compressor_free(struct compressor *c)
+{
+    if (!c)
+        return;
+    if (c->how == COMPRESS_GZIP)
+        deflateEnd(&c->gzip);
+    ZSTD_freeCCtx(c->zstd); /* NULL is fine */
+    mem_free(c);
+}
+
+size_t compress_max(enum compression how, size_t len)
+{
+    return how == COMPRESS_ZSTD ? ZSTD_compressBound(len) : compressBound((uLong)len) + GZIP_FRAME;
+}
+
+static size_t run_gzip(z_stream *z, struct span in, char *room, size_t max)
+{
+    deflateReset(z);
+    z->next_in = (Bytef *)in.data;
+    z->avail_in = (uInt)in.len;
+    z->next_out = (Bytef *)room;
+    z->avail_out = (uInt)max;
+    int r = deflate(z, Z_FINISH);
+    assert(r == Z_STREAM_END); /* there was room for the worst */
+    (void)r;
+    return max - z->avail_out;
+}
+
+static size_t run_zstd(ZSTD_CCtx *z, struct span in, char *room, size_t max)
+{
+    size_t n = ZSTD_compressCCtx(z, room, max, in.data, in.len, ZSTD_LEVEL);
+    if (ZSTD_isError(n))
+        abort(); /* out of memory: there was room for the worst */
+    return n;
+}
+
+enum status compress_message(struct compressor *c, struct span in, struct buf *out)
+{
+    size_t max = compress_max(c->how, in.len);
+    assert(in.len <= UINT32_MAX);
+    buf_truncate(out, 0);
+    char *room = buf_room(out, max);
+    if (!room)
+        return ERR_LIMIT;
+    buf_used(out, c->how == COMPRESS_GZIP ? run_gzip(&c->gzip, in, room, max)
+                                          : run_zstd(c->zstd, in, room, max));
+    return OK;
+}

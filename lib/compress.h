@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* compress.h - whole messages made smaller.
+ *
+ * Equal input gives equal bytes, in every process with the same libraries.  A compressor keeps the
+ * library's room for work between messages; it is one thread's.  */
+#ifndef COMPRESS_H
+#define COMPRESS_H
+
+#include "buf.h"
+#include "text.h"
+
+enum compression { COMPRESS_NONE, COMPRESS_GZIP, COMPRESS_ZSTD };
+
+/* "none", "gzip", "zstd", ended by NULL: for a SETTING_CHOICE whose value is the enum; each but the
+ * first is also what a Content-Encoding says. */
+extern const char *const compress_names[];
+
+struct compressor;
+
+/* how is not COMPRESS_NONE. */
+struct compressor *compressor_new(enum compression how);
+void compressor_free(struct compressor *c); /* NULL is fine */
+
+/* in, which is below 4 GiB, compressed, in place of what out holds.  ERR_LIMIT: out->max is less
+ * than what any input of that length may need (a little more than in.len). */
+enum status compress_message(struct compressor *c, struct span in, struct buf *out) NODISCARD;
+
+/* That most. */
+size_t compress_max(enum compression how, size_t len);
+
+#endif
