@@ -4,8 +4,8 @@
  *     bench_hot [--json] [SCRAPES]
  *
  * Reads a made-up page of 5,000 series again and again, 5 % of the values
- * changing, through page, filters and json, statsd or fluent, in this thread.  The naive
- * way of text, strtod and snprintf for every line, is timed in the same run: times depend on the
+ * changing, through page, filters and an encoder, in this thread.  The naive way to json and statsd,
+ * strtod and snprintf for every line, is timed in the same run: times depend on the
  * machine, their ratio much less, so the ratio is what to watch.  */
 #include "buf.h"
 #include "clock.h"
@@ -75,12 +75,18 @@ struct format {
     const char *encoder;
     const char *quote; /* of a tag's name */
     void (*print)(struct buf *out, const char *name, const char *tags, double value); /* or NULL */
-    const char *mode; /* setting; NULL: the default */
+    const char *setting, *text; /* NULL: all by default */
 };
 static const struct format formats[] = {
-    {"json", "\"", print_json, NULL},  {"statsd", "", print_statsd, NULL},
-    {"fluent", NULL, NULL, "forward"}, {"fluent", NULL, NULL, "packed"},
-    {"fluent", NULL, NULL, "gzip"},
+    {"json", "\"", print_json, NULL, NULL},
+    {"statsd", "", print_statsd, NULL, NULL},
+    {.encoder = "fluent", .setting = "mode", .text = "forward"},
+    {.encoder = "fluent", .setting = "mode", .text = "packed"},
+    {.encoder = "fluent", .setting = "mode", .text = "gzip"},
+    {.encoder = "influx"},
+    {.encoder = "prometheus"},
+    {.encoder = "remote_write", .setting = "version", .text = "1.0"},
+    {.encoder = "remote_write", .setting = "version", .text = "2.0"},
 };
 
 /* One line the naive way: copy the pieces, strtod, snprintf. */
@@ -150,7 +156,7 @@ static void rig_open(struct rig *r, const struct format *f)
     r->page = page_new(NULL, &PAGE_LIMITS_DEFAULT, 1);
     OPEN(&r->filters[0], filter_find("clip"), "match", "kube_thing_1*");
     OPEN(&r->filters[1], filter_find("clamp"), "max", "150000");
-    OPEN(&r->encoder, encoder_find(f->encoder), f->mode ? "mode" : NULL, f->mode);
+    OPEN(&r->encoder, encoder_find(f->encoder), f->setting, f->text);
 }
 
 static void rig_close(struct rig *r)
@@ -237,8 +243,8 @@ static void print_json_results(const struct result *json, const struct result *s
 
 static void print_results(const struct format *f, const struct result *t, long scrapes)
 {
-    printf("%s%s%s: %.1f B/sample  memory %.1f B/series\n", f->encoder, f->mode ? " " : "",
-           f->mode ? f->mode : "", t->bytes, t->memory);
+    printf("%s%s%s: %.1f B/sample  memory %.1f B/series\n", f->encoder, f->text ? " " : "",
+           f->text ? f->text : "", t->bytes, t->memory);
     printf("first scrape   %7.1f ns/sample\n", t->first);
     printf("repeat scrape  %7.1f ns/sample best, %.1f mean of %ld, %llu allocations\n", t->best,
            t->mean, scrapes, (unsigned long long)t->allocations);

@@ -31,6 +31,7 @@ struct message {
     struct payload_id id;        /* that the payload will go by, unless it is cut */
     const struct target *target; /* whose samples they are; may be NULL in tests */
     size_t mark;                 /* the encoder's own, 0 at begin */
+    uint64_t number;             /* no other message of this process has it; never 0 */
     int64_t time_ms;             /* what time says, if it says anything */
     char time[CLOCK_TEXT + 1];   /* see message_time */
 };

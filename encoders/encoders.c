@@ -2,6 +2,7 @@
 #include "encoders.h"
 
 #include <assert.h>
+#include <stdatomic.h>
 
 #define DECLARE(name) extern const struct encoder_ops encoder_##name;
 #define ENTRY(name)   &encoder_##name,
@@ -198,17 +199,24 @@ static size_t max_samples(const struct encoder_step *e)
     return own < e->max_samples ? own : e->max_samples;
 }
 
+static uint64_t next_number(void)
+{
+    static _Atomic uint64_t last;
+    return atomic_fetch_add_explicit(&last, 1, memory_order_relaxed) + 1;
+}
+
 size_t encoder_run(const struct encoder_step *e, const struct batch *b, size_t *from,
                    struct payload *p, struct buf *raw, struct encoder_counts *counts)
 {
     bool finishes = encoder_finishes(e->ops, e->self);
     struct buf *out = finishes ? raw : &p->body;
-    struct run r = {.step = e,
-                    .batch = b,
-                    .max_samples = max_samples(e),
-                    .message = {.out = out, .id = p->id, .target = b->target},
-                    .counts = counts,
-                    .marked = finishes ? NULL : p};
+    struct run r = {
+        .step = e,
+        .batch = b,
+        .max_samples = max_samples(e),
+        .message = {.out = out, .id = p->id, .target = b->target, .number = next_number()},
+        .counts = counts,
+        .marked = finishes ? NULL : p};
     assert(p->body.len == 0 && r.max_samples > 0);
     buf_truncate(out, 0);
     payload_unmark(p);

@@ -9,7 +9,10 @@
 #define ENCODERS(ENCODER) \
     ENCODER(json)         \
     ENCODER(statsd)       \
-    ENCODER(fluent)
+    ENCODER(fluent)       \
+    ENCODER(influx)       \
+    ENCODER(prometheus)   \
+    ENCODER(remote_write)
 
 const struct encoder_ops *encoder_find(const char *name); /* or NULL */
 const struct encoder_ops *const *encoder_all(void);       /* ended by NULL */

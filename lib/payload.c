@@ -55,6 +55,13 @@ void payload_headers(const struct payload *p, struct payload_headers *ret)
     }
 }
 
+struct payload_header payload_header_split(const char *header)
+{
+    const char *colon = strstr(header, ": ");
+    assert(colon); /* static texts of encoders */
+    return (struct payload_header){{header, (size_t)(colon - header)}, colon + 2};
+}
+
 struct payload_id payload_id_piece(struct payload_id whole, uint32_t piece)
 {
     const uint64_t numbers[] = {htole64(whole.high), htole64(whole.low), htole64(piece)};

@@ -123,6 +123,13 @@ struct payload_headers {
 };
 void payload_headers(const struct payload *p, struct payload_headers *ret);
 
+/* One of p->headers in two. */
+struct payload_header {
+    struct span name;
+    const char *value;
+};
+struct payload_header payload_header_split(const char *header);
+
 /* The id of piece number piece of a payload that was cut. */
 struct payload_id payload_id_piece(struct payload_id whole, uint32_t piece);
 

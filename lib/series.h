@@ -37,6 +37,7 @@ struct family {
     enum series_kind kind;
     uint32_t users;   /* series that point here */
     uint32_t changed; /* for page.c: number of the scrape that last said otherwise */
+    uint64_t told;    /* for encoders: number of the message that last told of all this */
     size_t *bytes;    /* where the memory of its series is counted */
 };
 

@@ -12,8 +12,9 @@ cd "$(dirname "$0")/.."
 declare -A packages=(
     [build]="gcc libc6-dev cmake ninja-build pkgconf libcurl4-openssl-dev libyaml-dev libcyaml-dev
              libnats-dev librdkafka-dev libssl-dev libevent-dev libpcre2-dev libxxhash-dev libcjson-dev libcmocka-dev
-             libmsgpack-dev zlib1g-dev libzstd-dev python3"
-    [test]="openssl clang python3-jsonschema python3-yaml"
+             libmsgpack-dev zlib1g-dev libzstd-dev libsnappy-dev libprotobuf-c-dev protobuf-c-compiler
+             python3"
+    [test]="openssl clang protobuf-compiler python3-jsonschema python3-yaml"
     [lint]="clang clang-format clang-tidy shellcheck python3-yaml"
     [fuzz]="clang libclang-rt-14-dev llvm"
     [cluster]="openssl iproute2"
@@ -26,7 +27,8 @@ declare -A packages=(
 declare -A servers=( # program:package
     [run]="prometheus-node-exporter:prometheus-node-exporter nats-server:nats-server"
     [test]="prometheus-node-exporter:prometheus-node-exporter nats-server:nats-server
-            promtool:prometheus nginx:nginx"
+            promtool:prometheus influxd:influxdb prometheus:prometheus prometheus-pushgateway:prometheus-pushgateway
+            victoria-metrics:victoria-metrics nginx:nginx"
     [cluster]="etcd:etcd-server"
 )
 

@@ -107,6 +107,10 @@ static rd_kafka_headers_t *headers_of(const struct payload *p)
     for (size_t i = 0; i < PAYLOAD_HEADERS; i++)
         if (h.items[i].value)
             (void)rd_kafka_header_add(to, h.items[i].name, -1, h.items[i].value, -1);
+    for (const char *const *own = p->headers; own && *own; own++) {
+        struct payload_header o = payload_header_split(*own);
+        (void)rd_kafka_header_add(to, o.name.data, (ssize_t)o.name.len, o.value, -1);
+    }
     return to;
 }
 

@@ -4,6 +4,8 @@
  * The library puts spaces for line breaks in values, so that none can add a header. */
 #include "nats_message.h"
 
+#include <assert.h>
+
 static natsStatus add_headers(natsMsg *msg, const struct payload *p, const char *stream)
 {
     struct payload_headers h;
@@ -19,6 +21,20 @@ static natsStatus add_headers(natsMsg *msg, const struct payload *p, const char 
     return n;
 }
 
+/* "Name: value", as the encoder says them. */
+static natsStatus add_own_headers(natsMsg *msg, const struct payload *p)
+{
+    natsStatus n = NATS_OK;
+    for (const char *const *h = p->headers; h && *h && n == NATS_OK; h++) {
+        char name[64];
+        struct payload_header own = payload_header_split(*h);
+        assert(own.name.len < sizeof name);
+        snprintf(name, sizeof name, "%.*s", (int)own.name.len, own.name.data);
+        n = natsMsgHeader_Set(msg, name, own.value);
+    }
+    return n;
+}
+
 natsStatus nats_message_make(natsMsg **ret, const struct payload *p, const char *stream,
                              const char *reply)
 {
@@ -26,6 +42,8 @@ natsStatus nats_message_make(natsMsg **ret, const struct payload *p, const char 
     natsStatus n = natsMsg_Create(&msg, p->address.data, reply, p->body.data, (int)p->body.len);
     if (n == NATS_OK)
         n = add_headers(msg, p, stream);
+    if (n == NATS_OK)
+        n = add_own_headers(msg, p);
     if (n == NATS_OK)
         *ret = msg;
     else

@@ -217,6 +217,8 @@ static const struct fault_case {
     {MIN_SOURCE
      "pools: [{name: main, outputs: [{statsd: {prefix: \"a b\"}, sink: out}]}]\n" MIN_SINK,
      "f:2:33: statsd: prefix: 'a b' has white space or one of :|@#,;=\n"},
+    {MIN_SOURCE "pools: [{name: main, outputs: [{remote_write: , sink: out}]}]\n" MIN_SINK,
+     "f:2:47: remote_write does not go into stdout, only into http, nats, kafka\n"},
     {MIN_SOURCE "pools: [{name: main, outputs: [{json: , sink: nope}, {statsd: , sink: a}]}]\n"
                 "sinks: [{name: a, file: {path: /nowhere/x}}]\n",
      "f:2:47: no sink is named 'nope'; known: a\n"},

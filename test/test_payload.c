@@ -110,3 +110,10 @@ TEST(an_end_goes_to_the_lane)
     CHECK_INT(ended, ERR_LIMIT);
     payload_end(payload_new("key", 1000), OK); /* the asan preset would see a leak */
 }
+
+TEST(a_header_is_a_name_and_a_value)
+{
+    struct payload_header h = payload_header_split("Content-Encoding: snappy: yes");
+    CHECK(span_is(h.name, "Content-Encoding"));
+    CHECK_STR(h.value, "snappy: yes");
+}

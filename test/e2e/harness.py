@@ -204,9 +204,9 @@ class Case(unittest.TestCase):
     def agent(self, conf, **kwargs):
         return self.keep(Agent(conf, self.folder, **kwargs))
 
-    def run_agent(self, *args, timeout=20, env=None, text=None):
-        """strata-agent ARGS, to its end."""
-        return subprocess.run([AGENT, *args], capture_output=True, text=True, input=text,
+    def run_agent(self, *args, timeout=20, env=None, text=None, binary=False):
+        """strata-agent ARGS, to its end; binary: what it says is bytes."""
+        return subprocess.run([AGENT, *args], capture_output=True, text=not binary, input=text,
                               timeout=timeout * SLOW, env={**os.environ, **(env or {})},
                               preexec_fn=die_with_parent)
 

@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What Prometheus and VictoriaMetrics hold of the messages that the encoder remote_write makes."""
+import os
+import subprocess
+import time
+
+import exposed
+import harness
+import receivers
+import snappy_block
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+HEADERS = {"Content-Encoding": "snappy", "Content-Type": "application/x-protobuf",
+           "X-Prometheus-Remote-Write-Version": "0.1.0"}
+
+
+class RemoteWrite(harness.Case):
+    def sink(self):
+        return {"name": "queue", "nats": {"servers": ["nats://127.0.0.1:1"], "subject": "m"}}
+
+    def encode(self, version, page):
+        return exposed.encode(self, {"remote_write": {"version": version}}, page, self.sink())
+
+    def test_prometheus_holds_each_sample_bit_for_bit(self):
+        prometheus = self.keep(receivers.Prometheus(self.folder))
+        now = int(time.time() * 1000)
+        page, want = exposed.page(now)
+        body = self.encode("1.0", page)
+        self.assertEqual(prometheus.request("/api/v1/write", body, HEADERS), (204, ""))
+        held = prometheus.samples(now + 5000)
+        exposed.compare(self, exposed.plain(held), want)
+        self.assertEqual(len([k for k in held if k[0] == "up"]), 1)
+        self.assertEqual({dict(labels)["job"] for _, labels, _ in held}, {"static"})
+
+    def test_victoria_metrics_holds_each_sample_at_its_time(self):
+        victoria = self.keep(receivers.VictoriaMetrics(self.folder))
+        page, want = exposed.page(int(time.time() * 1000))
+        body = self.encode("1.0", page)
+        self.assertEqual(victoria.request("/api/v1/write", body, HEADERS), (204, ""))
+        self.wait_for(lambda: set(exposed.plain(victoria.samples())) == set(want))
+        exposed.compare_decimals(self, exposed.plain(victoria.samples()), want)
+
+    def test_what_has_ended_is_gone_at_once(self):
+        """The way through a queue: its headers are what the receiver wants of a request."""
+        prometheus = self.keep(receivers.Prometheus(self.folder))
+        nats = self.nats()
+        client = self.client(nats)
+        client.make_stream("METRICS", ["metrics.>"])
+        pages = self.pages({"/metrics": "stays 1\nends{x=\"y\"} 2\n"})
+        conf = harness.config([pages.url()], [harness.nats_sink(nats.url, stream="METRICS")],
+                              outputs=[{"name": "main", "remote_write": {}, "sink": "queue"}])
+        agent = self.agent(conf)
+        written = set()
+
+        def pump():
+            for m in client.read_stream("METRICS"):
+                if m.headers["Strata-Id"] not in written:
+                    written.add(m.headers["Strata-Id"])
+                    headers = {name: m.headers[name] for name in HEADERS}
+                    self.assertEqual(headers, HEADERS)
+                    self.assertEqual(prometheus.request("/api/v1/write", m.data, headers), (204, ""))
+
+        def see(selector):
+            pump()
+            return prometheus.now(selector, int(time.time() * 1000))
+        self.wait_for(lambda: see("ends") == ["2"], what="the series is there")
+        pages.pages["/metrics"] = "stays 1\n"
+        self.wait_for(lambda: see("ends") == [], what="the series has ended")
+        self.assertEqual(see("stays"), ["1"])
+        held = prometheus.samples(time.time() * 1000)
+        self.assertEqual({v for (name, _, _), v in held.items() if name == "ends"},
+                         {receivers.bits("2")})
+        self.stop(agent)
+
+    def test_the_agent_itself_writes_to_prometheus(self):
+        prometheus = self.keep(receivers.Prometheus(self.folder))
+        page, want = exposed.page(int(time.time() * 1000))
+        pages = self.pages({"/metrics": page + "ends 2\n"})
+        agent = self.agent(harness.config(
+            [pages.url()], [{"name": "out", "http": {"url": prometheus.base + "/api/v1/write"}}],
+            outputs=[{"name": "main", "remote_write": {}, "sink": "out"}],
+            source={"honor_labels": True}, agent={"cluster": ""}))
+
+        def held():
+            samples = exposed.plain(prometheus.samples(time.time() * 1000))
+            return {k: v for k, v in samples.items() if k[0] != "ends"}
+        self.wait_for(lambda: prometheus.now("ends", time.time() * 1000) == ["2"])
+        exposed.compare(self, held(), want)
+        pages.pages["/metrics"] = page
+        self.wait_for(lambda: prometheus.now("ends", time.time() * 1000) == [],
+                      what="the series has ended")
+        exposed.compare(self, held(), want)
+        self.assertEqual(prometheus.now("up", time.time() * 1000), ["1"])
+        account = self.stop(agent)
+        self.assertEqual(account["lost"], 0, agent.err()[-4000:])
+
+    def test_version_2_says_the_same_to_a_decoder(self):
+        now = int(time.time() * 1000)
+        page, want = exposed.page(now)
+        body = snappy_block.uncompress(self.encode("2.0", page))
+        done = subprocess.run(["protoc", "--decode=wire.Request", f"-I{ROOT}/test",
+                               f"{ROOT}/test/remote_write.proto"], input=body, capture_output=True)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        held, types = self.read_text(done.stdout.decode())
+        exposed.compare(self, exposed.plain(held), want)
+        self.assertEqual({n: types[n] for n in ("odd_values", "odd_labels_total", "size_bucket", "up")},
+                         {"odd_values": ("GAUGE", "Some \\ \n help."),
+                          "odd_labels_total": ("COUNTER", ""), "size_bucket": ("HISTOGRAM", ""),
+                          "up": ("GAUGE", types["up"][1])})
+
+    def read_text(self, text):
+        """protoc's text of a Request: samples, and (type, help) by name."""
+        symbols, series = [], []
+        for line in text.splitlines():
+            key, _, value = line.strip().partition(": ")
+            if key == "symbols":
+                symbols.append(unquote(value))
+            elif key == "timeseries {":
+                series.append({"labels_refs": []})
+            elif key == "labels_refs":
+                series[-1][key].append(int(value))
+            elif value:
+                series[-1][key] = value
+        self.assertEqual((symbols[:2], len(symbols)), (["", "__name__"], len(set(symbols))))
+        held, types = {}, {}
+        for s in series:
+            texts = [symbols[i] for i in s["labels_refs"]]
+            self.assertEqual(texts[::2], sorted(texts[::2]))
+            labels = dict(zip(texts[::2], texts[1::2]))
+            name = labels.pop("__name__")
+            held[name, tuple(sorted(labels.items())), int(s["timestamp"])] = \
+                receivers.bits(s.get("value", "0"))
+            types[name] = s.get("type", "UNSPECIFIED"), symbols[int(s.get("help_ref", 0))]
+        return held, types
+
+
+def unquote(text):
+    """A string of protobuf's text format: C escapes, bytes in octal."""
+    return text[1:-1].encode().decode("unicode_escape").encode("latin-1").decode()
+
+
+if __name__ == "__main__":
+    harness.main(needs=["prometheus", "victoria-metrics", "nats-server", "protoc"])

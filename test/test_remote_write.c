@@ -1,0 +1,379 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The message contract of the remote_write encoder, read back by protobuf-c and snappy. */
+#include "encoder_run.h"
+
+#include <remote_write.pb-c.h>
+#include <snappy-c.h>
+
+#define ALL (1 << 20)
+
+static uint64_t bits_of(double value)
+{
+    uint64_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    return bits;
+}
+
+/* The protobuf message inside a body. */
+static struct buf uncompress(const struct payload *p)
+{
+    struct buf b = BUF_INIT(ALL);
+    size_t len;
+    CHECK_INT(snappy_uncompressed_length(p->body.data, p->body.len, &len), SNAPPY_OK);
+    char *room = buf_room(&b, len);
+    CHECK(room != NULL);
+    CHECK_INT(snappy_uncompress(p->body.data, p->body.len, room, &len), SNAPPY_OK);
+    buf_used(&b, len);
+    return b;
+}
+
+static void tell_sample(struct buf *out, size_t samples, Wire__Sample *const *s)
+{
+    CHECK_INT(samples, 1);
+    CHECK_INT(buf_printf(out, " %016" PRIx64 " %" PRId64, bits_of(s[0]->value), s[0]->timestamp),
+              OK);
+}
+
+/* "label=value,... bits ms", a line for each series. */
+static void tell_labelled(struct buf *out, const struct buf *body)
+{
+    Wire__WriteRequest *q =
+        wire__write_request__unpack(NULL, body->len, (const uint8_t *)body->data);
+    CHECK(q != NULL);
+    CHECK(q->base.n_unknown_fields == 0);
+    for (size_t i = 0; i < q->n_timeseries; i++) {
+        const Wire__LabelledSeries *s = q->timeseries[i];
+        for (size_t k = 0; k < s->n_labels; k++) {
+            CHECK(k == 0 || strcmp(s->labels[k - 1]->name, s->labels[k]->name) < 0);
+            CHECK_INT(
+                buf_cat(out, k ? "," : "", s->labels[k]->name, "=", s->labels[k]->value, NULL), OK);
+        }
+        tell_sample(out, s->n_samples, s->samples);
+        CHECK_INT(buf_puts(out, "\n"), OK);
+    }
+    wire__write_request__free_unpacked(q, NULL);
+}
+
+static const char *symbol(const Wire__Request *q, size_t number)
+{
+    CHECK(number < q->n_symbols);
+    return q->symbols[number];
+}
+
+static int compare(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static void check_symbols(const Wire__Request *q)
+{
+    char **sorted = mem_alloc(q->n_symbols * sizeof *sorted);
+    CHECK_STR(symbol(q, 0), "");
+    memcpy(sorted, q->symbols, q->n_symbols * sizeof *sorted);
+    qsort(sorted, q->n_symbols, sizeof *sorted, compare);
+    for (size_t i = 1; i < q->n_symbols; i++)
+        CHECK(strcmp(sorted[i - 1], sorted[i]) != 0);
+    mem_free(sorted);
+}
+
+/* The same, and " type|help|unit" where there is metadata. */
+static void tell_referring(struct buf *out, const struct buf *body)
+{
+    Wire__Request *q = wire__request__unpack(NULL, body->len, (const uint8_t *)body->data);
+    CHECK(q != NULL && q->base.n_unknown_fields == 0);
+    check_symbols(q);
+    for (size_t i = 0; i < q->n_timeseries; i++) {
+        const Wire__ReferringSeries *s = q->timeseries[i];
+        CHECK(s->n_labels_refs % 2 == 0);
+        for (size_t k = 0; k < s->n_labels_refs; k += 2) {
+            const char *name = symbol(q, s->labels_refs[k]);
+            CHECK(k == 0 || strcmp(symbol(q, s->labels_refs[k - 2]), name) < 0);
+            CHECK_INT(buf_cat(out, k ? "," : "", name, "=", symbol(q, s->labels_refs[k + 1]), NULL),
+                      OK);
+        }
+        tell_sample(out, s->n_samples, s->samples);
+        if (s->metadata)
+            CHECK_INT(buf_printf(out, " %d|%s|%s", (int)s->metadata->type,
+                                 symbol(q, s->metadata->help_ref),
+                                 symbol(q, s->metadata->unit_ref)),
+                      OK);
+        CHECK_INT(buf_puts(out, "\n"), OK);
+    }
+    wire__request__free_unpacked(q, NULL);
+}
+
+static bool has_symbols(const struct encoder_step *e)
+{
+    return strstr(e->ops->content_type(e->self), "write.v2") != NULL;
+}
+
+/* Encodes b and checks what its messages say, joined by "|\n". */
+static struct encoder_counts check_told(const struct encoder_step *e, const struct batch *b,
+                                        size_t max_bytes, const char *want)
+{
+    struct encoder_counts c = {0};
+    AUTO(buf) struct buf all = BUF_INIT(ALL), raw = BUF_INIT(ALL);
+    AUTO_PTR(payload) struct payload *p = payload_new("key", max_bytes);
+    size_t from = 0;
+    for (; encoder_run(e, b, &from, p, &raw, &c) > 0; buf_truncate(&p->body, 0)) {
+        AUTO(buf) struct buf body = uncompress(p);
+        CHECK(p->body.len <= max_bytes && p->marks.len == 0);
+        if (all.len)
+            CHECK_INT(buf_puts(&all, "|\n"), OK);
+        if (has_symbols(e))
+            tell_referring(&all, &body);
+        else
+            tell_labelled(&all, &body);
+    }
+    CHECK_INT(c.encoded + c.skipped[SKIP_UNSAYABLE] + c.skipped[SKIP_TOO_LARGE], b->len + c.ended);
+    CHECK_STR(all.data, want);
+    return c;
+}
+
+static void check_text(const char *conf, const char *text, const char *want)
+{
+    struct encoder_step e = encoder_configured("remote_write", conf);
+    AUTO_PTR(page) struct page *p = page_new(NULL, &PAGE_LIMITS_DEFAULT, 1);
+    for (int scrape = 0; scrape < 2; scrape++) /* constants made, then remembered */
+        check_told(&e, read_text(p, text), 50000, want);
+    e.ops->close(e.self);
+}
+
+#define TS " 1795271160123"
+
+TEST(labels_are_sorted_with_the_name_among_them)
+{
+    static const char text[] = "# HELP a Some help.\n# TYPE a gauge\n# UNIT a s\n"
+                               "a{x=\"1\",Zone=\"z\",_y=\"\xc3\xa9\",__a=\"0\"} 1\na 2 5\n"
+                               "# TYPE b counter\nb{x=\"a\"} 0\nc{x=\"a\"} -0\nc{Z=\"\"} 3\n";
+    check_text("version=1.0", text,
+               "Zone=z,__a=0,__name__=a,_y=\xc3\xa9,x=1 3ff0000000000000" TS "\n"
+               "__name__=a 4000000000000000 5\n"
+               "__name__=b,x=a 0000000000000000" TS "\n"
+               "__name__=c,x=a 8000000000000000" TS "\n"
+               "__name__=c 4008000000000000" TS "\n");
+    check_text("version=2.0", text,
+               "Zone=z,__a=0,__name__=a,_y=\xc3\xa9,x=1 3ff0000000000000" TS " 2|Some help.|s\n"
+               "__name__=a 4000000000000000 5 2|Some help.|s\n"
+               "__name__=b,x=a 0000000000000000" TS " 1||\n"
+               "__name__=c,x=a 8000000000000000" TS "\n"
+               "__name__=c 4008000000000000" TS "\n");
+    check_text("version=2.0 help=false", "# HELP b h\n# TYPE b counter\nb 1\n",
+               "__name__=b 3ff0000000000000" TS " 1||\n");
+}
+
+TEST(types_have_their_numbers)
+{
+    check_text("version=2.0",
+               "# TYPE h histogram\nh_count 1\n# TYPE s summary\ns_count 1\n# HELP u h\nu 1\n",
+               "__name__=h_count 3ff0000000000000" TS " 3||\n"
+               "__name__=s_count 3ff0000000000000" TS " 5||\n"
+               "__name__=u 3ff0000000000000" TS " 0|h|\n");
+}
+
+TEST(values_and_times_pass_bit_for_bit)
+{
+    static const char text[] = "a NaN\nb +Inf\nc -Inf\nd 4.9e-324\ne 0.1 -1\nf 1 0\n"
+                               "g 1 -62135596800000\nh 1 253402300799999\n";
+    static const char *const versions[] = {"version=1.0", "version=2.0"};
+    for (size_t i = 0; i < ARRAY_LEN(versions); i++)
+        check_text(versions[i], text,
+                   "__name__=a 7ff8000000000001" TS "\n__name__=b 7ff0000000000000" TS "\n"
+                   "__name__=c fff0000000000000" TS "\n__name__=d 0000000000000001" TS "\n"
+                   "__name__=e 3fb999999999999a -1\n__name__=f 3ff0000000000000 0\n"
+                   "__name__=g 3ff0000000000000 -62135596800000\n"
+                   "__name__=h 3ff0000000000000 253402300799999\n");
+}
+
+TEST(an_ended_series_gets_the_stale_marker)
+{
+    static const char *const versions[] = {"version=1.0", "version=2.0"};
+    for (size_t i = 0; i < ARRAY_LEN(versions); i++) {
+        struct encoder_step e = encoder_configured("remote_write", versions[i]);
+        AUTO_PTR(page) struct page *p = page_new(NULL, &PAGE_LIMITS_DEFAULT, 1);
+        check_told(&e, read_text(p, "a{x=\"1\"} 1 5\nb 2\n"), 1000,
+                   "__name__=a,x=1 3ff0000000000000 5\n__name__=b 4000000000000000" TS "\n");
+        struct encoder_counts c = check_told(&e, read_text(p, "b 3\n"), 1000,
+                                             "__name__=b 4008000000000000" TS
+                                             "\n__name__=a,x=1 7ff0000000000002" TS "\n");
+        CHECK_INT(c.ended, 1);
+        e.ops->close(e.self);
+    }
+}
+
+TEST(a_label_that_takes_the_place_of_the_name_is_skipped)
+{
+    static const char *const versions[] = {"version=1.0", "version=2.0"};
+    for (size_t i = 0; i < ARRAY_LEN(versions); i++) {
+        struct encoder_step e = encoder_configured("remote_write", versions[i]);
+        AUTO_PTR(page) struct page *p = page_new(NULL, &PAGE_LIMITS_DEFAULT, 1);
+        struct encoder_counts c = check_told(&e, read_text(p, "a{x=\"1\",__name__=\"b\"} 1\nb 2\n"),
+                                             1000, "__name__=b 4000000000000000" TS "\n");
+        CHECK_INT(c.skipped[SKIP_UNSAYABLE], 1);
+        e.ops->close(e.self);
+    }
+}
+
+/* Those of a message: 5,000 series, all labels of different length. */
+static void make_page(struct buf *text, size_t series)
+{
+    for (size_t i = 0; i < series; i++)
+        CHECK_INT(buf_printf(text, "many_%zu{n=\"%0*zu\",pod=\"p-%zu\",uid=\"%zx\"} %zu\n", i % 20,
+                             (int)(i % 150), i, i % 50, i * 0x9e3779b9u, i + 1),
+                  OK);
+}
+
+/* What others would have written of the same has as many bytes. */
+static void check_packed(const struct encoder_step *e, const struct buf *body, size_t series)
+{
+    AUTO(buf) struct buf again = BUF_INIT(ALL);
+    const uint8_t *data = (const uint8_t *)body->data;
+    uint8_t *room = (uint8_t *)buf_room(&again, body->len);
+    CHECK(room != NULL);
+    if (has_symbols(e)) {
+        Wire__Request *q = wire__request__unpack(NULL, body->len, data);
+        CHECK_INT(q->n_timeseries, series);
+        check_symbols(q);
+        CHECK_INT(wire__request__get_packed_size(q), body->len);
+        wire__request__free_unpacked(q, NULL);
+        return;
+    }
+    Wire__WriteRequest *q = wire__write_request__unpack(NULL, body->len, data);
+    CHECK_INT(q->n_timeseries, series);
+    CHECK_INT(wire__write_request__pack(q, room), body->len);
+    CHECK(memcmp(room, data, body->len) == 0);
+    wire__write_request__free_unpacked(q, NULL);
+}
+
+TEST(messages_are_packed_as_others_pack_them)
+{
+    static const char *const versions[] = {"version=1.0", "version=2.0"};
+    AUTO(buf) struct buf text = BUF_INIT(ALL);
+    make_page(&text, 1000);
+    for (size_t i = 0; i < ARRAY_LEN(versions); i++) {
+        struct encoder_step e = encoder_configured("remote_write", versions[i]);
+        AUTO_PTR(page) struct page *p = page_new(NULL, &PAGE_LIMITS_DEFAULT, 1);
+        AUTO_PTR(payload) struct payload *out = payload_new("key", ALL);
+        AUTO(buf) struct buf raw = BUF_INIT(ALL);
+        struct encoder_counts c = {0};
+        size_t from = 0;
+        e.max_samples = SIZE_MAX;
+        CHECK_INT(encoder_run(&e, read_text(p, text.data), &from, out, &raw, &c), 1000);
+        AUTO(buf) struct buf body = uncompress(out);
+        check_packed(&e, &body, 1000);
+        e.ops->close(e.self);
+    }
+}
+
+/* Both versions say the same of the same page, in messages of any size. */
+TEST(no_series_is_lost_or_changed_where_messages_end)
+{
+    static const size_t bounds[] = {700, 701, 1000, 4000, 20000};
+    AUTO(buf) struct buf text = BUF_INIT(ALL);
+    make_page(&text, 300);
+    for (size_t i = 0; i < ARRAY_LEN(bounds); i++) {
+        AUTO(buf) struct buf one = BUF_INIT(ALL), two = BUF_INIT(ALL);
+        for (size_t version = 0; version < 2; version++) {
+            struct encoder_step e =
+                encoder_configured("remote_write", version ? "version=2.0" : "version=1.0");
+            AUTO_PTR(page) struct page *p = page_new(NULL, &PAGE_LIMITS_DEFAULT, 1);
+            AUTO_PTR(payload) struct payload *out = payload_new("key", bounds[i]);
+            AUTO(buf) struct buf raw = BUF_INIT(ALL);
+            struct encoder_counts c = {0};
+            struct batch *b = read_text(p, text.data);
+            for (size_t from = 0; encoder_run(&e, b, &from, out, &raw, &c) > 0;
+                 buf_truncate(&out->body, 0)) {
+                AUTO(buf) struct buf body = uncompress(out);
+                CHECK(out->body.len <= bounds[i]);
+                (version ? tell_referring : tell_labelled)(version ? &two : &one, &body);
+            }
+            CHECK_INT(c.encoded, 300);
+            e.ops->close(e.self);
+        }
+        CHECK_STR(one.data, two.data);
+    }
+}
+
+TEST(a_series_too_large_leaves_no_symbols_behind)
+{
+    struct encoder_step e = encoder_configured("remote_write", "version=2.0");
+    AUTO_PTR(page) struct page *p = page_new(NULL, &PAGE_LIMITS_DEFAULT, 1);
+    AUTO(buf) struct buf text = BUF_INIT(1000);
+    CHECK_INT(buf_printf(&text, "a{b=\"b\",x=\"%0300d\"} 1\nb{x=\"b\"} 2\n", 0), OK);
+    struct encoder_counts c =
+        check_told(&e, read_text(p, text.data), 200, "__name__=b,x=b 4000000000000000" TS "\n");
+    CHECK_INT(c.skipped[SKIP_TOO_LARGE], 1);
+    e.ops->close(e.self);
+}
+
+TEST(a_message_has_no_more_symbols_than_its_table)
+{
+    struct encoder_step e = encoder_configured("remote_write", "version=2.0");
+    AUTO_PTR(page) struct page *p = page_new(NULL, &PAGE_LIMITS_DEFAULT, 1);
+    AUTO_PTR(payload) struct payload *out = payload_new("key", 4 * ALL);
+    AUTO(buf) struct buf text = BUF_INIT(4 * ALL), raw = BUF_INIT(4 * ALL);
+    struct encoder_counts c = {0};
+    for (size_t i = 0; i < 9000; i++)
+        CHECK_INT(buf_printf(&text, "a{x=\"x%zu\",y=\"y%zu\"} 1\n", i, i), OK);
+    struct batch *b = read_text(p, text.data);
+    size_t from = 0, first;
+    e.max_samples = SIZE_MAX;
+    first = encoder_run(&e, b, &from, out, &raw, &c);
+    CHECK_INT(first, (16384 - 2 - 3) / 2); /* "", __name__, a, x, y */
+    buf_truncate(&out->body, 0);
+    CHECK_INT(encoder_run(&e, b, &from, out, &raw, &c), 9000 - first);
+    CHECK_INT(c.encoded, 9000);
+    e.ops->close(e.self);
+}
+
+TEST(what_finish_makes_fits_and_no_byte_is_left_over)
+{
+    struct encoder_step one = encoder_configured("remote_write", "version=1.0");
+    struct encoder_step two = encoder_configured("remote_write", "version=2.0");
+    size_t table = two.ops->finish_max(two.self, 1000) - one.ops->finish_max(one.self, 1000);
+    for (size_t max = 0; max < 3000; max++) {
+        size_t len = one.ops->finish_max(one.self, max);
+        CHECK(len == 0 || snappy_max_compressed_length(len) <= max);
+        CHECK(snappy_max_compressed_length(len + 1) > max);
+        CHECK_INT(two.ops->finish_max(two.self, max), len ? len + table : 0);
+    }
+    one.ops->close(one.self);
+    two.ops->close(two.self);
+}
+
+TEST(messages_are_whole_in_any_bound)
+{
+    encoder_check_bounds("remote_write", "version=1.0");
+    encoder_check_bounds("remote_write", "version=2.0");
+}
+
+TEST(a_repeat_scrape_allocates_nothing)
+{
+    encoder_check_repeat("remote_write", "version=1.0");
+    encoder_check_repeat("remote_write", "version=2.0");
+}
+
+TEST(a_message_says_what_it_is)
+{
+    static const struct {
+        const char *conf, *type, *version;
+    } cases[] = {
+        {"version=1.0", "application/x-protobuf", "X-Prometheus-Remote-Write-Version: 0.1.0"},
+        {"version=2.0", "application/x-protobuf;proto=io.prometheus.write.v2.Request",
+         "X-Prometheus-Remote-Write-Version: 2.0.0"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct encoder_step e = encoder_configured("remote_write", cases[i].conf);
+        AUTO_PTR(page) struct page *p = page_new(NULL, &PAGE_LIMITS_DEFAULT, 1);
+        AUTO_PTR(payload) struct payload *out = payload_new("key", 1000);
+        AUTO(buf) struct buf raw = BUF_INIT(ALL);
+        struct encoder_counts c = {0};
+        size_t from = 0;
+        CHECK_INT(encoder_run(&e, read_text(p, "a 1\n"), &from, out, &raw, &c), 1);
+        CHECK_STR(out->content_type, cases[i].type);
+        CHECK_STR(out->headers[0], "Content-Encoding: snappy");
+        CHECK_STR(out->headers[1], cases[i].version);
+        CHECK(out->headers[2] == NULL);
+        e.ops->close(e.self);
+    }
+}
