@@ -85,8 +85,8 @@ static const struct format formats[] = {
     {.encoder = "fluent", .setting = "mode", .text = "gzip"},
     {.encoder = "influx"},
     {.encoder = "prometheus"},
-    {.encoder = "remote_write", .setting = "version", .text = "1.0"},
-    {.encoder = "remote_write", .setting = "version", .text = "2.0"},
+    {.encoder = "remote_write", .setting = "version", .text = "v1"},
+    {.encoder = "remote_write", .setting = "version", .text = "v2"},
 };
 
 /* One line the naive way: copy the pieces, strtod, snprintf. */

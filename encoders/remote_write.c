@@ -36,10 +36,10 @@ struct remote_write {
     bool help;
 };
 
-static const char *const versions[] = {"1.0", "2.0", NULL};
+static const char *const versions[] = {"v1", "v2", NULL};
 
 static const struct setting settings[] = {
-    SETTING_CHOICE(remote_write_conf, version, "1.0", versions,
+    SETTING_CHOICE(remote_write_conf, version, "v1", versions,
                    "of the protocol; 1.0: any receiver; 2.0: smaller, with types and helps"),
     SETTING_BOOL(remote_write_conf, help, "true", "whether 2.0 carries the metrics' helps"),
     SETTING_END};

@@ -146,25 +146,25 @@ TEST(labels_are_sorted_with_the_name_among_them)
     static const char text[] = "# HELP a Some help.\n# TYPE a gauge\n# UNIT a s\n"
                                "a{x=\"1\",Zone=\"z\",_y=\"\xc3\xa9\",__a=\"0\"} 1\na 2 5\n"
                                "# TYPE b counter\nb{x=\"a\"} 0\nc{x=\"a\"} -0\nc{Z=\"\"} 3\n";
-    check_text("version=1.0", text,
+    check_text("version=v1", text,
                "Zone=z,__a=0,__name__=a,_y=\xc3\xa9,x=1 3ff0000000000000" TS "\n"
                "__name__=a 4000000000000000 5\n"
                "__name__=b,x=a 0000000000000000" TS "\n"
                "__name__=c,x=a 8000000000000000" TS "\n"
                "__name__=c 4008000000000000" TS "\n");
-    check_text("version=2.0", text,
+    check_text("version=v2", text,
                "Zone=z,__a=0,__name__=a,_y=\xc3\xa9,x=1 3ff0000000000000" TS " 2|Some help.|s\n"
                "__name__=a 4000000000000000 5 2|Some help.|s\n"
                "__name__=b,x=a 0000000000000000" TS " 1||\n"
                "__name__=c,x=a 8000000000000000" TS "\n"
                "__name__=c 4008000000000000" TS "\n");
-    check_text("version=2.0 help=false", "# HELP b h\n# TYPE b counter\nb 1\n",
+    check_text("version=v2 help=false", "# HELP b h\n# TYPE b counter\nb 1\n",
                "__name__=b 3ff0000000000000" TS " 1||\n");
 }
 
 TEST(types_have_their_numbers)
 {
-    check_text("version=2.0",
+    check_text("version=v2",
                "# TYPE h histogram\nh_count 1\n# TYPE s summary\ns_count 1\n# HELP u h\nu 1\n",
                "__name__=h_count 3ff0000000000000" TS " 3||\n"
                "__name__=s_count 3ff0000000000000" TS " 5||\n"
@@ -175,7 +175,7 @@ TEST(values_and_times_pass_bit_for_bit)
 {
     static const char text[] = "a NaN\nb +Inf\nc -Inf\nd 4.9e-324\ne 0.1 -1\nf 1 0\n"
                                "g 1 -62135596800000\nh 1 253402300799999\n";
-    static const char *const versions[] = {"version=1.0", "version=2.0"};
+    static const char *const versions[] = {"version=v1", "version=v2"};
     for (size_t i = 0; i < ARRAY_LEN(versions); i++)
         check_text(versions[i], text,
                    "__name__=a 7ff8000000000001" TS "\n__name__=b 7ff0000000000000" TS "\n"
@@ -187,7 +187,7 @@ TEST(values_and_times_pass_bit_for_bit)
 
 TEST(an_ended_series_gets_the_stale_marker)
 {
-    static const char *const versions[] = {"version=1.0", "version=2.0"};
+    static const char *const versions[] = {"version=v1", "version=v2"};
     for (size_t i = 0; i < ARRAY_LEN(versions); i++) {
         struct encoder_step e = encoder_configured("remote_write", versions[i]);
         AUTO_PTR(page) struct page *p = page_new(NULL, &PAGE_LIMITS_DEFAULT, 1);
@@ -203,7 +203,7 @@ TEST(an_ended_series_gets_the_stale_marker)
 
 TEST(a_label_that_takes_the_place_of_the_name_is_skipped)
 {
-    static const char *const versions[] = {"version=1.0", "version=2.0"};
+    static const char *const versions[] = {"version=v1", "version=v2"};
     for (size_t i = 0; i < ARRAY_LEN(versions); i++) {
         struct encoder_step e = encoder_configured("remote_write", versions[i]);
         AUTO_PTR(page) struct page *p = page_new(NULL, &PAGE_LIMITS_DEFAULT, 1);
@@ -247,7 +247,7 @@ static void check_packed(const struct encoder_step *e, const struct buf *body, s
 
 TEST(messages_are_packed_as_others_pack_them)
 {
-    static const char *const versions[] = {"version=1.0", "version=2.0"};
+    static const char *const versions[] = {"version=v1", "version=v2"};
     AUTO(buf) struct buf text = BUF_INIT(ALL);
     make_page(&text, 1000);
     for (size_t i = 0; i < ARRAY_LEN(versions); i++) {
@@ -275,7 +275,7 @@ TEST(no_series_is_lost_or_changed_where_messages_end)
         AUTO(buf) struct buf one = BUF_INIT(ALL), two = BUF_INIT(ALL);
         for (size_t version = 0; version < 2; version++) {
             struct encoder_step e =
-                encoder_configured("remote_write", version ? "version=2.0" : "version=1.0");
+                encoder_configured("remote_write", version ? "version=v2" : "version=v1");
             AUTO_PTR(page) struct page *p = page_new(NULL, &PAGE_LIMITS_DEFAULT, 1);
             AUTO_PTR(payload) struct payload *out = payload_new("key", bounds[i]);
             AUTO(buf) struct buf raw = BUF_INIT(ALL);
@@ -296,7 +296,7 @@ TEST(no_series_is_lost_or_changed_where_messages_end)
 
 TEST(a_series_too_large_leaves_no_symbols_behind)
 {
-    struct encoder_step e = encoder_configured("remote_write", "version=2.0");
+    struct encoder_step e = encoder_configured("remote_write", "version=v2");
     AUTO_PTR(page) struct page *p = page_new(NULL, &PAGE_LIMITS_DEFAULT, 1);
     AUTO(buf) struct buf text = BUF_INIT(1000);
     CHECK_INT(buf_printf(&text, "a{b=\"b\",x=\"%0300d\"} 1\nb{x=\"b\"} 2\n", 0), OK);
@@ -308,7 +308,7 @@ TEST(a_series_too_large_leaves_no_symbols_behind)
 
 TEST(a_message_has_no_more_symbols_than_its_table)
 {
-    struct encoder_step e = encoder_configured("remote_write", "version=2.0");
+    struct encoder_step e = encoder_configured("remote_write", "version=v2");
     AUTO_PTR(page) struct page *p = page_new(NULL, &PAGE_LIMITS_DEFAULT, 1);
     AUTO_PTR(payload) struct payload *out = payload_new("key", 4 * ALL);
     AUTO(buf) struct buf text = BUF_INIT(4 * ALL), raw = BUF_INIT(4 * ALL);
@@ -328,8 +328,8 @@ TEST(a_message_has_no_more_symbols_than_its_table)
 
 TEST(what_finish_makes_fits_and_no_byte_is_left_over)
 {
-    struct encoder_step one = encoder_configured("remote_write", "version=1.0");
-    struct encoder_step two = encoder_configured("remote_write", "version=2.0");
+    struct encoder_step one = encoder_configured("remote_write", "version=v1");
+    struct encoder_step two = encoder_configured("remote_write", "version=v2");
     size_t table = two.ops->finish_max(two.self, 1000) - one.ops->finish_max(one.self, 1000);
     for (size_t max = 0; max < 3000; max++) {
         size_t len = one.ops->finish_max(one.self, max);
@@ -343,14 +343,14 @@ TEST(what_finish_makes_fits_and_no_byte_is_left_over)
 
 TEST(messages_are_whole_in_any_bound)
 {
-    encoder_check_bounds("remote_write", "version=1.0");
-    encoder_check_bounds("remote_write", "version=2.0");
+    encoder_check_bounds("remote_write", "version=v1");
+    encoder_check_bounds("remote_write", "version=v2");
 }
 
 TEST(a_repeat_scrape_allocates_nothing)
 {
-    encoder_check_repeat("remote_write", "version=1.0");
-    encoder_check_repeat("remote_write", "version=2.0");
+    encoder_check_repeat("remote_write", "version=v1");
+    encoder_check_repeat("remote_write", "version=v2");
 }
 
 TEST(a_message_says_what_it_is)
@@ -358,8 +358,8 @@ TEST(a_message_says_what_it_is)
     static const struct {
         const char *conf, *type, *version;
     } cases[] = {
-        {"version=1.0", "application/x-protobuf", "X-Prometheus-Remote-Write-Version: 0.1.0"},
-        {"version=2.0", "application/x-protobuf;proto=io.prometheus.write.v2.Request",
+        {"version=v1", "application/x-protobuf", "X-Prometheus-Remote-Write-Version: 0.1.0"},
+        {"version=v2", "application/x-protobuf;proto=io.prometheus.write.v2.Request",
          "X-Prometheus-Remote-Write-Version: 2.0.0"},
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {

@@ -25,7 +25,7 @@ class RemoteWrite(harness.Case):
         prometheus = self.keep(receivers.Prometheus(self.folder))
         now = int(time.time() * 1000)
         page, want = exposed.page(now)
-        body = self.encode("1.0", page)
+        body = self.encode("v1", page)
         self.assertEqual(prometheus.request("/api/v1/write", body, HEADERS), (204, ""))
         held = prometheus.samples(now + 5000)
         exposed.compare(self, exposed.plain(held), want)
@@ -35,7 +35,7 @@ class RemoteWrite(harness.Case):
     def test_victoria_metrics_holds_each_sample_at_its_time(self):
         victoria = self.keep(receivers.VictoriaMetrics(self.folder))
         page, want = exposed.page(int(time.time() * 1000))
-        body = self.encode("1.0", page)
+        body = self.encode("v1", page)
         self.assertEqual(victoria.request("/api/v1/write", body, HEADERS), (204, ""))
         self.wait_for(lambda: set(exposed.plain(victoria.samples())) == set(want))
         exposed.compare_decimals(self, exposed.plain(victoria.samples()), want)
@@ -97,7 +97,7 @@ class RemoteWrite(harness.Case):
     def test_version_2_says_the_same_to_a_decoder(self):
         now = int(time.time() * 1000)
         page, want = exposed.page(now)
-        body = snappy_block.uncompress(self.encode("2.0", page))
+        body = snappy_block.uncompress(self.encode("v2", page))
         done = subprocess.run(["protoc", "--decode=wire.Request", f"-I{ROOT}/test",
                                f"{ROOT}/test/remote_write.proto"], input=body, capture_output=True)
         self.assertEqual(done.returncode, 0, done.stderr)
