@@ -38,12 +38,19 @@ class Server:
     def start(self):
         """The first time on any port, then on the same."""
         self.number += 1
+        self.cut_back()
         options = {**self.options, "listenOptions": {"host": "127.0.0.1", "port": self.port}}
         self.process = Process(
             ["node", os.path.join(HERE, "server.js"), self.path, json.dumps(options)], self.folder,
             f"{os.path.basename(self.path)}-{self.number}")
         self.port = int(wait_for(self.listening, what="the server listens")[1])
         self.url = f"{'tls' if 'tlsOptions' in self.options else 'tcp'}://127.0.0.1:{self.port}"
+
+    def cut_back(self):
+        """What a killed server wrote in part it has not acknowledged."""
+        if os.path.exists(self.path):
+            with open(self.path, "rb+") as f:
+                f.truncate(f.read().rfind(b"\n") + 1)
 
     def listening(self):
         if not self.process.running():
