@@ -80,16 +80,6 @@ static bool is_name(const char *s, size_t max, const char *others)
     return true;
 }
 
-static bool is_label_name(const char *s)
-{
-    if (!isalpha((unsigned char)s[0]) && s[0] != '_')
-        return false;
-    for (; *s; s++)
-        if (!isalnum((unsigned char)*s) && *s != '_')
-            return false;
-    return true;
-}
-
 static void check_selector(const struct kubernetes_selector *s, const struct setting_report *report)
 {
     for (size_t i = 0; i < s->match_labels.len; i++) {
@@ -124,7 +114,7 @@ static void check_chosen(const struct text_map *m, const char *setting,
                          const struct setting_report *report)
 {
     for (size_t i = 0; i < m->len; i++)
-        if (!is_label_name(m->items[i].value))
+        if (!text_is_label_name((struct span){m->items[i].value, strlen(m->items[i].value)}))
             setting_tell(report, setting, i, "%s: '%.80s' is no name of a label of samples",
                          setting, m->items[i].value);
 }

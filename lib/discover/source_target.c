@@ -319,22 +319,12 @@ struct labels {
     size_t len, bytes;
 };
 
-static bool is_label_name(const char *s)
-{
-    if (!isalpha((unsigned char)s[0]) && s[0] != '_')
-        return false;
-    for (; *s; s++)
-        if (!isalnum((unsigned char)*s) && *s != '_')
-            return false;
-    return true;
-}
-
 static enum status add_label(struct labels *l, const char *name, const char *value, struct err *err)
 {
     size_t name_len = strlen(name), len = strlen(value);
     if (strncmp(name, "__", 2) == 0)
         return OK;
-    if (!is_label_name(name) || name_len > NAME_MAX_BYTES)
+    if (!text_is_label_name((struct span){name, name_len}) || name_len > NAME_MAX_BYTES)
         return err_set(err, ERR_INVALID, "'%.80s' is no name of a label", name);
     if (len > SOURCE_VALUE_MAX)
         return err_set(err, ERR_INVALID, "label %.80s: a value of more than %d bytes", name,
