@@ -20,7 +20,7 @@ tools() {
         case $arch:$p in
         "$own":*) packages+=("$p") ;;
         arm64:gcc) packages+=(gcc-aarch64-linux-gnu) ;;
-        *:lib*) packages+=("$p:$arch") ;;
+        *:*-dev) packages+=("$p:$arch") ;;
         *) packages+=("$p") ;;
         esac
     done
