@@ -17,8 +17,8 @@ mirrors=$(apt-get indextargets --format 'deb $(REPO_URI) $(RELEASE) $(COMPONENT)
 mirror=$(sed -n "s/^deb \(.*\) $suite main\$/\1/p" <<<"$mirrors" | head -n 1)
 work=$(mktemp -d build/tools/image/base.XXXXXX)
 trap 'rm -rf "$work"' EXIT
-echo "making the base image by debootstrap from ${mirror:=http://deb.debian.org/debian}" >&2
-debootstrap --variant=minbase "$suite" "$work/root" "$mirror" >"$work/log" 2>&1 || {
+echo "making the base image by debootstrap" >&2
+debootstrap --variant=minbase "$suite" "$work/root" ${mirror:+"$mirror"} >"$work/log" 2>&1 || {
     tail -n 20 "$work/log" >&2
     exit 1
 }

@@ -5,12 +5,14 @@
 #define DISCOVER_TEST_H
 
 #include "discover.h"
+#include "log.h"
 #include "mem.h"
 #include "sources_test.h"
 
 #include <pthread.h>
 #include <sys/eventfd.h>
 #include <time.h>
+#include <unistd.h>
 
 /* A receiver in the place of the registry: what it has, and all it was told, as
  * "SOURCE+id", "SOURCE-id", "SOURCE*id" (one scrape more), "SOURCE!synced", "SOURCE!resync" and "SOURCE!rank".  SOURCE is the number of the
@@ -153,6 +155,31 @@ struct fake {
     bool leased;
 };
 static struct fake fakes[3];
+
+/* Locks and descriptors of r and of all fakes. */
+static inline void surroundings_init(struct receiver *r)
+{
+    log_configure(LOG_ERROR, LOG_LOGFMT);
+    pthread_mutex_init(&r->lock, NULL);
+    pthread_cond_init(&r->told, NULL);
+    r->room_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    for (size_t i = 0; i < ARRAY_LEN(fakes); i++) {
+        fakes[i] = (struct fake){.fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)};
+        pthread_mutex_init(&fakes[i].lock, NULL);
+    }
+}
+
+static inline void surroundings_done(struct receiver *r)
+{
+    buf_done(&r->log);
+    close(r->room_fd);
+    pthread_mutex_destroy(&r->lock);
+    pthread_cond_destroy(&r->told);
+    for (size_t i = 0; i < ARRAY_LEN(fakes); i++) {
+        close(fakes[i].fd);
+        pthread_mutex_destroy(&fakes[i].lock);
+    }
+}
 
 struct fake_conf {
     int64_t fake;

@@ -71,14 +71,7 @@ static void begin(struct fixture *f)
     gated = false;
     sem_init(&entered, 0, 0);
     sem_init(&gate, 0, 0);
-    log_configure(LOG_ERROR, LOG_LOGFMT);
-    pthread_mutex_init(&f->r.lock, NULL);
-    pthread_cond_init(&f->r.told, NULL);
-    f->r.room_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-    for (size_t i = 0; i < ARRAY_LEN(fakes); i++) {
-        fakes[i] = (struct fake){.fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)};
-        pthread_mutex_init(&fakes[i].lock, NULL);
-    }
+    surroundings_init(&f->r);
     add_conf(f, 0, &f->told, "a", "fake", "0");
     add_conf(f, 1, &source_fake, "b", "fake", "1");
     add_conf(f, 2, source_find("static"), "c", "targets", "http://h:1/m");
@@ -94,14 +87,7 @@ static void end(struct fixture *f)
         mem_free(f->confs[i].conf);
         setting_done(source_settings, &f->confs[i].common);
     }
-    buf_done(&f->r.log);
-    close(f->r.room_fd);
-    pthread_mutex_destroy(&f->r.lock);
-    pthread_cond_destroy(&f->r.told);
-    for (size_t i = 0; i < ARRAY_LEN(fakes); i++) {
-        close(fakes[i].fd);
-        pthread_mutex_destroy(&fakes[i].lock);
-    }
+    surroundings_done(&f->r);
     sem_destroy(&entered);
     sem_destroy(&gate);
 }

@@ -18,14 +18,7 @@ static void begin(struct fixture *f)
 {
     *f = (struct fixture){.r = {.room = SIZE_MAX, .log = BUF_INIT(1 << 20)},
                           .agent = {.instance = "node-1"}};
-    log_configure(LOG_ERROR, LOG_LOGFMT);
-    pthread_mutex_init(&f->r.lock, NULL);
-    pthread_cond_init(&f->r.told, NULL);
-    f->r.room_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-    for (size_t i = 0; i < ARRAY_LEN(fakes); i++) {
-        fakes[i] = (struct fake){.fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)};
-        pthread_mutex_init(&fakes[i].lock, NULL);
-    }
+    surroundings_init(&f->r);
     CHECK_INT(discover_new(&f->d, (struct target_emit){receive, &f->r}, f->r.room_fd, NULL), OK);
 }
 
@@ -44,14 +37,7 @@ static void end(struct fixture *f)
     discover_free(f->d);
     for (size_t i = 0; i < MAX_CONFS; i++)
         drop_conf(&f->confs[i]);
-    buf_done(&f->r.log);
-    close(f->r.room_fd);
-    pthread_mutex_destroy(&f->r.lock);
-    pthread_cond_destroy(&f->r.told);
-    for (size_t i = 0; i < ARRAY_LEN(fakes); i++) {
-        close(fakes[i].fd);
-        pthread_mutex_destroy(&fakes[i].lock);
-    }
+    surroundings_done(&f->r);
 }
 
 /* pairs: settings of the source; identity is a literal. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a token endpoint may answer: a token is never one that could break a header. */
+/* fuzz_http_token.c - whatever a token endpoint answers: a token is never one that could break a header. */
 #include "http_token.h"
 #include "mem.h"
 
