@@ -30,6 +30,7 @@ struct message {
     size_t samples;              /* in it so far, ended records too */
     struct payload_id id;        /* that the payload will go by, unless it is cut */
     const struct target *target; /* whose samples they are; may be NULL in tests */
+    const struct batch *batch;   /* they are of: sample_extra */
     size_t mark;                 /* the encoder's own, 0 at begin */
     uint64_t number;             /* no other message of this process has it; never 0 */
     int64_t time_ms;             /* what time says, if it says anything */

@@ -210,13 +210,16 @@ size_t encoder_run(const struct encoder_step *e, const struct batch *b, size_t *
 {
     bool finishes = encoder_finishes(e->ops, e->self);
     struct buf *out = finishes ? raw : &p->body;
-    struct run r = {
-        .step = e,
-        .batch = b,
-        .max_samples = max_samples(e),
-        .message = {.out = out, .id = p->id, .target = b->target, .number = next_number()},
-        .counts = counts,
-        .marked = finishes ? NULL : p};
+    struct run r = {.step = e,
+                    .batch = b,
+                    .max_samples = max_samples(e),
+                    .message = {.out = out,
+                                .id = p->id,
+                                .target = b->target,
+                                .batch = b,
+                                .number = next_number()},
+                    .counts = counts,
+                    .marked = finishes ? NULL : p};
     assert(p->body.len == 0 && r.max_samples > 0);
     buf_truncate(out, 0);
     payload_unmark(p);

@@ -9,9 +9,28 @@
 #ifndef BATCH_H
 #define BATCH_H
 
+#include "buf.h"
 #include "number.h"
 #include "series.h"
 #include "target.h"
+
+/* One observation behind a sample (OpenMetrics 1.0, "Exemplars"). */
+struct exemplar {
+    struct span labels; /* as in a series' key: name, value, ... each ended by NUL, sorted;
+                           belongs to the batch */
+    double value;
+    int64_t ts_ms;
+    bool has_ts;
+};
+
+/* What few samples have. */
+struct sample_extra {
+    int64_t created_ms; /* since when a counter, histogram or summary counts; EXTRA_NO_TIME:
+                           the page does not say */
+    struct exemplar exemplar;
+    bool has_exemplar;
+};
+#define EXTRA_NO_TIME INT64_MIN
 
 /* One number at one time. */
 struct sample {
@@ -20,6 +39,7 @@ struct sample {
     int64_t ts_ms;    /* CLOCK_MIN_MS..CLOCK_MAX_MS */
     struct span text; /* value as the page wrote it, when JSON would write it
                          so; else, or once changed, .data is NULL */
+    uint32_t extra;   /* batch.extras[extra - 1]; 0: it has none */
 };
 
 struct batch {
@@ -30,7 +50,16 @@ struct batch {
     size_t meta_len;        /* of them, the last ones: about the scrape itself (page_add_meta) */
     size_t ended_len;
     struct series *const *ended; /* known before, no more: they ended at scraped_ms */
+    struct sample_extra *extras; /* extras_len of them, in room for extras_cap */
+    size_t extras_len, extras_cap;
+    struct buf texts; /* labels of exemplars */
 };
+
+/* What s has beside its value, or NULL. */
+static inline const struct sample_extra *sample_extra(const struct batch *b, const struct sample *s)
+{
+    return s->extra ? &b->extras[s->extra - 1] : NULL;
+}
 
 /* Zeroed is empty: struct batch b = {0}.  batch_reserve makes room for cap samples
  * in all; batch_done frees the room. */
