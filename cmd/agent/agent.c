@@ -102,6 +102,21 @@ enum status agent_new(struct agent **ret, const struct agent_options *options,
     return OK;
 }
 
+const struct agent_conf *agent_conf(const struct agent *a)
+{
+    return &a->config->agent;
+}
+
+bool agent_starts_programs(const struct agent *a)
+{
+    for (size_t i = 0; i < a->config->sources_len; i++) {
+        const struct source_conf *s = &a->config->sources[i];
+        if (s->ops->starts_programs && s->ops->starts_programs(s->conf))
+            return true;
+    }
+    return false;
+}
+
 const char *agent_url(const struct agent *a)
 {
     return a->web ? web_url(a->web) : "";

@@ -30,6 +30,7 @@ struct agent_conf {
     int64_t memory, grace; /* bytes, ns */
     unsigned first_scrape; /* FIRST_SPREAD, FIRST_NOW */
     struct text_map labels;
+    bool sandbox, core_dumps;
     struct log_conf log;
 };
 enum { FIRST_SPREAD, FIRST_NOW };
