@@ -50,10 +50,14 @@ static enum status start_threads(struct agent *a, const struct config *c, struct
 static enum status start_web(struct agent *a, const struct config *c, struct err *err)
 {
     a->listen = mem_strdup(a->options.listen ? a->options.listen : c->agent.listen);
+    setting_copy(http_server_settings, &a->web_access, &c->agent.web);
     if (a->listen[0] == '\0')
         return OK;
-    struct web_conf conf = {
-        .listen = a->listen, .take = agent_view_take, .release = agent_view_release, .of = a};
+    struct web_conf conf = {.access = &a->web_access,
+                            .listen = a->listen,
+                            .take = agent_view_take,
+                            .release = agent_view_release,
+                            .of = a};
     return web_new(&a->web, &conf, err);
 }
 
@@ -244,6 +248,7 @@ void agent_free(struct agent *a)
     buf_done(&a->view_refused);
     mem_free(a->reload_error);
     mem_free(a->listen);
+    setting_done(http_server_settings, &a->web_access);
     pthread_mutex_destroy(&a->lock);
     mem_free(a);
 }

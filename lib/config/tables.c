@@ -32,6 +32,10 @@ const struct setting agent_settings[] = {
     SETTING_BOOL(agent_conf, core_dumps, "false",
                  "whether its memory, which holds secrets, may go into a core file; read at start "
                  "only"),
+    SETTING_GROUP(
+        agent_conf, web, http_server_settings,
+        "who may read what is served at listen; all may ask /healthz and /readyz; read at "
+        "start only"),
     SETTING_GROUP(agent_conf, log, log_settings, "what is written to standard error"),
     SETTING_END};
 
