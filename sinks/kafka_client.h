@@ -8,9 +8,10 @@
  * A payload's body is not copied: it stays where it is until its delivery report.
  *
  * A producer is replaced, when all that is with it has ended, after an error it cannot recover
- * from; when brokers refuse batches of its size (the next one makes them a quarter as large); when
- * KAFKA_TOPICS_MAX topics have been written to, for it forgets none; and when no broker could be
- * reached for KAFKA_RENEW_NS, for it reads certificates only once.  */
+ * from; when brokers refuse batches of its size (the next one makes them a quarter as large), and
+ * KAFKA_GROW_NS later (the next one makes them four times as large, up to max_message); when
+ * KAFKA_TOPICS_MAX topics have been written to, for it forgets none; and, for it reads certificates
+ * only once, when no broker can be reached and the files have changed or KAFKA_RENEW_NS have passed.  */
 #ifndef KAFKA_CLIENT_H
 #define KAFKA_CLIENT_H
 
@@ -21,6 +22,7 @@
 #define KAFKA_MAX_MESSAGE 1024000 /* the default of max_message */
 #define KAFKA_TOPICS_MAX  1000
 #define KAFKA_RENEW_NS    ((int64_t)60000000000)
+#define KAFKA_GROW_NS     ((int64_t)600000000000)
 
 struct kafka_client;
 

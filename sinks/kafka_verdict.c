@@ -74,3 +74,10 @@ const char *kafka_hint(rd_kafka_resp_err_t e)
     default: return "";
     }
 }
+
+const char *kafka_hint_scram(void)
+{
+    return rd_kafka_version() < 0x02060100
+               ? "; check sasl; librdkafka before 2.6.1 has no SCRAM for brokers 4.0 and newer"
+               : kafka_hint(RD_KAFKA_RESP_ERR__AUTHENTICATION);
+}

@@ -15,4 +15,8 @@ enum status kafka_verdict(rd_kafka_resp_err_t e, rd_kafka_msg_status_t persisted
 /* What to do about an error that an operator makes, to stand behind its text; "" for others. */
 const char *kafka_hint(rd_kafka_resp_err_t e);
 
+/* The same for a login by SCRAM that was refused: that a password is wrong is what brokers say also
+ * where this library cannot do it. */
+const char *kafka_hint_scram(void);
+
 #endif
