@@ -58,6 +58,14 @@ enum status kafka_verdict(rd_kafka_resp_err_t e, rd_kafka_msg_status_t persisted
     return s;
 }
 
+rd_kafka_resp_err_t kafka_error(int code, const char *reason)
+{
+    const char *tls = strstr(reason, "SSL routines");
+    return code == RD_KAFKA_RESP_ERR__TRANSPORT && tls && strstr(tls, "alert")
+               ? RD_KAFKA_RESP_ERR__SSL
+               : (rd_kafka_resp_err_t)code;
+}
+
 const char *kafka_hint(rd_kafka_resp_err_t e)
 {
     switch ((int)e) {
