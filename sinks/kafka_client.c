@@ -74,7 +74,7 @@ void kafka_client_resize(struct kafka_client *c, size_t max_message)
 static void grow(struct kafka_client *c)
 {
     size_t most = (size_t)c->conf.max_message;
-    if (c->shrunk_ns == 0 || c->spent || clock_mono_ns() - c->shrunk_ns < KAFKA_GROW_NS)
+    if (c->shrunk_ns == 0 || c->whole || c->spent || clock_mono_ns() - c->shrunk_ns < KAFKA_GROW_NS)
         return;
     kafka_client_resize(c, c->max_message < most / KAFKA_SHRINK ? c->max_message * KAFKA_SHRINK
                                                                 : most);
@@ -161,6 +161,7 @@ enum status kafka_client_send(struct kafka_client *c, struct payload *p, struct 
     if (s != OK)
         return s;
     note_topic(c, p);
+    c->whole |= p->samples > 1 && p->marks.len <= 1;
     return produce(c, p, err);
 }
 

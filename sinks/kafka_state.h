@@ -20,6 +20,7 @@ struct kafka_client {
     struct secret password, token;
     size_t max_message; /* of the next producer */
     int64_t shrunk_ns;  /* when it was last changed; 0: it is that of conf */
+    bool whole;         /* some messages of several samples cannot be cut */
 
     rd_kafka_t *rk;           /* NULL: none as yet, or none any more */
     int event_fd;             /* readable when the producer has something to tell; -1: none */

@@ -48,18 +48,24 @@ static void end(struct mock *m)
     close(m->wake);
 }
 
-static enum status offer(struct mock *m, const char *topic, size_t len)
+static enum status offer_samples(struct mock *m, const char *topic, size_t len, size_t samples)
 {
     char *body = mem_alloc(len + 1);
     memset(body, 'x', len);
     struct payload *p = sink_run_payload(&m->run, body, len);
     mem_free(body);
+    p->samples = samples;
     CHECK_INT(buf_puts(&p->address, topic), OK);
     m->run.err = (struct err){.status = OK};
     enum status s = m->run.ops->send(m->run.self, p, clock_mono_ns() + SEC_NS, &m->run.err);
     if (s != OK)
         payload_free(p);
     return s;
+}
+
+static enum status offer(struct mock *m, const char *topic, size_t len)
+{
+    return offer_samples(m, topic, len, 1);
 }
 
 static void work(struct mock *m)
@@ -229,6 +235,23 @@ TEST(the_size_grows_again_step_by_step_after_a_while)
     clock_release();
     CHECK_INT(offer(&m, "t", most), OK);
     CHECK(ends(&m, OK));
+    end(&m);
+}
+
+TEST(the_size_stays_where_messages_cannot_be_cut)
+{
+    struct mock m;
+    begin(&m, "acks", "all");
+    rd_kafka_mock_push_request_errors(m.cluster, PRODUCE, 1, RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE);
+    CHECK_INT(offer_samples(&m, "t", 10, 2), OK);
+    CHECK(ends(&m, ERR_AGAIN));
+    size_t least = m.run.lane.max_payload;
+    clock_hold(clock_mono_ns() + 2 * KAFKA_GROW_NS, clock_wall_ms());
+    CHECK_INT(offer(&m, "t", 10), OK);
+    CHECK_INT(m.run.ops->flush(m.run.self, clock_mono_ns() + SEC_NS, NULL), OK);
+    CHECK_INT(offer(&m, "t", 10), OK);
+    CHECK_INT(m.run.lane.max_payload, least);
+    clock_release();
     end(&m);
 }
 
