@@ -16,7 +16,9 @@ stamp=$(cat "$from/package.json" "$from/package-lock.json" | sha256sum)
 if [ "$(cat "$out/stamp" 2>/dev/null)" = "$stamp" ]; then
     exit 0
 fi
-command -v node >/dev/null && command -v npm >/dev/null || scripts/need.sh node
+if ! command -v node >/dev/null || ! command -v npm >/dev/null; then
+    scripts/need.sh node
+fi
 rm -rf "$out"
 mkdir -p "$out"
 cp "$from/package.json" "$from/package-lock.json" "$out"
