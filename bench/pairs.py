@@ -12,7 +12,7 @@ Prints a table and writes it into its part of docs/BENCHMARKS.md and, as JSON, i
 With VMAGENT=BINARY vmagent's remote write is measured in the same run: CPU-seconds depend on the
 machine and on what else runs on it, so compare within one run.  With the default window it takes eight minutes.
 
---only measures the pairs in whose names TEXT is, and --dry all; both leave the document alone.
+--only measures the pair of that name, or those in whose names TEXT is, and --dry all; both leave the document alone.
 --check fails when a goal is missed.
 """
 import argparse, datetime, json, os, re, sys, tempfile, time
@@ -153,10 +153,18 @@ def to_file(bench):
     return {"file": {"path": path, "rotate_size": "64MiB", "keep": 1}}, lambda: 0
 
 
+def to_statsd(network):
+    def open_sink(bench):
+        path = os.path.join(bench.folder, "statsd") if network == "unixgram" else None
+        taker = bench.keep(takers.Datagrams(path))
+        sent = lambda: taker.bytes if path else 0    # what UDP drops tells nothing
+        return {"statsd": {"network": network, "address": taker.address}}, sent
+    return open_sink
+
+
 def all_pairs():
     http = to_http()
     fluent = to_taker("Forward", lambda a: {"fluent": {"servers": [f"tcp://{a}"]}})
-    statsd = to_taker("Udp", lambda a: {"statsd": {"network": "udp", "address": a}})
     return {
         "json → nats": Pair({"json": {}}, to_nats(), QUEUE),
         "json → nats, zstd": Pair({"json": {}}, to_nats("zstd")),
@@ -167,7 +175,8 @@ def all_pairs():
         "json → http": Pair({"json": {}}, http),
         "json → stdout": Pair({"json": {}}, to_stdout),
         "json → file": Pair({"json": {}}, to_file),
-        "statsd → statsd": Pair({"statsd": {}}, statsd),
+        "statsd → statsd, udp": Pair({"statsd": {}}, to_statsd("udp")),
+        "statsd → statsd, unixgram": Pair({"statsd": {}}, to_statsd("unixgram")),
         "fluent → fluent": Pair({"fluent": {}}, fluent),
         "influx → http": Pair({"influx": {}}, http),
         "influx → nats": Pair({"influx": {}}, to_nats()),
@@ -182,7 +191,8 @@ def all_pairs():
 
 def measure_all(folder, window, only):
     bench, rows = Bench(folder), {}
-    pairs = {n: p for n, p in all_pairs().items() if only in n}
+    every = all_pairs()
+    pairs = {n: p for n, p in every.items() if n == only or (only not in every and only in n)}
     try:
         for name, pair in pairs.items():
             print(f"{name} ...", file=sys.stderr)
@@ -233,7 +243,7 @@ Written by `./dev bench pairs`. What is measured and how stands at the top of `b
 
 - *CPU-s per million*: user and system time of the whole agent per million samples delivered, the scrape included.
 - *encoded*: bytes of message bodies as encoders make them; *sent*: bytes that the receiver counts: of messages with their headers (nats), of the topic's log
-  (Kafka, lz4 by the client library), of bodies (http, vmagent), of all that comes (statsd, fluent, stdout).
+  (Kafka, lz4 by the client library), of bodies (http, vmagent), of all that comes (statsd, fluent, stdout); a file, and UDP, tell nothing.
 - *json → http that is stuck*: its server takes requests and never answers. Figures are those of the lane into NATS; what is lost is that of both: the stuck lane's buffer
   loses its oldest messages, by name. The line above it has the same two lanes, and both deliver.
 """

@@ -103,13 +103,14 @@ class Forward(Tcp):
             tail = text[max(last, len(text) - self.LEN + 1):]
 
 
-class Udp:
-    def __init__(self):
-        self.bytes = 0
-        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.socket.bind(("127.0.0.1", 0))
-        self.address = "127.0.0.1:%d" % self.socket.getsockname()[1]
-        self.ended = False
+class Datagrams:
+    """Over UDP on any port, or a Unix socket on that path.  Of UDP those are counted that found room."""
+
+    def __init__(self, path=None):
+        self.bytes, self.ended = 0, False
+        self.socket = socket.socket(socket.AF_UNIX if path else socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.bind(path or ("127.0.0.1", 0))
+        self.address = path or "127.0.0.1:%d" % self.socket.getsockname()[1]
         loop(self.run)
 
     def run(self):
@@ -119,8 +120,10 @@ class Udp:
 
     def end(self):
         self.ended = True
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
-            s.sendto(b"", self.socket.getsockname())
+        with socket.socket(self.socket.family, socket.SOCK_DGRAM) as s:
+            s.sendto(b".", self.socket.getsockname())
+        if self.socket.family == socket.AF_UNIX:
+            os.unlink(self.address)
 
 
 class Fifo:
