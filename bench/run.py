@@ -120,7 +120,7 @@ def run_vmagent(load, folder, window):
     agent = vmagent.VmAgent(os.environ["VMAGENT"], folder, targets, load.interval)
     try:
         harness.wait_for(lambda: agent.samples() >= 2 * load.targets * load.samples,
-                         10 + 4 * load.interval, "vmagent has scraped twice", step=0.5)
+                         30 + 4 * load.interval, "vmagent has scraped twice", step=0.5)
         before, sent, cpu = agent.samples(), agent.taker.bytes, cpu_seconds(agent.pid)
         time.sleep(window)
         cpu, samples = cpu_seconds(agent.pid) - cpu, agent.samples() - before
