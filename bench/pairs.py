@@ -235,8 +235,7 @@ def document(rows, window, load):
                 "nats-server": run.first_line("nats-server", "--version"),
                 "Kafka": kafka_version()}
     if "vmagent" in rows:
-        said = run.first_line(os.environ["VMAGENT"], "--version")
-        versions["vmagent"] = re.sub(r"^(vmagent)[-_]?", "", said)
+        versions["vmagent"] = run.first_line(os.environ["VMAGENT"], "--version")
     lines = "\n".join(f"| {name} | {text} |" for name, text in versions.items())
     return f"""
 Written by `./dev bench pairs`. What is measured and how stands at the top of `bench/pairs.py`.

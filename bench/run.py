@@ -224,7 +224,7 @@ def table(results, runs):
 
 def first_line(*args):
     done = subprocess.run(args, capture_output=True, text=True)
-    return (done.stdout + done.stderr).strip().splitlines()[0]
+    return ((done.stdout + done.stderr).strip().splitlines() or ["it does not say which"])[0]
 
 
 def machine():
