@@ -253,6 +253,7 @@ Written by `./dev bench pairs`. What is measured and how stands at the top of `b
 - *CPU-s per million*: user and system time of the whole agent per million samples delivered, the scrape included.
 - *encoded*: bytes of message bodies as encoders make them; *sent*: bytes that the receiver counts: of messages with their headers (nats), of the topic's log
   (Kafka, lz4 by the client library), of bodies (http, vmagent), of all that comes (statsd, fluent, stdout); a file, and UDP, tell nothing.
+  The pages are made, and more alike than real ones, which compress less.
 - *json → http that is stuck*: its server takes requests and never answers. Figures are those of the lane into NATS; what is lost is that of both: the stuck lane's buffer
   loses its oldest messages, by name. The line above it has the same two lanes, and both deliver.
 """
