@@ -51,8 +51,10 @@ def token(user, seconds):
 
 
 class Broker:
-    def __init__(self, folder, properties=()):
-        self.folder = os.path.join(folder, "kafka")
+    def __init__(self, folder, properties=(), through=()):
+        """through: (port, address) of more PLAINTEXT listeners, each reached through a proxy that
+        listens at this address: the brokers tell clients to go on there."""
+        self.folder, self.through = os.path.join(folder, "kafka"), through
         shutil.copytree(os.path.join(PROGRAMS, "store"), os.path.join(self.folder, "store"))
         self.ports = dict(zip(LISTENERS, free_ports(len(LISTENERS))))
         self.pki = pki.Authority(os.path.join(self.folder, "pki"))
@@ -70,15 +72,20 @@ class Broker:
 
     def properties(self):
         plain = "org.apache.kafka.common.security.plain.PlainLoginModule required"
+        more = [f"P{i}" for i in range(len(self.through))]
         oauth = ("org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule required "
                  'unsecuredLoginStringClaim_sub="broker";')
         p = {
             "process.roles": "broker,controller", "node.id": 1,
             "log.dirs": os.path.join(self.folder, "store"),
-            "listeners": ",".join(f"{l}://{self.address(l)}" for l in LISTENERS),
-            "advertised.listeners": ",".join(f"{l}://{self.address(l)}" for l in LISTENERS[:-1]),
+            "listeners": ",".join([
+                *(f"{l}://{self.address(l)}" for l in LISTENERS),
+                *(f"{l}://127.0.0.1:{port}" for l, (port, _) in zip(more, self.through))]),
+            "advertised.listeners": ",".join([
+                *(f"{l}://{self.address(l)}" for l in LISTENERS[:-1]),
+                *(f"{l}://{address}" for l, (_, address) in zip(more, self.through))]),
             "listener.security.protocol.map": ",".join(
-                f"{l}:{'PLAINTEXT' if l == 'CONTROLLER' else l}" for l in LISTENERS),
+                f"{l}:{l if l in LISTENERS[:-1] else 'PLAINTEXT'}" for l in (*LISTENERS, *more)),
             "controller.listener.names": "CONTROLLER",
             "inter.broker.listener.name": "PLAINTEXT",
             "controller.quorum.voters": f"1@{self.address('CONTROLLER')}",

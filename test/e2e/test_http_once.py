@@ -32,10 +32,7 @@ class Http(harness.Case):
         stats = sources.stats()
         found = Found(server.read())
         self.assertEqual(account["lost"], 0)
-        self.assertEqual(found.samples, account["delivered"])
-        self.assertEqual(found.lines, found.samples)
-        self.assertEqual(found.samples, stats["samples"] + 6 * sum(stats["served"]))
-        found.check_sequences(self, stats["served"])
+        found.check(self, stats, account["delivered"])
         self.check_log(server)
         return found
 
