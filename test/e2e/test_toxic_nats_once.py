@@ -11,7 +11,7 @@ class Nats(Trouble):
         self.client(self.server).make_stream("METRICS", ["metrics.>"])
         return {name: self.server.port for name in names}
 
-    def begin(self, names, addresses):
+    def begin(self, addresses):
         pass
 
     def sink(self, name, address):
@@ -24,7 +24,7 @@ class Nats(Trouble):
             if m.subject == f"metrics.{name}":
                 yield m
 
-    def test_each_fault_costs_its_own_output_a_while(self):
+    def test_each_fault_costs_its_own_output_a_while_and_nothing_else(self):
         self.suffer()
 
 
