@@ -206,9 +206,8 @@ static void recheck(struct nats_link *l)
 /* Until the connection breaks or is no longer wanted; lock is held. */
 static void serve(struct nats_link *l)
 {
-    static const struct err overdue = {ERR_TIMEOUT, "no acknowledgement in time"};
     while (!l->stop && !l->broken) {
-        int64_t now_ns = clock_mono_ns(), next_ns = l->recheck_ns;
+        int64_t now_ns = clock_mono_ns(), next_ns = DEADLINE_NEVER;
         if (!l->stream && l->published_ns != l->confirmed_ns) {
             confirm(l);
             continue;
@@ -218,11 +217,8 @@ static void serve(struct nats_link *l)
             continue;
         }
         if (l->stream)
-            nats_state_end_until(l, now_ns, ERR_TIMEOUT, &overdue);
-        uint64_t first = nats_flights_next(&l->flights, 0);
-        if (l->stream && first && nats_flights_deadline_ns(&l->flights, first) < next_ns)
-            next_ns = nats_flights_deadline_ns(&l->flights, first);
-        nats_state_wait(l, next_ns);
+            next_ns = nats_state_end_overdue(l, now_ns);
+        nats_state_wait(l, next_ns < l->recheck_ns ? next_ns : l->recheck_ns);
     }
 }
 

@@ -7,8 +7,6 @@ from trouble import Trouble
 
 
 class Http(Trouble):
-    heard = 600
-
     def ports(self, names):
         self.server = self.keep(nginx.Server(self.folder))
         return {name: self.server.port for name in names}

@@ -17,7 +17,7 @@ class Nats(Trouble):
     def sink(self, name, address):
         return {"nats": {"servers": ["nats://" + address], "subject": f"metrics.{name}",
                          "jetstream": {"stream": "METRICS"}, "timeout": "2s",
-                         "connect_timeout": "2s", "reconnect_max": "1s", "ping": "1s"}}
+                         "connect_timeout": "2s", "reconnect_max": "1s", "ping": "3s"}}
 
     def messages(self, name):
         for m in self.client(self.server).read_stream("METRICS"):

@@ -43,7 +43,7 @@ class Trouble(harness.Case):
     begin(addresses)       starts it, if ports has not; the proxies listen at {name: address}
     sink(name, address)    settings of an output's sink
     messages(name)         what arrived of an output, as chaos.Found takes it"""
-    heard = 1500    # bytes that the server says before it is cut off
+    heard = 600    # bytes that the server says before it is cut off
 
     def set_up(self):
         self.frozen, self.well = (self.keep(toxic.Server(self.folder)) for _ in range(2))
