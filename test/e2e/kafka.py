@@ -153,6 +153,18 @@ class Broker:
         return messages
 
 
+    def bodies(self, topic):
+        """Of all messages of a topic, byte for byte."""
+        done = subprocess.run(["kcat", "-b", self.address(), "-C", "-t", topic, "-o", "beginning", "-e",
+                               "-q", "-f", "%S\n%s"], capture_output=True, timeout=30 * SLOW,
+                              preexec_fn=die_with_parent, check=True)
+        left = done.stdout
+        while left:
+            length, _, left = left.partition(b"\n")
+            yield left[:int(length)]
+            left = left[int(length):]
+
+
 def missing():
     return [] if os.access(os.path.join(PROGRAMS, "stamp"), os.R_OK) else [
         "the broker (test/kafka/build.sh)"]

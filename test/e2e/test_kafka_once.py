@@ -209,6 +209,7 @@ class Restart(Case):
         self.broker.start({"message.max.bytes": LIMIT, "auto.create.topics.enable": "false"})
         before = books.delivered(agent.metrics())
         self.wait_for(lambda: books.delivered(agent.metrics()) > before + 3000, 30, "delivery again")
+        self.balanced(agent)
         account = self.stop(agent, timeout=40)
         self.assertEqual(account["lost"], 0)
         _, found = self.found("deaths")
