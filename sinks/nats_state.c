@@ -143,6 +143,14 @@ int64_t nats_state_end_overdue(struct nats_link *l, int64_t now_ns)
     return next_ns > now_ns ? next_ns : silent_ns;
 }
 
+size_t nats_state_window(size_t window, size_t most, int64_t took_ns, int64_t timeout_ns)
+{
+    if (took_ns < timeout_ns / 8)
+        return window < most / 2 ? 2 * window : most;
+    size_t part = took_ns >= timeout_ns ? 4 : took_ns > timeout_ns / 2 ? 2 : 1;
+    return window > part ? window / part : 1;
+}
+
 void nats_state_break(struct nats_link *l, const struct err *why)
 {
     if (!l->broken)

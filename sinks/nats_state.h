@@ -81,6 +81,11 @@ void nats_state_end_until(struct nats_link *l, int64_t deadline_ns, enum status 
  * Returns when to look again; DEADLINE_NEVER: nothing is in flight. */
 int64_t nats_state_end_overdue(struct nats_link *l, int64_t now_ns);
 
+/* Core NATS: how many messages may wait for a PONG together, at most `most`, after one that took so
+ * long to come.  A PING goes behind what was published: on a slow connection a PONG for all that there
+ * is would come too late each time, and all of it would be sent again and again. */
+size_t nats_state_window(size_t window, size_t most, int64_t took_ns, int64_t timeout_ns);
+
 /* The connection is to be given up. */
 void nats_state_break(struct nats_link *l, const struct err *why);
 

@@ -88,3 +88,16 @@ TEST(only_what_was_passed_over_is_overdue_while_acknowledgements_come)
     nats_link_free(l);
     setting_done(nats_settings, &c);
 }
+
+TEST(as_many_messages_share_a_pong_as_it_has_time_for)
+{
+    CHECK_INT(nats_state_window(256, 256, 1, 1000), 256);
+    CHECK_INT(nats_state_window(16, 256, 124, 1000), 32);
+    CHECK_INT(nats_state_window(200, 256, 1, 1000), 256);
+    CHECK_INT(nats_state_window(16, 256, 125, 1000), 16);
+    CHECK_INT(nats_state_window(16, 256, 501, 1000), 8);
+    CHECK_INT(nats_state_window(16, 256, 1000, 1000), 4);
+    CHECK_INT(nats_state_window(3, 256, 1000, 1000), 1);
+    CHECK_INT(nats_state_window(1, 256, 501, 1000), 1);
+    CHECK_INT(nats_state_window(1, 1, 1, 1000), 1);
+}
