@@ -52,13 +52,18 @@ void check_fault_before(struct check *c, size_t line, size_t column, struct span
         c->conf.fault(c->conf.of, &f);
 }
 
-/* Up to a blank or control character; one of these alone. */
+static bool ends_token(char c)
+{
+    return (unsigned char)c <= ' ' || strchr("\"{},=", c);
+}
+
+/* At least a byte of what is not the line's end. */
 static struct span token_at(const struct check *c, const char *at)
 {
     const char *end = c->raw.data + c->raw.len, *p = at;
-    while (p < end && (unsigned char)*p > ' ')
+    if (p < end && *p != '\n')
         p++;
-    if (p == at && p < end && *p != '\n')
+    while (p > at && !ends_token(*at) && p < end && !ends_token(*p))
         p++;
     return (struct span){at, (size_t)(p - at)};
 }
@@ -113,7 +118,7 @@ size_t check_line(struct check *c, struct span line)
     c->lines++;
     c->raw = line;
     c->bad = false;
-    c->unended = line.len > 0 && line.data[line.len - 1] != '\n';
+    c->unended = line.len > 0 && line.len <= c->conf.max_line && line.data[line.len - 1] != '\n';
     c->text.start = c->text.at = line.data;
     c->text.end = line.data + line.len;
     if (c->eof) {
