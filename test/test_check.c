@@ -278,7 +278,7 @@ TEST(a_line_above_the_bound_costs_itself)
 {
     struct check_conf conf = openmetrics;
     conf.max_line = 10;
-    struct first first = check_text(&conf, "a 1\nb{c=\"d\"} 1\n# EOF\n");
+    struct first first = check_text(&conf, "a 1\nbb{c=\"d\"} 1\n# EOF\n");
     CHECK_INT(first.faults, 1);
     CHECK_STR(first.rule, "max-line");
     CHECK_INT(first.line, 2);
