@@ -45,7 +45,7 @@ static void check_histogram(struct check *c, const struct check_point *p)
 
 static void end_point(struct check *c, struct check_point *p)
 {
-    bool silent = c->family.spoiled || c->family.lost || p->spoiled || !p->there;
+    bool silent = c->family.spoiled || c->family.lost || !p->there;
     p->there = false;
     if (silent)
         return;
