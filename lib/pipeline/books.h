@@ -50,7 +50,8 @@ enum scrape_failure {
 };
 const char *scrape_failure_name(enum scrape_failure why);
 
-#define BOOKS_REFUSALS 16 /* room for the reasons of page.h */
+#define BOOKS_REFUSALS 16                 /* room for the reasons of page.h */
+#define BOOKS_FILTERS  (FILTER_STEPS + 1) /* the steps of a chain, and metric_relabel */
 #define BOOKS_BUCKETS  12 /* of scrape durations; bounds in books.c, the last is +Inf */
 extern const double books_bucket_seconds[BOOKS_BUCKETS - 1];
 
@@ -59,7 +60,7 @@ extern const double books_bucket_seconds[BOOKS_BUCKETS - 1];
 struct pool_books {
     _Atomic uint64_t scraped, failed[SCRAPE_FAILURES], stale, ended; /* jobs */
     _Atomic uint64_t running;                                        /* jobs now */
-    _Atomic uint64_t read, passed, filtered[FILTER_STEPS], refused[BOOKS_REFUSALS];
+    _Atomic uint64_t read, passed, filtered[BOOKS_FILTERS], refused[BOOKS_REFUSALS];
     _Atomic uint64_t lines_bad;                              /* lines */
     _Atomic uint64_t bytes;                                  /* of bodies, decompressed */
     _Atomic uint64_t series;                                 /* now */

@@ -12,6 +12,7 @@ static const char *const refusal_names[PAGE_REFUSALS] = {
     [PAGE_MAX_LABELS] = "max_labels",           [PAGE_MAX_NAME_BYTES] = "max_name_bytes",
     [PAGE_MAX_VALUE_BYTES] = "max_value_bytes", [PAGE_MAX_SAMPLES] = "max_samples",
     [PAGE_MAX_NEW_SERIES] = "max_new_series",   [PAGE_MAX_NAMES] = "max_names",
+    [PAGE_RELABEL] = "metric_relabel",
 };
 
 const char *page_refusal_name(enum page_refusal r)
@@ -26,6 +27,14 @@ void page_free_series(struct page *p, struct series *s)
     families_drop(&p->families, f);
 }
 
+/* It says nothing when it goes. */
+static void drop_silent(struct page *p, struct series *s)
+{
+    idmap_remove(&p->series, s->id);
+    p->silent--;
+    page_free_series(p, s);
+}
+
 /* The n series that were there before and are not now.  Forgiving: those that were still
  * in the scrape before stay. */
 static void collect_missing(struct page *p, size_t n, bool forgiving)
@@ -38,6 +47,8 @@ static void collect_missing(struct page *p, size_t n, bool forgiving)
         if (forgiving && s->scrape == p->scrape - 1) {
             s->position = (uint32_t)p->now.len;
             p->now.items[p->now.len++] = s;
+        } else if (s->role & ROLE_SILENT) {
+            drop_silent(p, s);
         } else {
             idmap_remove(&p->series, s->id);
             p->ended.items[p->ended.len++] = s;
@@ -92,7 +103,7 @@ void page_read(struct page *p, struct span body, int64_t scraped_ms, struct batc
     struct reader r = {.page = p, .batch = b, .scraped_ms = scraped_ms, .faults = &faults};
     start_batch(b, p, scraped_ms);
     reader_run(&r, body);
-    faults.unreadable = b->len == 0 && faults.refused == 0 && faults.lines_bad > 0;
+    faults.unreadable = reader_samples(&r) == 0 && faults.refused == 0 && faults.lines_bad > 0;
     if (faults.unreadable) {
         p->scrape--;
     } else {
@@ -151,6 +162,8 @@ static void relane(struct page *p, uint8_t lanes, const uint8_t *from)
 {
     free_ended(p);
     for (size_t i = 0; i < p->before.len; i++) {
+        if (p->before.items[i]->role & ROLE_SILENT)
+            continue;
         struct series *s = series_relane(p->before.items[i], lanes, from);
         idmap_remove(&p->series, s->id);
         idmap_put(&p->series, s->id, s);
@@ -158,6 +171,25 @@ static void relane(struct page *p, uint8_t lanes, const uint8_t *from)
     }
     meta_relane(&p->meta, lanes, from);
     p->lanes = lanes;
+}
+
+/* What rules said of series is forgotten, and with it all that they dropped: each line is looked at
+ * again when it comes. */
+static void forget_rules(struct page *p)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < p->before.len; i++) {
+        struct series *s = p->before.items[i];
+        if (s->role & ROLE_SILENT) {
+            drop_silent(p, s);
+            continue;
+        }
+        s->role = 0;
+        s->prefix_len = 0;
+        s->position = (uint32_t)kept;
+        p->before.items[kept++] = s;
+    }
+    p->before.len = kept;
 }
 
 void page_bind(struct page *p, const struct page_plan *plan)
@@ -175,6 +207,10 @@ void page_bind(struct page *p, const struct page_plan *plan)
         p->lane_ids[i] = plan->lane_ids[i];
     if (plan->limits)
         p->limits = *plan->limits;
+    if (plan->relabel_hash != p->relabel_hash)
+        forget_rules(p);
+    p->relabel = plan->relabel;
+    p->relabel_hash = plan->relabel_hash;
     p->generation = plan->generation;
 }
 
@@ -231,7 +267,7 @@ struct target *page_target(const struct page *p)
 struct page_stats page_stats(const struct page *p)
 {
     struct page_stats s = p->stats;
-    s.series = p->series.len;
+    s.series = p->series.len - p->silent;
     s.families = p->families.map.len;
     s.table_bytes = idmap_bytes(&p->series) + idmap_bytes(&p->families.map) +
                     2 * p->cap * sizeof(struct series *) + p->meta.bytes;

@@ -23,14 +23,48 @@ static void set_described(struct reader *r, struct family *f)
     }
 }
 
+/* What is left of name behind that of its family. */
+static struct span ending(struct span family, struct span name)
+{
+    return (struct span){name.data + family.len, name.len - family.len};
+}
+
+static bool ends_with(struct span name, struct span end)
+{
+    return name.len > end.len && memcmp(name.data + name.len - end.len, end.data, end.len) == 0;
+}
+
+/* The family where rules have renamed the line just parsed, which belongs to what is described:
+ * x_bucket that became y_bucket is of y, as it was of x; one that lost its ending is on its own. */
+static struct family *find_renamed(struct reader *r)
+{
+    struct page *p = r->page;
+    struct span name = r->name, end = ending(r->described.name, r->line.name);
+    if (!ends_with(name, end))
+        return families_get(&p->families, name, p->limits.max_names);
+    name.len -= end.len;
+    struct family *f = families_get(&p->families, name, p->limits.max_names);
+    if (f)
+        set_described(r, f);
+    return f;
+}
+
+static bool same_text(struct span a, struct span b)
+{
+    return a.len == b.len && memcmp(a.data, b.data, a.len) == 0;
+}
+
 /* The family of the line just parsed: the one described in front of it, else that
  * of the line before, else one of the same name.  NULL: it would be one too many. */
 static struct family *find_family(struct reader *r)
 {
     struct page *p = r->page;
     const struct described *d = &r->described;
-    struct span name = r->line.name;
-    if (d->name.data && family_covers(d->name, d->kind, name)) {
+    struct span name = r->name;
+    if (d->name.data && family_covers(d->name, d->kind, r->line.name)) {
+        r->above = *d;
+        if (!same_text(name, r->line.name))
+            return find_renamed(r);
         struct family *f = families_get(&p->families, d->name, p->limits.max_names);
         if (f)
             set_described(r, f);
@@ -40,6 +74,11 @@ static struct family *find_family(struct reader *r)
         struct family *f = r->last->family;
         if (family_covers((struct span){f->name, strlen(f->name)}, f->kind, name))
             return f;
+    }
+    if (p->relabel && r->above.name.data &&
+        family_covers(r->above.name, r->above.kind, r->line.name)) {
+        r->described = r->above; /* the line before has another name now */
+        return find_family(r);
     }
     return families_get(&p->families, name, p->limits.max_names);
 }
@@ -72,23 +111,39 @@ static void reserve(struct page *p)
     p->before.items = mem_realloc(p->before.items, p->cap * sizeof *p->before.items);
 }
 
-static enum page_refusal create(struct reader *r, struct span key, struct series **ret)
+/* No label and no name: of a silent series only the id counts. */
+static const struct span silent_key = {"", 1};
+
+/* Not the id of a series that has a sample, even where another line is made into one of that key. */
+static uint64_t silent_id(uint64_t exposed)
+{
+    return exposed ^ UINT64_C(0x9e3779b97f4a7c15);
+}
+
+static enum page_refusal create(struct reader *r, uint64_t id, uint8_t role, struct series **ret)
 {
     struct page *p = r->page;
-    size_t bytes = series_bytes(key.len, p->lanes);
+    bool silent = role & ROLE_SILENT;
+    struct span key = silent ? silent_key : (struct span){p->key.data, p->key.len};
+    uint8_t lanes = silent ? 0 : p->lanes;
+    size_t bytes = series_bytes(key.len, lanes);
     if (p->series.len >= p->limits.max_series)
         return PAGE_MAX_SERIES;
     if (bytes > p->limits.max_bytes || p->stats.bytes > p->limits.max_bytes - bytes)
         return PAGE_MAX_BYTES;
-    if (r->faults->added >= p->limits.max_new_series)
+    if (r->made >= p->limits.max_new_series)
         return PAGE_MAX_NEW_SERIES;
     struct family *f = find_family(r); /* last: it may be made by this */
     if (!f)
         return PAGE_MAX_NAMES;
-    struct series *s = series_new(key, f, p->lanes);
+    struct series *s = series_new(key, f, lanes);
+    s->id = id;
+    s->role = role;
     f->users++;
-    r->faults->added++;
-    idmap_put(&p->series, s->id, s);
+    r->made++;
+    r->faults->added += !silent;
+    p->silent += silent;
+    idmap_put(&p->series, id, s);
     reserve(p);
     batch_reserve(r->batch, p->series.len + PAGE_META);
     *ret = s;
@@ -106,20 +161,52 @@ static void set_family(struct reader *r, struct series *s)
     series_forget(s);
 }
 
+/* What the rules make of the key in p->key: its id then, and what is special.  They run only
+ * where their answer is not known. */
+static enum page_refusal identify(struct reader *r, uint64_t *ret_id, uint8_t *ret_role)
+{
+    struct page *p = r->page;
+    uint64_t exposed = hash_bytes(p->key.data, p->key.len);
+    *ret_id = exposed;
+    *ret_role = 0;
+    if (!p->relabel)
+        return PAGE_REFUSALS;
+    const struct series *same = idmap_get(&p->series, exposed);
+    bool dropped = idmap_get(&p->series, silent_id(exposed)) != NULL;
+    if (!dropped && !(same && same->role & ROLE_AS_EXPOSED)) {
+        enum page_refusal why = reader_relabel(r, &dropped);
+        if (why != PAGE_REFUSALS)
+            return why;
+    }
+    if (dropped) {
+        *ret_id = silent_id(exposed);
+        *ret_role = ROLE_SILENT;
+    } else {
+        *ret_id = hash_bytes(p->key.data, p->key.len);
+        *ret_role = *ret_id == exposed ? ROLE_AS_EXPOSED : 0;
+    }
+    return PAGE_REFUSALS;
+}
+
 enum page_refusal reader_find(struct reader *r, struct series **ret)
 {
     struct page *p = r->page;
-    if (r->batch->len >= r->max_samples)
+    uint64_t id;
+    uint8_t role;
+    if (reader_samples(r) >= r->max_samples)
         return PAGE_MAX_SAMPLES;
     enum page_refusal why = key_build(&p->key, &p->names, &r->line, p->target, &p->limits);
+    if (why == PAGE_REFUSALS)
+        why = identify(r, &id, &role);
     if (why != PAGE_REFUSALS)
         return why;
-    struct span key = {p->key.data, p->key.len};
-    struct series *s = idmap_get(&p->series, hash_bytes(key.data, key.len));
+    r->name = (struct span){p->key.data, strlen(p->key.data)};
+    struct series *s = idmap_get(&p->series, id);
     if (!s)
-        return create(r, key, ret);
+        return create(r, id, role, ret);
     if (s->scrape == p->scrape)
         return PAGE_SERIES_TWICE;
+    s->role |= role;
     set_family(r, s);
     r->expected = s->position + (size_t)1;
     r->known++;

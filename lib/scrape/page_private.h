@@ -8,6 +8,12 @@
 #include "page.h"
 #include "promtext.h"
 
+/* What is special about the line of a series: bits of series->role. */
+enum role {
+    ROLE_SILENT = 1 << 0,     /* it has no sample: the rules drop it */
+    ROLE_AS_EXPOSED = 1 << 1, /* the rules leave it as it is */
+};
+
 /* Series in the order of their lines. */
 struct order {
     struct series **items;
@@ -19,9 +25,12 @@ struct page {
     struct page_limits limits;
     uint64_t generation; /* of the plan; 0: none yet */
     uint8_t lanes;
-    uint32_t *lane_ids;  /* of the plan */
-    uint32_t scrape;     /* number of the present one; failed ones have none */
-    struct idmap series; /* by series->id; not those in ended */
+    uint32_t *lane_ids;            /* of the plan */
+    uint32_t scrape;               /* number of the present one; failed ones have none */
+    struct idmap series;           /* by series->id; not those in ended */
+    size_t silent;                 /* of them, without samples */
+    const struct relabel *relabel; /* of the plan; NULL: no rules */
+    uint64_t relabel_hash;
     struct families families;
     size_t cap;               /* of now and before */
     struct order now, before; /* before: those missed once behind those that were there */
@@ -46,17 +55,25 @@ struct reader {
     struct batch *batch;
     struct promtext text;
     struct promtext_line line;
+    struct span name; /* of the line, as rules have left it */
     int64_t scraped_ms;
-    size_t expected;     /* index in page->before of the line to come */
-    size_t expected_end; /* above it nothing is expected */
-    size_t known;        /* series seen that were there before */
-    struct series *last; /* of the last line; its family may go on */
-    struct described described;
-    size_t max_samples;
+    size_t expected;                   /* index in page->before of the line to come */
+    size_t expected_end;               /* above it nothing is expected */
+    size_t known;                      /* series seen that were there before */
+    struct series *last;               /* of the last line; its family may go on */
+    struct described described, above; /* above: the last one that some line was of */
+    size_t max_samples, made;          /* made: series, silent ones too */
+    struct relabeller *relabeller;     /* NULL until a rule runs */
     bool honor_timestamps;
     bool changed;               /* some family has another kind, help or unit now */
     struct page_faults *faults; /* never NULL */
 };
+
+/* Samples that were on the page up to now and not refused. */
+static inline size_t reader_samples(const struct reader *r)
+{
+    return r->batch->len + (size_t)r->faults->filtered;
+}
 
 /* page.c */
 
@@ -71,6 +88,16 @@ void reader_describe(struct reader *r);
 /* The series of the line just parsed, made if it is new.  PAGE_REFUSALS: *ret is filled; else why
  * there is none. */
 enum page_refusal reader_find(struct reader *r, struct series **ret) NODISCARD;
+
+/* page_relabel.c */
+
+/* Room for work, while lines are read that rules have not seen. */
+struct relabeller;
+void relabeller_free(struct relabeller *w); /* NULL is fine */
+
+/* Runs the rules on the key in r->page->key, which becomes what they make of it.  *ret_dropped:
+ * they drop it, and the key is as it was.  PAGE_REFUSALS: done; else why not. */
+enum page_refusal reader_relabel(struct reader *r, bool *ret_dropped) NODISCARD;
 
 /* page_read.c */
 

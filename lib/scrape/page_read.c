@@ -10,13 +10,17 @@ static inline void add_sample(struct reader *r, struct series *s, const struct p
     s->scrape = p->scrape;
     s->position = (uint32_t)p->now.len;
     p->now.items[p->now.len++] = s;
+    r->last = s;
+    if (s->role & ROLE_SILENT) {
+        r->faults->filtered++;
+        return;
+    }
     r->batch->samples[r->batch->len++] = (struct sample){
         .series = s,
         .value = v->number,
         .ts_ms = v->has_ts && r->honor_timestamps ? v->ts_ms : r->scraped_ms,
         .text = v->text,
     };
-    r->last = s;
 }
 
 /* True when the line to come is the expected one, which is then read. */
@@ -92,7 +96,7 @@ static void take(struct reader *r, struct series *s, const char *start)
 /* No more lines are expected than there were, nor than samples may still be taken. */
 static void expect(struct reader *r)
 {
-    size_t left = r->max_samples - r->batch->len, len = r->page->before.len;
+    size_t left = r->max_samples - reader_samples(r), len = r->page->before.len;
     r->expected_end = left < len - r->expected ? r->expected + left : len;
 }
 
@@ -148,4 +152,5 @@ void reader_run(struct reader *r, struct span body)
             read_unknown(r);
             expect(r);
         }
+    relabeller_free(r->relabeller);
 }

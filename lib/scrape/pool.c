@@ -2,15 +2,17 @@
 #include "pool.h"
 
 #include "clock.h"
+#include "hash.h"
 #include "mem.h"
 #include "worker.h"
 
-enum { MAX_WORKERS = 64 };
+enum { MAX_WORKERS = 64, RULES_BYTES = 64 << 20 };
 
 struct pool {
     struct pipeline pipeline;
     struct crew crew;
     uint32_t *lane_ids;
+    struct relabel *relabel; /* NULL: no rules */
     struct pool_inlet *inlet;
     size_t workers_len; /* that run */
     struct worker workers[];
@@ -52,6 +54,14 @@ static struct pool_inlet *make_inlet(size_t workers, size_t items)
     return in;
 }
 
+/* Of what the rules say. */
+static uint64_t relabel_hash(const struct pool_conf *conf)
+{
+    AUTO(buf) struct buf text = BUF_INIT(RULES_BYTES);
+    const struct setting *rules = setting_find(pool_settings, "metric_relabel");
+    return setting_text(rules, conf, &text) == OK ? hash_bytes(text.data, text.len) : 1;
+}
+
 static struct crew make_crew(struct pool *p, const struct pool_conf *conf)
 {
     return (struct crew){
@@ -63,7 +73,9 @@ static struct crew make_crew(struct pool *p, const struct pool_conf *conf)
         .plan = {.generation = next_generation(),
                  .lane_ids = p->lane_ids,
                  .limits = &p->crew.limits,
-                 .lanes_len = (uint8_t)p->pipeline.lanes_len},
+                 .lanes_len = (uint8_t)p->pipeline.lanes_len,
+                 .relabel = p->relabel,
+                 .relabel_hash = p->relabel ? relabel_hash(conf) : 0},
         .limits = pool_page_limits(&conf->limits),
     };
 }
@@ -73,7 +85,10 @@ enum status pool_new(struct pool **ret, const struct pool_conf *conf, struct pip
 {
     size_t n = (size_t)(conf->workers < MAX_WORKERS ? conf->workers : MAX_WORKERS);
     struct pool *p = mem_alloc(sizeof *p + n * sizeof p->workers[0]);
+    const struct group_list *rules = &conf->metric_relabel;
     enum status s = OK;
+    if (rules->len > 0)
+        s = relabel_new(&p->relabel, rules->items, rules->len, err);
     p->pipeline = *pipeline;
     p->lane_ids = mem_alloc(pipeline->lanes_len * sizeof *p->lane_ids);
     for (size_t i = 0; i < pipeline->lanes_len; i++)
@@ -133,6 +148,7 @@ void pool_free(struct pool *p)
     pipeline_done(&p->pipeline);
     mem_free(p->inlet);
     mem_free(p->lane_ids);
+    relabel_free(p->relabel);
     mem_free(p);
 }
 

@@ -27,6 +27,7 @@ struct pool_conf {
     int64_t workers, in_flight;
     struct queue_conf queue;
     struct limits_conf limits;
+    struct group_list metric_relabel; /* of struct relabel_rule_conf */
     size_t max_connections; /* kept alive by all workers between scrapes; no setting: worked out
                                from the process's limit of descriptors */
 };
@@ -38,7 +39,8 @@ struct page_limits pool_page_limits(const struct limits_conf *c);
 struct pool;
 
 /* Starts the workers.  pipeline is moved in: pool_free ends it, its lanes stay.
- * ERR_IO: no thread, no descriptor; pipeline is still the caller's then. */
+ * ERR_IO: no thread, no descriptor; ERR_INVALID: rules that config has not checked.  pipeline is
+ * still the caller's then. */
 enum status pool_new(struct pool **ret, const struct pool_conf *conf, struct pipeline *pipeline,
                      struct err *err) NODISCARD;
 struct pool_inlet *pool_inlet(struct pool *p);

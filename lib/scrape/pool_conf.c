@@ -2,6 +2,7 @@
 /* pool_conf.c - what can be configured of a pool. */
 #include "pool.h"
 
+#include "relabel.h"
 #include "setting.h"
 
 static const struct setting limits_settings[] = {
@@ -29,4 +30,6 @@ const struct setting pool_settings[] = {
     SETTING_INT(pool_conf, in_flight, "64", 1, 4096, "scrapes of one worker at a time"),
     SETTING_GROUP(pool_conf, queue, queue_settings, "targets that are due and wait"),
     SETTING_GROUP(pool_conf, limits, limits_settings, "the most that one target may bring"),
+    SETTING_GROUPS(pool_conf, metric_relabel, relabel_settings, relabel_rule_conf,
+                   "rules for the labels and names of series, run once for each; docs/RELABEL.md"),
     SETTING_END};

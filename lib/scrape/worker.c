@@ -76,10 +76,13 @@ static void count_seconds(struct pool_books *b, int64_t duration_ns)
     b->seconds_sum_ns += (uint64_t)duration_ns;
 }
 
-static void count_read(struct pool_books *b, size_t samples, size_t bytes,
+static void count_read(struct worker *w, size_t samples, size_t bytes,
                        const struct page_faults *faults)
 {
-    b->read += samples + faults->refused;
+    struct pool_books *b = w->crew->books;
+    b->read += samples + faults->filtered + faults->refused;
+    if (faults->filtered > 0)
+        b->filtered[w->crew->pipeline->relabel_slot] += faults->filtered;
     for (size_t i = 0; i < PAGE_REFUSALS; i++)
         if (faults->refused_by[i])
             b->refused[i] += faults->refused_by[i];
@@ -147,19 +150,20 @@ static void take_good(struct worker *w, struct running *r, const struct fetch_re
         return;
     }
     size_t scraped = w->batch.len, passed = pipeline_filter(w->crew->pipeline, &w->batch);
+    size_t exposed = scraped + (size_t)(faults.filtered + faults.refused);
     struct page_meta meta = {.up = true,
                              .duration_seconds = (double)f->duration_ns / (double)SEC_NS,
-                             .samples_scraped = scraped + faults.refused,
+                             .samples_scraped = exposed,
                              .samples_post_filter = passed,
                              .series_added = faults.added,
                              .body_bytes = f->body.len};
     page_add_meta(p, &meta, &w->batch);
     encode(w, j, j->target, 0);
     recount(w, j->state);
-    count_read(w->crew->books, scraped, f->body.len, &faults);
+    count_read(w, scraped, f->body.len, &faults);
     w->crew->books->scraped++;
     struct target_shown news = {.health = TARGET_UP,
-                                .samples = scraped,
+                                .samples = scraped + (size_t)faults.filtered,
                                 .samples_post_filter = passed,
                                 .body_bytes = f->body.len,
                                 .series = page_stats(p).series,
