@@ -7,11 +7,17 @@
 #include <assert.h>
 
 static const char *const refusal_names[PAGE_REFUSALS] = {
-    [PAGE_LABEL_TWICE] = "label_twice",         [PAGE_SERIES_TWICE] = "series_twice",
-    [PAGE_MAX_SERIES] = "max_series",           [PAGE_MAX_BYTES] = "max_bytes",
-    [PAGE_MAX_LABELS] = "max_labels",           [PAGE_MAX_NAME_BYTES] = "max_name_bytes",
-    [PAGE_MAX_VALUE_BYTES] = "max_value_bytes", [PAGE_MAX_SAMPLES] = "max_samples",
-    [PAGE_MAX_NEW_SERIES] = "max_new_series",   [PAGE_MAX_NAMES] = "max_names",
+    [PAGE_LABEL_TWICE] = "label_twice",
+    [PAGE_SERIES_TWICE] = "series_twice",
+    [PAGE_MAX_SERIES] = "max_series",
+    [PAGE_MAX_BYTES] = "max_bytes",
+    [PAGE_MAX_LABELS] = "max_labels",
+    [PAGE_MAX_NAME_BYTES] = "max_name_bytes",
+    [PAGE_MAX_VALUE_BYTES] = "max_value_bytes",
+    [PAGE_MAX_SAMPLES] = "max_samples",
+    [PAGE_MAX_NEW_SERIES] = "max_new_series",
+    [PAGE_MAX_NAMES] = "max_names",
+    [PAGE_NUL] = "nul",
     [PAGE_RELABEL] = "metric_relabel",
 };
 
@@ -78,7 +84,7 @@ static void start_batch(struct batch *b, struct page *p, int64_t scraped_ms)
 {
     free_ended(p);
     batch_reserve(b, p->series.len + PAGE_META);
-    b->len = b->meta_len = b->ended_len = 0;
+    batch_clear(b);
     b->target = p->target;
     b->scraped_ms = scraped_ms;
 }
@@ -207,11 +213,21 @@ void page_bind(struct page *p, const struct page_plan *plan)
         p->lane_ids[i] = plan->lane_ids[i];
     if (plan->limits)
         p->limits = *plan->limits;
-    if (plan->relabel_hash != p->relabel_hash)
+    if (plan->relabel_hash != p->relabel_hash || plan->keep_created != p->keep_created)
         forget_rules(p);
+    p->keep_created = plan->keep_created;
     p->relabel = plan->relabel;
     p->relabel_hash = plan->relabel_hash;
     p->generation = plan->generation;
+}
+
+void page_set_manner(struct page *p, enum page_format format, enum page_mode mode)
+{
+    (void)mode;
+    if (p->format != format)
+        for (size_t i = 0; i < p->before.len; i++)
+            p->before.items[i]->prefix_len = 0; /* it was read by another grammar */
+    p->format = format;
 }
 
 bool page_retarget(struct page *p, struct target *t)
@@ -233,7 +249,7 @@ struct page *page_new(struct target *target, const struct page_limits *limits, u
     p->limits = *limits;
     p->lanes = lanes;
     p->key = (struct buf)BUF_INIT(SIZE_MAX / 2);
-    p->names = (struct buf)BUF_INIT(SIZE_MAX / 2);
+    p->names = p->exposed = p->comment = p->key;
     idmap_init(&p->series);
     families_init(&p->families, &p->stats.bytes);
     return p;
@@ -252,6 +268,8 @@ void page_free(struct page *p)
     mem_free(p->lane_ids);
     buf_done(&p->key);
     buf_done(&p->names);
+    buf_done(&p->exposed);
+    buf_done(&p->comment);
     idmap_done(&p->series);
     families_done(&p->families);
     meta_done(&p->meta);

@@ -36,6 +36,7 @@
 
 #include "batch.h"
 #include "err.h"
+#include "format.h"
 #include "relabel.h"
 
 struct page_limits {
@@ -76,6 +77,7 @@ enum page_refusal {
     PAGE_MAX_SAMPLES,
     PAGE_MAX_NEW_SERIES,
     PAGE_MAX_NAMES,
+    PAGE_NUL,     /* U+0000 in a name or a value, which OpenMetrics has */
     PAGE_RELABEL, /* metric_relabel leaves no name, or more labels than it has room for */
     PAGE_REFUSALS
 };
@@ -106,6 +108,9 @@ struct page_faults {
 };
 
 struct page;
+
+/* How the bodies to come are written, and how they are read; at first text, salvaged. */
+void page_set_manner(struct page *p, enum page_format format, enum page_mode mode);
 
 /* Takes a reference of its own to target (may be NULL).  lanes: how many encoders
  * will cache a part in each series. */
@@ -144,6 +149,8 @@ struct page_plan {
     uint8_t lanes_len;
     const struct relabel *relabel; /* metric_relabel, while the plan is in force; NULL: no rules */
     uint64_t relabel_hash;         /* of what they say: equal for equal rules, 0 for none */
+    bool keep_created;             /* x_created of OpenMetrics is a series, and not only the time
+                                      since when x counts (batch.h) */
 };
 
 /* To be called before each read: makes the page work for that plan.  Nothing happens

@@ -6,6 +6,8 @@
 #include "key.h"
 #include "mem.h"
 
+#include <assert.h>
+
 /* What the comments say of f, which had other series before, if any. */
 static void set_described(struct reader *r, struct family *f)
 {
@@ -20,33 +22,8 @@ static void set_described(struct reader *r, struct family *f)
     if (changed && f->users > 0) {
         f->changed = p->scrape;
         r->changed = true;
+        r->retyped = p->format == FORMAT_OPENMETRICS;
     }
-}
-
-/* What is left of name behind that of its family. */
-static struct span ending(struct span family, struct span name)
-{
-    return (struct span){name.data + family.len, name.len - family.len};
-}
-
-static bool ends_with(struct span name, struct span end)
-{
-    return name.len > end.len && memcmp(name.data + name.len - end.len, end.data, end.len) == 0;
-}
-
-/* The family where rules have renamed the line just parsed, which belongs to what is described:
- * x_bucket that became y_bucket is of y, as it was of x; one that lost its ending is on its own. */
-static struct family *find_renamed(struct reader *r)
-{
-    struct page *p = r->page;
-    struct span name = r->name, end = ending(r->described.name, r->line.name);
-    if (!ends_with(name, end))
-        return families_get(&p->families, name, p->limits.max_names);
-    name.len -= end.len;
-    struct family *f = families_get(&p->families, name, p->limits.max_names);
-    if (f)
-        set_described(r, f);
-    return f;
 }
 
 static bool same_text(struct span a, struct span b)
@@ -54,43 +31,109 @@ static bool same_text(struct span a, struct span b)
     return a.len == b.len && memcmp(a.data, b.data, a.len) == 0;
 }
 
-/* The family of the line just parsed: the one described in front of it, else that
- * of the line before, else one of the same name.  NULL: it would be one too many. */
+static bool ends_with(struct span name, struct span end)
+{
+    return name.len > end.len && memcmp(name.data + name.len - end.len, end.data, end.len) == 0;
+}
+
+static struct span text_span(const char *s)
+{
+    return (struct span){s, strlen(s)};
+}
+
+static struct family *get_family(struct reader *r, struct span name)
+{
+    return families_get(&r->page->families, name, r->page->limits.max_names);
+}
+
+static enum family_part described_part(const struct reader *r, const struct described *d)
+{
+    if (!d->name.data)
+        return FAMILY_NONE;
+    return family_part(d->name, d->kind, r->page->format, r->found.exposed);
+}
+
+/* As TYPE said it of the family of the line before. */
+static struct span last_name(const struct reader *r)
+{
+    const struct family *f = r->last->family;
+    struct span name = text_span(f->name), total = text_span("_total");
+    if (f->kind == SERIES_COUNTER && ends_with(name, total))
+        name.len -= total.len;
+    return name;
+}
+
+static bool created_by_last(const struct reader *r)
+{
+    return r->last && r->page->format == FORMAT_OPENMETRICS &&
+           family_part(last_name(r), r->last->family->kind, FORMAT_OPENMETRICS, r->found.exposed) ==
+               FAMILY_CREATED;
+}
+
+/* Of a line that says since when others count. */
+static struct family *find_created(struct reader *r)
+{
+    return created_by_last(r) && !r->page->keep_created ? r->last->family
+                                                        : get_family(r, r->found.name);
+}
+
+/* Of a line that belongs to what was described. */
+static struct family *find_described(struct reader *r, enum family_part part)
+{
+    const struct found *x = &r->found;
+    struct span name = part == FAMILY_SHARED ? r->described.name : x->exposed;
+    if (!same_text(x->exposed, x->name)) {
+        /* Rules have renamed it: x_bucket that became y_bucket is of y, as it was of x; one that
+         * lost its ending is on its own. */
+        struct span end = {x->exposed.data + name.len, x->exposed.len - name.len};
+        if (!ends_with(x->name, end))
+            return get_family(r, x->name);
+        name = (struct span){x->name.data, x->name.len - end.len};
+    }
+    struct family *f = get_family(r, name);
+    if (f)
+        set_described(r, f);
+    return f;
+}
+
+static bool last_covers(const struct reader *r)
+{
+    return r->last && family_part(text_span(r->last->family->name), r->last->family->kind,
+                                  FORMAT_TEXT, r->found.name) != FAMILY_NONE;
+}
+
+/* The family of the line just parsed: the one described in front of it, else that of the line
+ * before, else the one described before that, for the line between may have another name now; else
+ * one of the same name.  NULL: it would be one too many. */
 static struct family *find_family(struct reader *r)
 {
-    struct page *p = r->page;
-    const struct described *d = &r->described;
-    struct span name = r->name;
-    if (d->name.data && family_covers(d->name, d->kind, r->line.name)) {
-        r->above = *d;
-        if (!same_text(name, r->line.name))
-            return find_renamed(r);
-        struct family *f = families_get(&p->families, d->name, p->limits.max_names);
-        if (f)
-            set_described(r, f);
-        return f;
-    }
-    if (r->last) {
-        struct family *f = r->last->family;
-        if (family_covers((struct span){f->name, strlen(f->name)}, f->kind, name))
-            return f;
-    }
-    if (p->relabel && r->above.name.data &&
-        family_covers(r->above.name, r->above.kind, r->line.name)) {
-        r->described = r->above; /* the line before has another name now */
-        return find_family(r);
-    }
-    return families_get(&p->families, name, p->limits.max_names);
+    if (r->found.created)
+        return find_created(r);
+    enum family_part part = described_part(r, &r->described);
+    if (part == FAMILY_NONE && last_covers(r))
+        return r->last->family;
+    if (part == FAMILY_NONE && (part = described_part(r, &r->above)) != FAMILY_NONE)
+        r->described = r->above;
+    return part != FAMILY_NONE ? find_described(r, part) : get_family(r, r->found.name);
 }
 
 void reader_describe(struct reader *r)
 {
+    struct page *p = r->page;
     struct described *d = &r->described;
     const struct promtext_line *l = &r->line;
-    if (l->name.len > r->page->limits.max_name_bytes)
+    struct span name = l->name;
+    if (l->item == PROMTEXT_EOF || name.len > p->limits.max_name_bytes)
         return;
-    if (!d->name.data || !family_covers(d->name, SERIES_UNTYPED, l->name))
-        *d = (struct described){.name = l->name};
+    if (l->name_escaped) {
+        buf_truncate(&p->comment, 0);
+        char *room = buf_room(&p->comment, name.len);
+        assert(room);
+        name = (struct span){room, promtext_unescape(room, name)};
+    }
+    if (!d->name.data || !same_text(d->name, name))
+        *d = (struct described){.name = name};
+    d->plain = !l->name_escaped;
     if (l->item == PROMTEXT_HELP) {
         d->help = l->text;
     } else if (l->item == PROMTEXT_UNIT) {
@@ -169,10 +212,16 @@ static enum page_refusal identify(struct reader *r, uint64_t *ret_id, uint8_t *r
     uint64_t exposed = hash_bytes(p->key.data, p->key.len);
     *ret_id = exposed;
     *ret_role = 0;
+    if (r->found.created && !p->keep_created) {
+        *ret_id = silent_id(exposed);
+        *ret_role = ROLE_SILENT | ROLE_CREATED;
+        return PAGE_REFUSALS;
+    }
     if (!p->relabel)
         return PAGE_REFUSALS;
     const struct series *same = idmap_get(&p->series, exposed);
-    bool dropped = idmap_get(&p->series, silent_id(exposed)) != NULL;
+    const struct series *silent = idmap_get(&p->series, silent_id(exposed));
+    bool dropped = silent && !(silent->role & ROLE_CREATED);
     if (!dropped && !(same && same->role & ROLE_AS_EXPOSED)) {
         enum page_refusal why = reader_relabel(r, &dropped);
         if (why != PAGE_REFUSALS)
@@ -188,28 +237,103 @@ static enum page_refusal identify(struct reader *r, uint64_t *ret_id, uint8_t *r
     return PAGE_REFUSALS;
 }
 
+/* Of the name of a series' metric, which is what is left without an ending that some kind has, and
+ * of all labels but those that tell samples of one metric apart.  Never 0. */
+static uint64_t metric_hash(struct span key)
+{
+    static const char *const ends[] = {"_total", "_created", "_bucket", "_count",
+                                       "_sum",   "_gcount",  "_gsum"};
+    struct span name = text_span(key.data);
+    const char *at = key.data + name.len + 1, *end = key.data + key.len;
+    for (size_t i = 0; i < ARRAY_LEN(ends); i++)
+        if (ends_with(name, text_span(ends[i]))) {
+            name.len -= strlen(ends[i]);
+            break;
+        }
+    uint64_t hash = hash_bytes(name.data, name.len);
+    while (at < end) {
+        size_t label = strlen(at) + 1, both = label + strlen(at + label) + 1;
+        if (strcmp(at, "le") != 0 && strcmp(at, "quantile") != 0)
+            hash = hash * UINT64_C(0x9e3779b97f4a7c15) + hash_bytes(at, both);
+        at += both;
+    }
+    return hash | 1;
+}
+
+/* That of the line before, if its key still is as it was exposed; else 0. */
+static uint64_t last_metric(const struct reader *r)
+{
+    const struct series *s = r->last;
+    if (r->metric != 0 || !s)
+        return r->metric;
+    if (s->role & ROLE_SILENT || (r->page->relabel && !(s->role & ROLE_AS_EXPOSED)))
+        return 0;
+    return metric_hash(series_key(s));
+}
+
+/* What the line says before any rule. */
+static void look(struct reader *r)
+{
+    struct page *p = r->page;
+    struct found *x = &r->found;
+    x->exposed = text_span(p->key.data);
+    enum family_part part = described_part(r, &r->described);
+    if (part != FAMILY_NONE && r->described.plain)
+        r->above = r->described;
+    x->created = part == FAMILY_CREATED ||
+                 (part == FAMILY_NONE &&
+                  (created_by_last(r) || described_part(r, &r->above) == FAMILY_CREATED));
+    x->metric = 0;
+    if (p->format == FORMAT_OPENMETRICS)
+        x->metric = metric_hash((struct span){p->key.data, p->key.len});
+    if (!p->relabel)
+        return;
+    buf_truncate(&p->exposed, 0); /* rules will write over the key */
+    if (buf_add(&p->exposed, x->exposed.data, x->exposed.len) != OK)
+        abort(); /* only the limits bound it */
+    x->exposed.data = p->exposed.data;
+}
+
+/* The lines of one metric follow each other. */
+static uint8_t start_role(const struct reader *r, const struct series *s)
+{
+    enum series_kind kind = s->family->kind;
+    bool several = kind == SERIES_COUNTER || kind == SERIES_HISTOGRAM || kind == SERIES_SUMMARY ||
+                   kind == SERIES_GAUGEHISTOGRAM || s->role & ROLE_CREATED;
+    return several && r->found.metric != 0 && r->found.metric != last_metric(r) ? ROLE_START : 0;
+}
+
 enum page_refusal reader_find(struct reader *r, struct series **ret)
 {
     struct page *p = r->page;
     uint64_t id;
     uint8_t role;
+    struct series *s;
     if (reader_samples(r) >= r->max_samples)
         return PAGE_MAX_SAMPLES;
     enum page_refusal why = key_build(&p->key, &p->names, &r->line, p->target, &p->limits);
-    if (why == PAGE_REFUSALS)
-        why = identify(r, &id, &role);
     if (why != PAGE_REFUSALS)
         return why;
-    r->name = (struct span){p->key.data, strlen(p->key.data)};
-    struct series *s = idmap_get(&p->series, id);
-    if (!s)
-        return create(r, id, role, ret);
-    if (s->scrape == p->scrape)
-        return PAGE_SERIES_TWICE;
-    s->role |= role;
-    set_family(r, s);
-    r->expected = s->position + (size_t)1;
-    r->known++;
+    look(r);
+    why = identify(r, &id, &role);
+    if (why != PAGE_REFUSALS)
+        return why;
+    r->found.name = text_span(p->key.data);
+    s = idmap_get(&p->series, id);
+    r->fresh = !s;
+    if (r->fresh) {
+        why = create(r, id, role, &s);
+    } else if (s->scrape == p->scrape) {
+        why = PAGE_SERIES_TWICE;
+    } else {
+        set_family(r, s);
+        r->expected = s->position + (size_t)1;
+        r->known++;
+    }
+    if (why != PAGE_REFUSALS)
+        return why;
+    s->role = role;
+    s->role |= start_role(r, s);
     *ret = s;
     return PAGE_REFUSALS;
 }

@@ -10,9 +10,14 @@
 
 /* What is special about the line of a series: bits of series->role. */
 enum role {
-    ROLE_SILENT = 1 << 0,     /* it has no sample: the rules drop it */
-    ROLE_AS_EXPOSED = 1 << 1, /* the rules leave it as it is */
+    ROLE_SILENT = 1 << 0,     /* it has no sample */
+    ROLE_CREATED = 1 << 1,    /* silent: it says since when the samples around it count; else the
+                                 rules drop it */
+    ROLE_AS_EXPOSED = 1 << 2, /* the rules leave it as it is */
+    ROLE_START = 1 << 3,      /* the first line of its metric, where that may have several */
 };
+/* Of these a known line does more than to bring its sample. */
+#define ROLE_SHOWN (ROLE_SILENT | ROLE_START)
 
 /* Series in the order of their lines. */
 struct order {
@@ -38,6 +43,10 @@ struct page {
     size_t ended_meta;        /* of them, the last ones */
     struct meta meta;
     struct buf key, names;   /* of the series being looked for; room for key.c */
+    struct buf exposed;      /* its name, before any rule */
+    struct buf comment;      /* a described name that was escaped */
+    enum page_format format; /* of the present body, or the last */
+    bool keep_created;       /* of the plan */
     unsigned failures;       /* in a row */
     struct page_stats stats; /* series and families are filled in when asked */
 };
@@ -47,6 +56,15 @@ struct described {
     struct span name, help, unit; /* .data NULL: nothing */
     enum series_kind kind;
     bool has_kind;
+    bool plain; /* name is as it stands there */
+};
+
+/* What is known of the line just parsed, beside its text. */
+struct found {
+    struct span exposed; /* its name */
+    struct span name;    /* as rules have left it */
+    uint64_t metric;     /* hash of the name of its metric and of all labels but le and quantile */
+    bool created;        /* it says since when others count */
 };
 
 /* One page_read under way. */
@@ -55,12 +73,17 @@ struct reader {
     struct batch *batch;
     struct promtext text;
     struct promtext_line line;
-    struct span name; /* of the line, as rules have left it */
+    struct found found;
     int64_t scraped_ms;
     size_t expected;                   /* index in page->before of the line to come */
     size_t expected_end;               /* above it nothing is expected */
     size_t known;                      /* series seen that were there before */
     struct series *last;               /* of the last line; its family may go on */
+    uint64_t metric;                   /* of the last line, if it was parsed; else 0 */
+    size_t metric_at;                  /* in batch: the first sample of the metric under way */
+    int64_t created_ms;                /* of it; EXTRA_NO_TIME: not said up to now */
+    bool retyped;                      /* likewise another kind, where roles hang on it */
+    bool fresh;                        /* the last line is new */
     struct described described, above; /* above: the last one that some line was of */
     size_t max_samples, made;          /* made: series, silent ones too */
     struct relabeller *relabeller;     /* NULL until a rule runs */
@@ -88,6 +111,22 @@ void reader_describe(struct reader *r);
 /* The series of the line just parsed, made if it is new.  PAGE_REFUSALS: *ret is filled; else why
  * there is none. */
 enum page_refusal reader_find(struct reader *r, struct series **ret) NODISCARD;
+
+/* page_beside.c: what a few samples have beside their value */
+
+/* The line to come begins another metric than the one before. */
+static inline void reader_start_metric(struct reader *r)
+{
+    r->metric_at = r->batch->len;
+    r->created_ms = EXTRA_NO_TIME;
+}
+
+/* The line of v says since when its metric counts. */
+void reader_created(struct reader *r, const struct promtext_value *v);
+
+/* s is the sample of v, which has an exemplar, or of a metric of which is known since when it
+ * counts. */
+void reader_beside(struct reader *r, struct sample *s, const struct promtext_value *v);
 
 /* page_relabel.c */
 

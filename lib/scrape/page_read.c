@@ -4,6 +4,18 @@
 
 #include "hash.h"
 
+/* What a line does that brings more than a sample, or none.  True: it brings one. */
+static bool take_role(struct reader *r, const struct series *s, const struct promtext_value *v)
+{
+    if (s->role & ROLE_START)
+        reader_start_metric(r);
+    if (s->role & ROLE_CREATED)
+        reader_created(r, v);
+    else if (s->role & ROLE_SILENT)
+        r->faults->filtered++;
+    return !(s->role & ROLE_SILENT);
+}
+
 static inline void add_sample(struct reader *r, struct series *s, const struct promtext_value *v)
 {
     struct page *p = r->page;
@@ -11,16 +23,17 @@ static inline void add_sample(struct reader *r, struct series *s, const struct p
     s->position = (uint32_t)p->now.len;
     p->now.items[p->now.len++] = s;
     r->last = s;
-    if (s->role & ROLE_SILENT) {
-        r->faults->filtered++;
+    if (s->role & ROLE_SHOWN && !take_role(r, s, v))
         return;
-    }
-    r->batch->samples[r->batch->len++] = (struct sample){
+    struct sample *to = &r->batch->samples[r->batch->len++];
+    *to = (struct sample){
         .series = s,
         .value = v->number,
         .ts_ms = v->has_ts && r->honor_timestamps ? v->ts_ms : r->scraped_ms,
         .text = v->text,
     };
+    if (v->exemplar || v->has_created || r->created_ms != EXTRA_NO_TIME)
+        reader_beside(r, to, v);
 }
 
 /* True when the line to come is the expected one, which is then read. */
@@ -34,7 +47,8 @@ static bool read_known(struct reader *r)
     if (r->expected_end - r->expected > SERIES_AHEAD)
         series_prefetch(p->before.items[r->expected + SERIES_AHEAD]);
     if (s->prefix_len == 0 || s->prefix_len >= (size_t)(r->text.end - start) ||
-        s->scrape == p->scrape || hash_bytes(start, s->prefix_len) != s->prefix_hash)
+        s->scrape == p->scrape || (r->retyped && s->family->changed == p->scrape) ||
+        hash_bytes(start, s->prefix_len) != s->prefix_hash)
         return false;
     struct promtext_value v;
     r->text.at += s->prefix_len;
@@ -46,6 +60,7 @@ static bool read_known(struct reader *r)
     }
     r->expected++;
     r->known++;
+    r->metric = 0;
     p->stats.known++;
     add_sample(r, s, &v);
     return true;
@@ -89,6 +104,7 @@ static void take(struct reader *r, struct series *s, const char *start)
     s->prefix_len = 0;
     if (start)
         remember_prefix(s, start, r->line.value_at);
+    r->metric = r->found.metric;
     r->page->stats.parsed++;
     add_sample(r, s, &r->line.value);
 }
@@ -98,6 +114,8 @@ static void expect(struct reader *r)
 {
     size_t left = r->max_samples - reader_samples(r), len = r->page->before.len;
     r->expected_end = left < len - r->expected ? r->expected + left : len;
+    if (r->fresh && r->found.metric != 0) /* what comes may be of one metric with it */
+        r->expected_end = r->expected;
 }
 
 /* Parses up to and with the next sample that is taken, or to the end.  Only when
@@ -143,8 +161,11 @@ void reader_run(struct reader *r, struct span body)
     struct page *p = r->page;
     promtext_init(&r->text, body);
     r->text.max_line = p->limits.max_line_bytes;
+    r->text.format = p->format;
+    r->text.quoted = true;
     r->max_samples = max_samples(p);
     r->honor_timestamps = !p->target || p->target->honor_timestamps;
+    r->created_ms = EXTRA_NO_TIME;
     p->scrape++;
     expect(r);
     while (r->text.at < r->text.end)
