@@ -289,7 +289,12 @@ static bool read_described(struct promtext *t, struct promtext_line *ret)
     while (!promtext_tight(t) && ret->text.len > 0 &&
            (unsigned char)ret->text.data[ret->text.len - 1] <= ' ')
         ret->text.len--;
-    return ret->item == PROMTEXT_UNIT ? read_unit(t, ret) : read_kind(t, ret);
+    if (ret->item == PROMTEXT_UNIT)
+        return read_unit(t, ret);
+    const char *blank = memchr(ret->text.data, ' ', ret->text.len);
+    if (promtext_tight(t) && blank)
+        return refuse(t, blank, "white-space", "a blank behind the type");
+    return read_kind(t, ret);
 }
 
 /* Behind a '#'.  *ret_says: it is more than a comment. */
@@ -304,7 +309,8 @@ static bool read_comment(struct promtext *t, struct promtext_line *ret, bool *re
         struct span rest;
         t->at = start;
         if (promtext_tight(t))
-            return refuse(t, start, "comment", "behind '# ' stands TYPE, HELP, UNIT or EOF");
+            return refuse(t, start + (peek(t) == ' '), "comment",
+                          "behind '# ' stands TYPE, HELP, UNIT or EOF");
         if (!read_text(t, &rest))
             return false;
         return !t->exact || is_text(t, rest) ||
