@@ -176,6 +176,10 @@ static void take(void *of, void *user, const struct fetch_result *f)
                                         .lanes_len = 1,
                                         .relabel = o->relabel,
                                         .relabel_hash = o->relabel != NULL});
+    struct page_manner manner = pool_manner(
+        o->pool ? (enum pool_mode)o->pool->conf.mode : POOL_AUTO,
+        o->pool ? (enum page_format)o->pool->conf.fallback : FORMAT_TEXT, f->content_type);
+    page_set_manner(page, &manner);
     page_read(page, f->body, start_ms, &batch, &faults);
     size_t scraped = batch.len + (size_t)faults.filtered;
     size_t passed = pipeline_filter(&o->pipeline, &batch);
@@ -193,7 +197,12 @@ static void take(void *of, void *user, const struct fetch_result *f)
 
 static enum status scrape(struct once *o, struct err *err)
 {
-    struct fetcher_conf conf = {.max_connections = 1, .done = take, .of = o};
+    struct fetcher_conf conf = {
+        .max_connections = 1,
+        .accept =
+            pool_accept(o->pool ? (enum page_format)o->pool->conf.accept : FORMAT_OPENMETRICS),
+        .done = take,
+        .of = o};
     struct fetcher *f;
     enum status s = net_init(err);
     if (s == OK)

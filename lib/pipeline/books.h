@@ -44,7 +44,7 @@ enum scrape_failure {
     SCRAPE_HEADERS,     /* more than 16 KiB of headers */
     SCRAPE_BROKEN,      /* the transfer ended early */
     SCRAPE_CREDENTIALS, /* a secret's file cannot be read */
-    SCRAPE_FORMAT,      /* nothing on the page can be read; no text page at all */
+    SCRAPE_FORMAT,      /* nothing on the page can be read, or strict mode refuses it */
     SCRAPE_CLOSED,      /* the agent stopped first */
     SCRAPE_FAILURES
 };

@@ -53,7 +53,7 @@ static void collect_missing(struct page *p, size_t n, bool forgiving)
         if (forgiving && s->scrape == p->scrape - 1) {
             s->position = (uint32_t)p->now.len;
             p->now.items[p->now.len++] = s;
-        } else if (s->role & ROLE_SILENT) {
+        } else if (s->role & LINE_SILENT) {
             drop_silent(p, s);
         } else {
             idmap_remove(&p->series, s->id);
@@ -102,18 +102,30 @@ static void finish_batch(struct batch *b, struct page *p, size_t known, bool for
     p->now = (struct order){done.items, 0};
 }
 
+/* Something else than a page, or in strict mode a faulty one: all stays as it was. */
+static bool is_unreadable(const struct reader *r)
+{
+    const struct page_faults *f = r->faults;
+    return reader_samples(r) == 0 && f->refused == 0 && f->lines_bad > 0;
+}
+
 void page_read(struct page *p, struct span body, int64_t scraped_ms, struct batch *b,
                struct page_faults *ret_faults)
 {
     struct page_faults faults = {0};
     struct reader r = {.page = p, .batch = b, .scraped_ms = scraped_ms, .faults = &faults};
     start_batch(b, p, scraped_ms);
-    reader_run(&r, body);
-    faults.unreadable = reader_samples(&r) == 0 && faults.refused == 0 && faults.lines_bad > 0;
+    if (!reader_run(&r, body)) {
+        faults.lines_bad = 1;
+        faults.strict = true;
+        p->stats.lines_bad++;
+    }
+    faults.unreadable = is_unreadable(&r);
     if (faults.unreadable) {
         p->scrape--;
     } else {
         p->failures = 0;
+        p->certified = p->strict;
         finish_batch(b, p, r.known, faults.lines_bad > 0);
         if (r.changed)
             forget_changed(p);
@@ -168,7 +180,7 @@ static void relane(struct page *p, uint8_t lanes, const uint8_t *from)
 {
     free_ended(p);
     for (size_t i = 0; i < p->before.len; i++) {
-        if (p->before.items[i]->role & ROLE_SILENT)
+        if (p->before.items[i]->role & LINE_SILENT)
             continue;
         struct series *s = series_relane(p->before.items[i], lanes, from);
         idmap_remove(&p->series, s->id);
@@ -186,7 +198,7 @@ static void forget_rules(struct page *p)
     size_t kept = 0;
     for (size_t i = 0; i < p->before.len; i++) {
         struct series *s = p->before.items[i];
-        if (s->role & ROLE_SILENT) {
+        if (s->role & LINE_SILENT) {
             drop_silent(p, s);
             continue;
         }
@@ -221,13 +233,15 @@ void page_bind(struct page *p, const struct page_plan *plan)
     p->generation = plan->generation;
 }
 
-void page_set_manner(struct page *p, enum page_format format, enum page_mode mode)
+void page_set_manner(struct page *p, const struct page_manner *m)
 {
-    (void)mode;
-    if (p->format != format)
+    if (p->format != m->format)
         for (size_t i = 0; i < p->before.len; i++)
             p->before.items[i]->prefix_len = 0; /* it was read by another grammar */
-    p->format = format;
+    p->certified &= p->format == m->format && p->version2 == m->version2;
+    p->format = m->format;
+    p->version2 = m->version2;
+    p->strict = m->mode == MODE_STRICT;
 }
 
 bool page_retarget(struct page *p, struct target *t)

@@ -104,13 +104,22 @@ struct page_faults {
     uint64_t refused_by[PAGE_REFUSALS];
     struct err first_bad;     /* "line 3, column 7: ..."; status OK: no bad line */
     struct err first_refused; /* "max_series: NAME"; status OK: none refused */
-    bool unreadable;          /* bad lines and not one sample: no text page at all */
+    bool unreadable;          /* bad lines and not one sample: no page at all; or strict */
+    bool strict;              /* strict mode refuses the page for the fault in first_bad */
 };
 
 struct page;
 
-/* How the bodies to come are written, and how they are read; at first text, salvaged. */
-void page_set_manner(struct page *p, enum page_format format, enum page_mode mode);
+/* How bodies are written, and how they are read.  Strict: a body with a fault (check.h) is
+ * unreadable, and leaves the page as it was. */
+struct page_manner {
+    enum page_format format;
+    enum page_mode mode;
+    bool version2; /* OpenMetrics 2.0 */
+};
+
+/* Of the bodies to come; at first text, salvaged. */
+void page_set_manner(struct page *p, const struct page_manner *m);
 
 /* Takes a reference of its own to target (may be NULL).  lanes: how many encoders
  * will cache a part in each series. */

@@ -22,7 +22,7 @@ static void set_described(struct reader *r, struct family *f)
     if (changed && f->users > 0) {
         f->changed = p->scrape;
         r->changed = true;
-        r->retyped = p->format == FORMAT_OPENMETRICS;
+        r->retyped = p->format == FORMAT_OPENMETRICS || p->strict;
     }
 }
 
@@ -109,11 +109,16 @@ static struct family *find_family(struct reader *r)
 {
     if (r->found.created)
         return find_created(r);
+    r->found.kind = SERIES_UNTYPED;
     enum family_part part = described_part(r, &r->described);
-    if (part == FAMILY_NONE && last_covers(r))
+    if (part == FAMILY_NONE && last_covers(r)) {
+        r->found.kind = r->last->family->kind;
         return r->last->family;
+    }
     if (part == FAMILY_NONE && (part = described_part(r, &r->above)) != FAMILY_NONE)
         r->described = r->above;
+    if (part != FAMILY_NONE)
+        r->found.kind = r->described.kind;
     return part != FAMILY_NONE ? find_described(r, part) : get_family(r, r->found.name);
 }
 
@@ -166,7 +171,7 @@ static uint64_t silent_id(uint64_t exposed)
 static enum page_refusal create(struct reader *r, uint64_t id, uint8_t role, struct series **ret)
 {
     struct page *p = r->page;
-    bool silent = role & ROLE_SILENT;
+    bool silent = role & LINE_SILENT;
     struct span key = silent ? silent_key : (struct span){p->key.data, p->key.len};
     uint8_t lanes = silent ? 0 : p->lanes;
     size_t bytes = series_bytes(key.len, lanes);
@@ -214,25 +219,25 @@ static enum page_refusal identify(struct reader *r, uint64_t *ret_id, uint8_t *r
     *ret_role = 0;
     if (r->found.created && !p->keep_created) {
         *ret_id = silent_id(exposed);
-        *ret_role = ROLE_SILENT | ROLE_CREATED;
+        *ret_role = LINE_SILENT | LINE_CREATED;
         return PAGE_REFUSALS;
     }
     if (!p->relabel)
         return PAGE_REFUSALS;
     const struct series *same = idmap_get(&p->series, exposed);
     const struct series *silent = idmap_get(&p->series, silent_id(exposed));
-    bool dropped = silent && !(silent->role & ROLE_CREATED);
-    if (!dropped && !(same && same->role & ROLE_AS_EXPOSED)) {
+    bool dropped = silent && !(silent->role & LINE_CREATED);
+    if (!dropped && !(same && same->role & LINE_AS_EXPOSED)) {
         enum page_refusal why = reader_relabel(r, &dropped);
         if (why != PAGE_REFUSALS)
             return why;
     }
     if (dropped) {
         *ret_id = silent_id(exposed);
-        *ret_role = ROLE_SILENT;
+        *ret_role = LINE_SILENT;
     } else {
         *ret_id = hash_bytes(p->key.data, p->key.len);
-        *ret_role = *ret_id == exposed ? ROLE_AS_EXPOSED : 0;
+        *ret_role = *ret_id == exposed ? LINE_AS_EXPOSED : 0;
     }
     return PAGE_REFUSALS;
 }
@@ -260,15 +265,36 @@ static uint64_t metric_hash(struct span key)
     return hash | 1;
 }
 
+/* Two kinds have no metric in common. */
+static uint64_t kind_bits(enum series_kind kind)
+{
+    return (uint64_t)kind << 1;
+}
+
 /* That of the line before, if its key still is as it was exposed; else 0. */
 static uint64_t last_metric(const struct reader *r)
 {
     const struct series *s = r->last;
     if (r->metric != 0 || !s)
         return r->metric;
-    if (s->role & ROLE_SILENT || (r->page->relabel && !(s->role & ROLE_AS_EXPOSED)))
+    if (s->role & LINE_SILENT || (r->page->relabel && !(s->role & LINE_AS_EXPOSED)))
         return 0;
-    return metric_hash(series_key(s));
+    return metric_hash(series_key(s)) ^ kind_bits(s->family->kind);
+}
+
+/* Whether the line says since when others count, of a family of which kind. */
+static void look_for_created(struct reader *r, enum family_part part)
+{
+    struct found *x = &r->found;
+    x->created = true;
+    if (part == FAMILY_CREATED)
+        x->kind = r->described.kind;
+    else if (part == FAMILY_NONE && created_by_last(r))
+        x->kind = r->last->family->kind;
+    else if (part == FAMILY_NONE && described_part(r, &r->above) == FAMILY_CREATED)
+        x->kind = r->above.kind;
+    else
+        x->created = false;
 }
 
 /* What the line says before any rule. */
@@ -280,11 +306,9 @@ static void look(struct reader *r)
     enum family_part part = described_part(r, &r->described);
     if (part != FAMILY_NONE && r->described.plain)
         r->above = r->described;
-    x->created = part == FAMILY_CREATED ||
-                 (part == FAMILY_NONE &&
-                  (created_by_last(r) || described_part(r, &r->above) == FAMILY_CREATED));
+    look_for_created(r, part);
     x->metric = 0;
-    if (p->format == FORMAT_OPENMETRICS)
+    if (p->format == FORMAT_OPENMETRICS || p->strict)
         x->metric = metric_hash((struct span){p->key.data, p->key.len});
     if (!p->relabel)
         return;
@@ -295,12 +319,58 @@ static void look(struct reader *r)
 }
 
 /* The lines of one metric follow each other. */
-static uint8_t start_role(const struct reader *r, const struct series *s)
+static uint8_t start_role(struct reader *r)
 {
-    enum series_kind kind = s->family->kind;
+    enum series_kind kind = r->found.kind;
+    if (r->found.metric != 0)
+        r->found.metric ^= kind_bits(kind);
     bool several = kind == SERIES_COUNTER || kind == SERIES_HISTOGRAM || kind == SERIES_SUMMARY ||
-                   kind == SERIES_GAUGEHISTOGRAM || s->role & ROLE_CREATED;
-    return several && r->found.metric != 0 && r->found.metric != last_metric(r) ? ROLE_START : 0;
+                   kind == SERIES_GAUGEHISTOGRAM || r->found.created;
+    return several && r->found.metric != 0 && r->found.metric != last_metric(r) ? LINE_START : 0;
+}
+
+static bool is_inf_bucket(const struct promtext_line *l)
+{
+    for (size_t i = 0; i < l->labels_len; i++)
+        if (span_is(l->labels[i].name, "le"))
+            return span_is(l->labels[i].value, "+Inf");
+    return false;
+}
+
+static enum line_rule text_rule(const struct reader *r)
+{
+    if (r->found.kind != SERIES_HISTOGRAM)
+        return RULE_NONE;
+    if (ends_with(r->found.exposed, text_span("_bucket")))
+        return is_inf_bucket(&r->line) ? RULE_TEXT_INF : RULE_NONE;
+    return ends_with(r->found.exposed, text_span("_count")) ? RULE_TEXT_COUNT : RULE_NONE;
+}
+
+static enum line_rule rule_of(const struct reader *r)
+{
+    struct span name = r->found.exposed;
+    if (r->page->format == FORMAT_TEXT)
+        return text_rule(r);
+    if (r->found.created)
+        return RULE_CREATED;
+    switch (r->found.kind) {
+    case SERIES_UNTYPED:
+    case SERIES_GAUGE: return RULE_NONE;
+    case SERIES_COUNTER: return RULE_TOTAL;
+    case SERIES_INFO: return RULE_INFO;
+    case SERIES_STATESET: return RULE_STATE;
+    case SERIES_SUMMARY:
+        return ends_with(name, text_span("_count")) ? RULE_COUNT_ALONE
+               : ends_with(name, text_span("_sum")) ? RULE_SUM
+                                                    : RULE_QUANTILE;
+    case SERIES_HISTOGRAM:
+    case SERIES_GAUGEHISTOGRAM:
+        if (ends_with(name, text_span("_bucket")))
+            return is_inf_bucket(&r->line) ? RULE_INF : RULE_BUCKET;
+        return ends_with(name, text_span("count")) ? RULE_COUNT : RULE_SUM;
+    case SERIES_KINDS: break;
+    }
+    return RULE_ANY;
 }
 
 enum page_refusal reader_find(struct reader *r, struct series **ret)
@@ -332,8 +402,9 @@ enum page_refusal reader_find(struct reader *r, struct series **ret)
     }
     if (why != PAGE_REFUSALS)
         return why;
-    s->role = role;
-    s->role |= start_role(r, s);
+    s->role = role | start_role(r);
+    if (p->strict)
+        s->role |= (uint8_t)(rule_of(r) << LINE_RULE_SHIFT);
     *ret = s;
     return PAGE_REFUSALS;
 }

@@ -9,15 +9,38 @@
 #include "promtext.h"
 
 /* What is special about the line of a series: bits of series->role. */
-enum role {
-    ROLE_SILENT = 1 << 0,     /* it has no sample */
-    ROLE_CREATED = 1 << 1,    /* silent: it says since when the samples around it count; else the
+enum line_role {
+    LINE_SILENT = 1 << 0,     /* it has no sample */
+    LINE_CREATED = 1 << 1,    /* silent: it says since when the samples around it count; else the
                                  rules drop it */
-    ROLE_AS_EXPOSED = 1 << 2, /* the rules leave it as it is */
-    ROLE_START = 1 << 3,      /* the first line of its metric, where that may have several */
+    LINE_AS_EXPOSED = 1 << 2, /* the rules leave it as it is */
+    LINE_START = 1 << 3,      /* the first line of its metric, where that may have several */
 };
 /* Of these a known line does more than to bring its sample. */
-#define ROLE_SHOWN (ROLE_SILENT | ROLE_START)
+#define LINE_SHOWN (LINE_SILENT | LINE_START)
+
+/* What strict mode wants of the value of a line; the high bits of series->role. */
+enum line_rule {
+    RULE_NONE,
+    RULE_TOTAL,
+    RULE_SUM,
+    RULE_BUCKET,
+    RULE_INF,   /* the bucket of all */
+    RULE_COUNT, /* of a histogram */
+    RULE_COUNT_ALONE,
+    RULE_CREATED,
+    RULE_QUANTILE,
+    RULE_INFO,
+    RULE_STATE,
+    RULE_TEXT_INF, /* likewise in the text format */
+    RULE_TEXT_COUNT,
+    RULE_ANY, /* what it wants is not known */
+};
+#define LINE_RULE_SHIFT 4
+static inline enum line_rule line_rule(const struct series *s)
+{
+    return (enum line_rule)(s->role >> LINE_RULE_SHIFT);
+}
 
 /* Series in the order of their lines. */
 struct order {
@@ -45,7 +68,11 @@ struct page {
     struct buf key, names;   /* of the series being looked for; room for key.c */
     struct buf exposed;      /* its name, before any rule */
     struct buf comment;      /* a described name that was escaped */
-    enum page_format format; /* of the present body, or the last */
+    enum page_format format; /* of the present body, or the last; as the next two */
+    bool strict, version2;
+    bool certified;  /* the last body was good in strict mode */
+    size_t tail_len; /* of it: what stood behind the last sample; SIZE_MAX: not known */
+    uint64_t tail_hash;
     bool keep_created;       /* of the plan */
     unsigned failures;       /* in a row */
     struct page_stats stats; /* series and families are filled in when asked */
@@ -64,7 +91,15 @@ struct found {
     struct span exposed; /* its name */
     struct span name;    /* as rules have left it */
     uint64_t metric;     /* hash of the name of its metric and of all labels but le and quantile */
-    bool created;        /* it says since when others count */
+    enum series_kind kind; /* of its family */
+    bool created;          /* it says since when others count */
+};
+
+/* The point of a histogram under way, while known lines are verified. */
+struct point {
+    bool has_ts, has_count, has_inf;
+    struct span ts;
+    double count, bucket; /* bucket: the last one */
 };
 
 /* One page_read under way. */
@@ -84,6 +119,9 @@ struct reader {
     int64_t created_ms;                /* of it; EXTRA_NO_TIME: not said up to now */
     bool retyped;                      /* likewise another kind, where roles hang on it */
     bool fresh;                        /* the last line is new */
+    bool verifying;                    /* up to now all lines were known, and sound */
+    bool distrust;                     /* no line counts as known */
+    struct point point;                /* while verifying */
     struct described described, above; /* above: the last one that some line was of */
     size_t max_samples, made;          /* made: series, silent ones too */
     struct relabeller *relabeller;     /* NULL until a rule runs */
@@ -128,6 +166,16 @@ void reader_created(struct reader *r, const struct promtext_value *v);
  * counts. */
 void reader_beside(struct reader *r, struct sample *s, const struct promtext_value *v);
 
+/* page_verify.c: strict mode */
+
+/* Whether the known line of s, which brings v, is surely no fault, as those before it were. */
+bool reader_sound(struct reader *r, const struct series *s, const struct promtext_value *v);
+
+/* At the first line that is not known or not surely sound, or at the end: whether the page is good.
+ * Reading goes on where it stands, or from the start; if it is not good, all is as it was before
+ * the first line, and r->faults->first_bad says why. */
+bool reader_verify(struct reader *r) NODISCARD;
+
 /* page_relabel.c */
 
 /* Room for work, while lines are read that rules have not seen. */
@@ -140,7 +188,7 @@ enum page_refusal reader_relabel(struct reader *r, bool *ret_dropped) NODISCARD;
 
 /* page_read.c */
 
-/* Reads all lines of body into r->batch. */
-void reader_run(struct reader *r, struct span body);
+/* Reads all lines of body into r->batch.  False: strict mode refuses it, nothing has changed. */
+bool reader_run(struct reader *r, struct span body) NODISCARD;
 
 #endif

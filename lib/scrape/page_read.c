@@ -7,13 +7,13 @@
 /* What a line does that brings more than a sample, or none.  True: it brings one. */
 static bool take_role(struct reader *r, const struct series *s, const struct promtext_value *v)
 {
-    if (s->role & ROLE_START)
+    if (s->role & LINE_START)
         reader_start_metric(r);
-    if (s->role & ROLE_CREATED)
+    if (s->role & LINE_CREATED)
         reader_created(r, v);
-    else if (s->role & ROLE_SILENT)
+    else if (s->role & LINE_SILENT)
         r->faults->filtered++;
-    return !(s->role & ROLE_SILENT);
+    return !(s->role & LINE_SILENT);
 }
 
 static inline void add_sample(struct reader *r, struct series *s, const struct promtext_value *v)
@@ -23,7 +23,7 @@ static inline void add_sample(struct reader *r, struct series *s, const struct p
     s->position = (uint32_t)p->now.len;
     p->now.items[p->now.len++] = s;
     r->last = s;
-    if (s->role & ROLE_SHOWN && !take_role(r, s, v))
+    if (s->role & LINE_SHOWN && !take_role(r, s, v))
         return;
     struct sample *to = &r->batch->samples[r->batch->len++];
     *to = (struct sample){
@@ -54,7 +54,8 @@ static bool read_known(struct reader *r)
     r->text.at += s->prefix_len;
     /* The prefix may hold comments too: whether a line is too long is then found out
      * by parsing them. */
-    if (!promtext_value(&r->text, &v) || (size_t)(r->text.at - start) > r->text.max_line) {
+    if (!promtext_value(&r->text, &v) || (size_t)(r->text.at - start) > r->text.max_line ||
+        (r->verifying && !reader_sound(r, s, &v))) {
         r->text.at = start;
         return false;
     }
@@ -105,6 +106,7 @@ static void take(struct reader *r, struct series *s, const char *start)
     if (start)
         remember_prefix(s, start, r->line.value_at);
     r->metric = r->found.metric;
+    r->page->tail_len = 0; /* up to now */
     r->page->stats.parsed++;
     add_sample(r, s, &r->line.value);
 }
@@ -114,8 +116,17 @@ static void expect(struct reader *r)
 {
     size_t left = r->max_samples - reader_samples(r), len = r->page->before.len;
     r->expected_end = left < len - r->expected ? r->expected + left : len;
-    if (r->fresh && r->found.metric != 0) /* what comes may be of one metric with it */
+    if (r->distrust ||
+        (r->fresh && r->found.metric != 0)) /* what comes may be of one metric with it */
         r->expected_end = r->expected;
+}
+
+/* Keeps in mind what stands behind the last sample. */
+static void set_tail(struct page *p, const char *at, const char *end, bool clean)
+{
+    p->tail_len = clean ? (size_t)(end - at) : SIZE_MAX;
+    if (clean && p->strict)
+        p->tail_hash = hash_bytes(at, p->tail_len);
 }
 
 /* Parses up to and with the next sample that is taken, or to the end.  Only when
@@ -147,6 +158,7 @@ static void read_unknown(struct reader *r)
         refuse(r, why);
         clean = false;
     }
+    set_tail(r->page, start, r->text.end, clean);
 }
 
 static size_t max_samples(const struct page *p)
@@ -156,22 +168,42 @@ static size_t max_samples(const struct page *p)
     return own > 0 && (uint64_t)own < max ? (size_t)own : max;
 }
 
-void reader_run(struct reader *r, struct span body)
+static void start(struct reader *r, struct span body)
 {
     struct page *p = r->page;
     promtext_init(&r->text, body);
     r->text.max_line = p->limits.max_line_bytes;
     r->text.format = p->format;
+    r->text.exact = p->strict;
+    r->text.version2 = p->version2;
     r->text.quoted = true;
     r->max_samples = max_samples(p);
     r->honor_timestamps = !p->target || p->target->honor_timestamps;
     r->created_ms = EXTRA_NO_TIME;
+    r->verifying = p->strict;
+    r->distrust = p->strict && !p->certified;
     p->scrape++;
     expect(r);
-    while (r->text.at < r->text.end)
-        if (!read_known(r)) {
+}
+
+bool reader_run(struct reader *r, struct span body)
+{
+    bool good = true;
+    start(r, body);
+    while (good && (r->text.at < r->text.end || r->verifying)) {
+        if (r->text.at < r->text.end && read_known(r))
+            continue;
+        if (r->verifying) {
+            good = reader_verify(r);
+            if (!r->verifying)
+                expect(r);
+            else
+                break;
+        } else {
             read_unknown(r);
             expect(r);
         }
+    }
     relabeller_free(r->relabeller);
+    return good;
 }

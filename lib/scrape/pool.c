@@ -40,6 +40,27 @@ struct page_limits pool_page_limits(const struct limits_conf *c)
     };
 }
 
+struct page_manner pool_manner(enum pool_mode mode, enum page_format fallback,
+                               struct span content_type)
+{
+    struct page_manner m = {.format = fallback};
+    if (content_type.data && page_format_of(content_type, &m.format))
+        m.version2 = m.format == FORMAT_OPENMETRICS && page_format_version(content_type) == 2;
+    bool strict = mode == POOL_AUTO ? m.format == FORMAT_OPENMETRICS : mode == POOL_STRICT;
+    m.mode = strict ? MODE_STRICT : MODE_SALVAGE;
+    return m;
+}
+
+const char *pool_accept(enum page_format first)
+{
+    if (first == FORMAT_TEXT)
+        return "Accept: text/plain;version=1.0.0;escaping=allow-utf-8;q=0.9,"
+               "text/plain;version=0.0.4;q=0.8,*/*;q=0.1";
+    return "Accept: application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.9,"
+           "text/plain;version=1.0.0;escaping=allow-utf-8;q=0.6,"
+           "text/plain;version=0.0.4;q=0.5,*/*;q=0.1";
+}
+
 static void free_job(void *job)
 {
     job_end(job);
@@ -68,12 +89,16 @@ static struct crew make_crew(struct pool *p, const struct pool_conf *conf)
         .in_flight = (size_t)conf->in_flight,
         .max_body = (size_t)conf->limits.body,
         .max_connections = (long)(conf->max_connections / (size_t)conf->workers),
+        .mode = (enum pool_mode)conf->mode,
+        .fallback = (enum page_format)conf->fallback,
+        .accept = pool_accept((enum page_format)conf->accept),
         .pipeline = &p->pipeline,
         .books = p->pipeline.books,
         .plan = {.generation = next_generation(),
                  .lane_ids = p->lane_ids,
                  .limits = &p->crew.limits,
                  .lanes_len = (uint8_t)p->pipeline.lanes_len,
+                 .keep_created = conf->created == POOL_SERIES,
                  .relabel = p->relabel,
                  .relabel_hash = p->relabel ? relabel_hash(conf) : 0},
         .limits = pool_page_limits(&conf->limits),

@@ -126,14 +126,15 @@ static void take_failed(struct worker *w, struct running *r, const struct fetch_
     recount(w, j->state);
 }
 
-/* Something else than a page of metrics. */
+/* Something else than a page of metrics, or a faulty one in strict mode. */
 static void take_garbage(struct worker *w, struct running *r, const struct fetch_result *f,
                          const struct page_faults *faults)
 {
     struct fetch_result failed = *f;
     failed.why = SCRAPE_FORMAT;
     failed.err = faults->first_bad;
-    err_wrap(&failed.err, ERR_INVALID, "not one line is a metric");
+    if (!faults->strict)
+        err_wrap(&failed.err, ERR_INVALID, "not one line is a metric");
     w->crew->books->lines_bad += faults->lines_bad;
     w->crew->books->bytes += f->body.len;
     take_failed(w, r, &failed);
@@ -144,6 +145,8 @@ static void take_good(struct worker *w, struct running *r, const struct fetch_re
     struct job *j = r->job;
     struct page_faults faults;
     struct page *p = get_page(w, j);
+    struct page_manner manner = pool_manner(w->crew->mode, w->crew->fallback, f->content_type);
+    page_set_manner(p, &manner);
     page_read(p, f->body, r->start_ms, &w->batch, &faults);
     if (faults.unreadable) {
         take_garbage(w, r, f, &faults);
@@ -269,7 +272,8 @@ static void *run(void *arg)
 enum status worker_start(struct worker *w, struct crew *crew, struct channel *jobs, struct err *err)
 {
     *w = (struct worker){.crew = crew, .jobs = jobs};
-    struct fetcher_conf conf = {.max_connections = crew->max_connections, .done = take, .of = w};
+    struct fetcher_conf conf = {
+        .max_connections = crew->max_connections, .accept = crew->accept, .done = take, .of = w};
     int fd;
     enum status s = fetcher_new(&w->fetcher, &conf, err);
     if (s != OK)
