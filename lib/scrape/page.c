@@ -106,7 +106,7 @@ static void finish_batch(struct batch *b, struct page *p, size_t known, bool for
 static bool is_unreadable(const struct reader *r)
 {
     const struct page_faults *f = r->faults;
-    return reader_samples(r) == 0 && f->refused == 0 && f->lines_bad > 0;
+    return r->page->now.len == 0 && f->refused == 0 && f->lines_bad > 0;
 }
 
 void page_read(struct page *p, struct span body, int64_t scraped_ms, struct batch *b,

@@ -7,6 +7,16 @@
 #include "mem.h"
 
 #include <assert.h>
+#include <inttypes.h>
+
+static void note_change(struct reader *r, struct family *f)
+{
+    if (f->users == 0)
+        return;
+    f->changed = r->page->scrape;
+    r->changed = true;
+    r->retyped = r->page->format == FORMAT_OPENMETRICS || r->page->strict;
+}
 
 /* What the comments say of f, which had other series before, if any. */
 static void set_described(struct reader *r, struct family *f)
@@ -19,11 +29,8 @@ static void set_described(struct reader *r, struct family *f)
     changed |= d->has_kind && f->kind != d->kind;
     if (d->has_kind)
         f->kind = d->kind;
-    if (changed && f->users > 0) {
-        f->changed = p->scrape;
-        r->changed = true;
-        r->retyped = p->format == FORMAT_OPENMETRICS || p->strict;
-    }
+    if (changed)
+        note_change(r, f);
 }
 
 static bool same_text(struct span a, struct span b)
@@ -70,11 +77,26 @@ static bool created_by_last(const struct reader *r)
                FAMILY_CREATED;
 }
 
-/* Of a line that says since when others count. */
+/* Of a line that says since when others count: that of these, but when it is a series. */
 static struct family *find_created(struct reader *r)
 {
-    return created_by_last(r) && !r->page->keep_created ? r->last->family
-                                                        : get_family(r, r->found.name);
+    static const struct span created = {"_created", 8}, total = {"_total", 6};
+    const struct found *x = &r->found;
+    struct buf *name = &r->page->names;
+    if (r->page->keep_created)
+        return get_family(r, x->name);
+    buf_truncate(name, 0);
+    enum status s = buf_add(name, x->exposed.data, x->exposed.len - created.len);
+    if (s == OK && x->kind == SERIES_COUNTER)
+        s = buf_add(name, total.data, total.len);
+    if (s != OK)
+        abort(); /* only the limits bound a name */
+    struct family *f = get_family(r, (struct span){name->data, name->len});
+    if (f && f->users == 0)
+        f->kind = x->kind;
+    if (f && described_part(r, &r->described) != FAMILY_NONE)
+        set_described(r, f);
+    return f;
 }
 
 /* Of a line that belongs to what was described. */
@@ -93,6 +115,18 @@ static struct family *find_described(struct reader *r, enum family_part part)
     struct family *f = get_family(r, name);
     if (f)
         set_described(r, f);
+    return f;
+}
+
+/* Of a line that nothing describes.  OpenMetrics has all lines of a family together, behind what
+ * describes it: so it has no type, even if it had one in the scrape before. */
+static struct family *find_own(struct reader *r)
+{
+    struct family *f = get_family(r, r->found.name);
+    if (f && f->kind != SERIES_UNTYPED && r->page->format == FORMAT_OPENMETRICS) {
+        f->kind = SERIES_UNTYPED;
+        note_change(r, f);
+    }
     return f;
 }
 
@@ -117,9 +151,25 @@ static struct family *find_family(struct reader *r)
     }
     if (part == FAMILY_NONE && (part = described_part(r, &r->above)) != FAMILY_NONE)
         r->described = r->above;
-    if (part != FAMILY_NONE)
-        r->found.kind = r->described.kind;
-    return part != FAMILY_NONE ? find_described(r, part) : get_family(r, r->found.name);
+    if (part == FAMILY_NONE)
+        return find_own(r);
+    r->found.kind = r->described.kind;
+    return find_described(r, part);
+}
+
+/* Two kinds have no metric in common. */
+static uint64_t kind_bits(enum series_kind kind)
+{
+    return (uint64_t)kind << 1;
+}
+
+/* Likewise; and with the family the metric is known. */
+static struct family *choose_family(struct reader *r)
+{
+    struct family *f = find_family(r);
+    if (r->found.metric != 0)
+        r->found.metric ^= kind_bits(r->found.kind);
+    return f;
 }
 
 void reader_describe(struct reader *r)
@@ -159,31 +209,42 @@ static void reserve(struct page *p)
     p->before.items = mem_realloc(p->before.items, p->cap * sizeof *p->before.items);
 }
 
-/* No label and no name: of a silent series only the id counts. */
-static const struct span silent_key = {"", 1};
-
 /* Not the id of a series that has a sample, even where another line is made into one of that key. */
 static uint64_t silent_id(uint64_t exposed)
 {
     return exposed ^ UINT64_C(0x9e3779b97f4a7c15);
 }
 
-static enum page_refusal create(struct reader *r, uint64_t id, uint8_t role, struct series **ret)
+static enum page_refusal check_room(const struct reader *r, size_t bytes)
 {
-    struct page *p = r->page;
-    bool silent = role & LINE_SILENT;
-    struct span key = silent ? silent_key : (struct span){p->key.data, p->key.len};
-    uint8_t lanes = silent ? 0 : p->lanes;
-    size_t bytes = series_bytes(key.len, lanes);
+    const struct page *p = r->page;
     if (p->series.len >= p->limits.max_series)
         return PAGE_MAX_SERIES;
     if (bytes > p->limits.max_bytes || p->stats.bytes > p->limits.max_bytes - bytes)
         return PAGE_MAX_BYTES;
-    if (r->made >= p->limits.max_new_series)
-        return PAGE_MAX_NEW_SERIES;
-    struct family *f = find_family(r); /* last: it may be made by this */
+    return r->made >= p->limits.max_new_series ? PAGE_MAX_NEW_SERIES : PAGE_REFUSALS;
+}
+
+/* Of a silent series only id and metric count: that is its name. */
+enum { SILENT_KEY = 17 };
+
+static enum page_refusal create(struct reader *r, uint64_t id, uint8_t role, struct series **ret)
+{
+    struct page *p = r->page;
+    bool silent = role & LINE_SILENT;
+    char metric[SILENT_KEY];
+    struct span key = {p->key.data, p->key.len};
+    uint8_t lanes = silent ? 0 : p->lanes;
+    if (silent)
+        key = (struct span){metric, SILENT_KEY};
+    enum page_refusal why = check_room(r, series_bytes(key.len, lanes));
+    if (why != PAGE_REFUSALS)
+        return why;
+    struct family *f = choose_family(r); /* last: it may be made by this */
     if (!f)
         return PAGE_MAX_NAMES;
+    if (silent)
+        snprintf(metric, sizeof metric, "%016" PRIx64, r->found.metric);
     struct series *s = series_new(key, f, lanes);
     s->id = id;
     s->role = role;
@@ -200,7 +261,7 @@ static enum page_refusal create(struct reader *r, uint64_t id, uint8_t role, str
 
 static void set_family(struct reader *r, struct series *s)
 {
-    struct family *f = find_family(r);
+    struct family *f = choose_family(r);
     if (!f || f == s->family)
         return;
     f->users++;
@@ -265,19 +326,15 @@ static uint64_t metric_hash(struct span key)
     return hash | 1;
 }
 
-/* Two kinds have no metric in common. */
-static uint64_t kind_bits(enum series_kind kind)
-{
-    return (uint64_t)kind << 1;
-}
-
 /* That of the line before, if its key still is as it was exposed; else 0. */
 static uint64_t last_metric(const struct reader *r)
 {
     const struct series *s = r->last;
     if (r->metric != 0 || !s)
         return r->metric;
-    if (s->role & LINE_SILENT || (r->page->relabel && !(s->role & LINE_AS_EXPOSED)))
+    if (s->role & LINE_SILENT)
+        return strtoull(series_name(s), NULL, 16);
+    if (r->page->relabel && !(s->role & LINE_AS_EXPOSED))
         return 0;
     return metric_hash(series_key(s)) ^ kind_bits(s->family->kind);
 }
@@ -306,6 +363,8 @@ static void look(struct reader *r)
     enum family_part part = described_part(r, &r->described);
     if (part != FAMILY_NONE && r->described.plain)
         r->above = r->described;
+    else if (described_part(r, &r->above) == FAMILY_NONE)
+        r->above.name.data = NULL; /* it is over */
     look_for_created(r, part);
     x->metric = 0;
     if (p->format == FORMAT_OPENMETRICS || p->strict)
@@ -319,11 +378,9 @@ static void look(struct reader *r)
 }
 
 /* The lines of one metric follow each other. */
-static uint8_t start_role(struct reader *r)
+static uint8_t start_role(const struct reader *r)
 {
     enum series_kind kind = r->found.kind;
-    if (r->found.metric != 0)
-        r->found.metric ^= kind_bits(kind);
     bool several = kind == SERIES_COUNTER || kind == SERIES_HISTOGRAM || kind == SERIES_SUMMARY ||
                    kind == SERIES_GAUGEHISTOGRAM || r->found.created;
     return several && r->found.metric != 0 && r->found.metric != last_metric(r) ? LINE_START : 0;

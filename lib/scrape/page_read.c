@@ -62,6 +62,7 @@ static bool read_known(struct reader *r)
     r->expected++;
     r->known++;
     r->metric = 0;
+    r->above.name.data = NULL;
     p->stats.known++;
     add_sample(r, s, &v);
     return true;

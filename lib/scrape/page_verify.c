@@ -183,10 +183,10 @@ bool reader_verify(struct reader *r)
         rewind_lines(r);
         return false;
     }
-    /* Of which metric the line before is, cannot be told where it was known and rules have changed
-     * its name, or nothing but its id is left. */
+    /* Of which metric the line before is, cannot be told where it was known and its name or type is
+     * not that of the metric any more. */
     p->tail_len = 0; /* up to now */
-    if (p->relabel || p->silent > 0 || p->keep_created) {
+    if (p->relabel || p->keep_created) {
         rewind_lines(r);
         r->distrust = true;
     }
