@@ -238,6 +238,10 @@ static void print_end(struct run *r)
                 verdict, format, r->lines, r->families, r->samples, r->faults,
                 r->faults == 1 ? "" : "s", r->stopped ? " up to the first" : "");
     }
+    if (check_unkept(r->check) > 0)
+        fprintf(stderr,
+                "%zu series and families were too many to tell whether one is there twice\n",
+                check_unkept(r->check));
     if (r->format == FORMAT_TEXT && r->last_eof && r->format_from == GUESS)
         fputs("the last line is # EOF: if this is a page of OpenMetrics, say --format "
               "openmetrics\n",

@@ -133,6 +133,10 @@ static enum status make_target(struct once *o, const char *url, struct err *err)
 
 static void report(const struct page_faults *f, size_t scraped, size_t passed)
 {
+    if (f->strict) {
+        fprintf(stderr, "the page is refused: %s\n", f->first_bad.text);
+        return;
+    }
     fprintf(stderr, "%zu samples, %zu after filters", scraped, passed);
     if (f->refused > 0)
         fprintf(stderr, ", %" PRIu64 " refused, the first: %s", f->refused, f->first_refused.text);

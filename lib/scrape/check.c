@@ -155,6 +155,11 @@ size_t check_end(struct check *c)
     return c->found - before;
 }
 
+size_t check_unkept(const struct check *c)
+{
+    return c->unkept;
+}
+
 /* The first fault, for check_page. */
 struct first {
     struct err *err;

@@ -38,7 +38,7 @@ struct check_conf {
     enum page_format format;
     bool version2;       /* OpenMetrics 2.0: see docs/CHECK.md */
     size_t max_line;     /* bytes, without the newline */
-    size_t max_series;   /* hashes of one family kept; above them a page is at fault */
+    size_t max_series;   /* hashes of one family kept; what comes behind is compared with nothing */
     size_t max_families; /* likewise of a page */
     void *of;
     /* Each fault, in the order they are found; one may be about lines before (a histogram that
@@ -62,6 +62,10 @@ size_t check_line(struct check *c, struct span line);
 
 /* The page is at its end: what is missing is found now.  How many faults. */
 size_t check_end(struct check *c);
+
+/* How many series and families were above these bounds, so that one that is there twice may not
+ * have been found. */
+size_t check_unkept(const struct check *c);
 
 /* A whole page at once, up to its first fault.  OK, or ERR_INVALID: *err (may be NULL) says
  * "line 3, column 7: TOKEN: what is wrong".  None of conf's functions is called. */

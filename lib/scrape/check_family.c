@@ -94,28 +94,33 @@ void check_family_done(struct check *c)
     buf_done(&c->family.unit);
 }
 
+/* False: it was there before. */
+static bool keep(struct check *c, struct check_set *set, uint64_t hash)
+{
+    if (c->families.len < c->conf.max_families)
+        return check_set_add(set, hash);
+    c->unkept++;
+    return !check_set_has(set, hash);
+}
+
 /* A family that begins, of the name that the present line has. */
 static void begin(struct check *c)
 {
     struct check_family_state *f = &c->family;
     const char *at = c->line.name.data;
     set(&f->name, span_of(&c->name), false);
+    buf_truncate(&f->help, 0);
+    buf_truncate(&f->unit, 0);
     f->there = true;
     f->settled = f->lost = f->spoiled = false;
     f->has_type = f->has_help = f->has_unit = false;
     f->kind = SERIES_UNTYPED;
     f->line = c->lines;
     f->column = (size_t)(at - c->raw.data) + 1;
-    uint64_t id = hash_bytes(f->name.data, f->name.len);
-    if (check_set_has(&c->families, id)) {
+    if (!keep(c, &c->families, hash_bytes(f->name.data, f->name.len))) {
         check_fault_here(c, at, "family-interleaved",
                          "a family of this name was there before: its lines stand together");
         f->lost = true;
-    } else if (c->families.len >= c->conf.max_families) {
-        check_fault_here(c, at, "max-families", "more families than are kept in mind");
-        f->lost = true;
-    } else if (!check_set_add(&c->families, id)) {
-        abort();
     }
     if (check_is_metrics(c) && c->line.name.data[0] == '_')
         check_fault_here(c, at, "name-reserved", "names that begin with '_' are reserved");
@@ -131,7 +136,7 @@ static void claim_names(struct check *c)
         set(&c->scratch, span_of(&f->name), false);
         if (buf_puts(&c->scratch, s->text) != OK)
             abort();
-        clash |= !check_set_add(&c->names, hash_bytes(c->scratch.data, c->scratch.len));
+        clash |= !keep(c, &c->names, hash_bytes(c->scratch.data, c->scratch.len));
     }
     if (!clash)
         return;
@@ -166,7 +171,6 @@ void check_family_end(struct check *c)
     settle(c);
     check_point_end(c);
     check_set_clear(&c->series);
-    c->told_series = false;
     c->family.there = false;
 }
 

@@ -78,7 +78,7 @@ struct check {
     struct check_set names;    /* of names that their samples may have */
     struct check_family_state family;
     struct check_set series; /* of the family: in OpenMetrics of metrics, else of samples */
-    bool told_series;        /* that they are too many */
+    size_t unkept;           /* series and families that are not in mind */
     struct check_set parts;  /* of the present point: its series */
     struct check_point point;
     struct idmap stash; /* by metric: points of the text format that may go on */

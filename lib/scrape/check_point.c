@@ -97,21 +97,13 @@ static void begin_point(struct check *c, const struct check_sample *s, double ts
         .there = true, .metric = s->metric, .has_ts = c->line.value.has_ts, .ts = ts};
 }
 
-/* Keeps a hash of the family in mind, if it is new.  *ret_new: it was. */
-static bool remember(struct check *c, uint64_t hash, bool *ret_new)
+/* Keeps a hash of the family in mind.  False: it was there before. */
+static bool remember(struct check *c, uint64_t hash)
 {
-    *ret_new = false;
-    if (check_set_has(&c->series, hash))
-        return true;
-    if (c->series.len >= c->conf.max_series) {
-        if (!c->told_series)
-            check_fault_here(c, c->line.name.data, "max-series",
-                             "more series of one family than are kept in mind");
-        c->told_series = c->bad = true;
-        return false;
-    }
-    *ret_new = check_set_add(&c->series, hash);
-    return true;
+    if (c->series.len < c->conf.max_series)
+        return check_set_add(&c->series, hash);
+    c->unkept++;
+    return !check_set_has(&c->series, hash);
 }
 
 /* Buckets come in the order of their bounds; so do, in the text format, quantiles. */
@@ -187,10 +179,7 @@ static bool unstash(struct check *c, uint64_t metric)
 
 static void add_text(struct check *c, const struct check_sample *s)
 {
-    bool fresh;
-    if (!remember(c, s->series, &fresh))
-        return;
-    if (!fresh) {
+    if (!remember(c, s->series)) {
         check_fault_here(c, c->line.name.data, "series-twice",
                          "a sample of this name and these labels was there");
         return;
@@ -243,9 +232,7 @@ static void go_on(struct check *c, const struct check_sample *s)
 
 static bool is_metric_new(struct check *c, const struct check_sample *s)
 {
-    bool fresh;
-    if (!remember(c, s->metric, &fresh))
-        return false;
+    bool fresh = remember(c, s->metric);
     if (!fresh)
         check_fault_here(c, c->line.name.data, "metric-interleaved",
                          "samples of these labels were there: they stand together");
@@ -254,10 +241,9 @@ static bool is_metric_new(struct check *c, const struct check_sample *s)
 
 static void add_metrics(struct check *c, const struct check_sample *s)
 {
-    bool fresh;
     if (s->role == ROLE_INFO) {
         /* Which labels are those of the metric, nobody can tell. */
-        if (remember(c, s->series, &fresh) && !fresh && !c->line.value.has_ts)
+        if (!remember(c, s->series) && !c->line.value.has_ts)
             check_fault_here(c, c->line.name.data, "series-twice",
                              "a sample of this name and these labels was there");
         return;
