@@ -36,6 +36,19 @@ static inline void add_sample(struct reader *r, struct series *s, const struct p
         reader_beside(r, to, v);
 }
 
+/* Most lines have no rule, or are buckets: what reader_sound says of these. */
+static inline bool is_sound(struct reader *r, const struct series *s,
+                            const struct promtext_value *v)
+{
+    unsigned special = s->role & (LINE_START | LINE_RULES);
+    bool plain = !v->exemplar && !v->has_created;
+    if (plain && special == 0)
+        return true;
+    if (plain && special == RULE_BUCKET << LINE_RULE_SHIFT && !v->has_ts && !r->point.has_ts)
+        return point_add_bucket(&r->point, v->number);
+    return reader_sound(r, s, v);
+}
+
 /* True when the line to come is the expected one, which is then read. */
 static bool read_known(struct reader *r)
 {
@@ -55,7 +68,7 @@ static bool read_known(struct reader *r)
     /* The prefix may hold comments too: whether a line is too long is then found out
      * by parsing them. */
     if (!promtext_value(&r->text, &v) || (size_t)(r->text.at - start) > r->text.max_line ||
-        (r->verifying && !reader_sound(r, s, &v))) {
+        (r->verifying && !is_sound(r, s, &v))) {
         r->text.at = start;
         return false;
     }
