@@ -81,15 +81,31 @@ static bool read_known(struct reader *r)
     return true;
 }
 
+/* Those of a reason follow each other nearly always, so many of one name cost little. */
+static void name_refused(struct page_faults *f, enum page_refusal why, const char *name)
+{
+    for (size_t i = f->named_len; i > 0; i--)
+        if (f->named[i - 1].why == why && strcmp(f->named[i - 1].name, name) == 0)
+            return;
+    struct page_named *n = &f->named[f->named_len++];
+    n->why = why;
+    memcpy(n->name, name, strlen(name) + 1);
+}
+
 static void refuse(struct reader *r, enum page_refusal why)
 {
-    struct span name = r->line.name;
+    struct page_faults *f = r->faults;
+    char name[PAGE_NAMED_TEXT];
     r->page->stats.refused[why]++;
-    r->faults->refused_by[why]++;
-    if (r->faults->refused++ == 0)
-        err_set(&r->faults->first_refused, why >= PAGE_MAX_SERIES ? ERR_LIMIT : ERR_INVALID,
-                "%s: %.*s", page_refusal_name(why), (int)(name.len < 100 ? name.len : 100),
-                name.data);
+    f->refused_by[why]++;
+    f->refused++;
+    if (f->named_len == PAGE_NAMED)
+        return;
+    text_line(name, sizeof name, r->line.name);
+    name_refused(f, why, name);
+    if (f->refused == 1)
+        err_set(&f->first_refused, why >= PAGE_MAX_SERIES ? ERR_LIMIT : ERR_INVALID, "%s: %s",
+                page_refusal_name(why), name);
 }
 
 static void count_bad_line(struct reader *r, const struct err *why)
