@@ -396,10 +396,10 @@ static enum status add_head(struct buf *out, struct span head, size_t more)
 /* An entry with what few samples have. */
 static __attribute__((noinline)) enum status write_extra(const struct fluent *f, struct message *m,
                                                          const struct sample *s,
+                                                         const struct sample_extra *x,
                                                          struct span constant)
 {
     const struct constant *c = (const void *)constant.data;
-    const struct sample_extra *x = sample_extra(m->batch, s);
     bool created = x->created_ms != EXTRA_NO_TIME;
     struct span tail = {c->bytes + c->head_len, constant.len - sizeof *c - c->head_len};
     struct span unit = take_unit(s->series, &tail);
@@ -425,8 +425,9 @@ static enum status fluent_append(const void *self, struct message *m, const stru
                                  struct span constant)
 {
     char value[VALUE_BYTES];
-    if (s->extra)
-        return write_extra(self, m, s, constant);
+    const struct sample_extra *x = sample_extra(m->batch, s);
+    if (x)
+        return write_extra(self, m, s, x, constant);
     put_value(value, s->value);
     return write_entry(self, m, s->ts_ms, constant, (struct span){value, sizeof value});
 }

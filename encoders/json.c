@@ -349,10 +349,11 @@ static struct span help_of(const struct json *j, const struct series *s, struct 
 
 /* Into the record that was written last, in front of its help. */
 static __attribute__((noinline)) enum status add_extra(const struct json *j, struct message *m,
-                                                       const struct sample *s, struct span constant)
+                                                       const struct series *s,
+                                                       const struct sample_extra *x,
+                                                       struct span constant)
 {
-    const struct sample_extra *x = sample_extra(m->batch, s);
-    struct span help = help_of(j, s->series, tail_of(constant));
+    struct span help = help_of(j, s, tail_of(constant));
     enum status r = OK;
     buf_truncate(m->out, m->out->len - LEN("}") - !j->array - help.len);
     if (x->created_ms != EXTRA_NO_TIME)
@@ -368,6 +369,7 @@ static enum status json_append(const void *self, struct message *m, const struct
                                struct span constant)
 {
     char digits[NUMBER_ROOM];
+    const struct sample_extra *x = sample_extra(m->batch, s);
     enum status r = write_record(self, m,
                                  &(struct record){.series = s->series,
                                                   .ts_ms = s->ts_ms,
@@ -375,7 +377,7 @@ static enum status json_append(const void *self, struct message *m, const struct
                                                   .middle = TEXT("\",\"value\":"),
                                                   .what = sample_text(s, digits),
                                                   .quoted = !isfinite(s->value)});
-    return r == OK && s->extra ? add_extra(self, m, s, constant) : r;
+    return r == OK && x ? add_extra(self, m, s->series, x, constant) : r;
 }
 
 static enum status json_append_ended(const void *self, struct message *m, const struct series *s,

@@ -470,8 +470,8 @@ static enum status remote_write_append(const void *of, struct message *m, const 
 {
     const struct remote_write *self = of;
     struct point at = {.bits = bits_of(s->value), .ts_ms = s->ts_ms};
-    if (s->extra) {
-        const struct sample_extra *x = sample_extra(m->batch, s);
+    const struct sample_extra *x = sample_extra(m->batch, s);
+    if (x) {
         at.created_ms = self->symbols ? created_of(x) : 0;
         at.exemplar = x->has_exemplar ? &x->exemplar : NULL;
     }
