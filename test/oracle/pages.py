@@ -6,12 +6,16 @@
 Three in ten pages are sound; of the others some break a rule of the format in one place, some have a few
 bytes changed at random.  All of it follows from the dice.
 """
-LABELS = ["a", "b", "zone", "code", "le", "quantile", "_x", "A9", "job", "instance"]
+import math
+
+ANY = None, math.inf    # bounds of a bucket
+LABELS = ["a", "b", "zone", "code", "A9", "job", "instance", "c_"]
+ODD_LABELS = ["_x", "__y", "le", "quantile"]
 VALUES = ["", "1", "x y", "a\\\\b", "say \\\"hi\\\"", "two\\nlines", "\u00e9\u4e2d\U0001f600", "}", "{", ",", "=",
           " # ", "# EOF", "\\\\", "\t", "200", "+Inf", "a" * 40]
 WORDS = ["", "Help.", "Two  words", "back\\\\slash", "a\\nb", "\u00e9", "# x", "{}", "say \\\"hi\\\"",
          "TYPE a counter", "ends in space "]
-STEMS = ["a", "b", "http_requests", "go_gc:rate", "_hidden", "Temp", "x9", "process_cpu"]
+STEMS = ["a", "b", "http_requests", "go_gc:rate", "Temp", "x9", "process_cpu"]
 UNITS = ["seconds", "bytes", "ratio", "s"]
 KINDS = ["counter", "gauge", "histogram", "summary", "untyped"]
 OPEN_KINDS = ["counter", "gauge", "histogram", "gaugehistogram", "summary", "info", "stateset", "unknown"]
@@ -26,8 +30,10 @@ def number(dice, whole=False, positive=False):
         return dice.choice(["0", "1", "7", "42", "1000000", "17.0", "1e3", "9007199254740993"])
     text = dice.choice([
         "0", "1", "17", "17.5", "0.1", "1e5", "2.5E-300", "4.9e-324", "1.7976931348623157e308",
-        "12345678901234567890", "0.1234567890123456789", "1e+05", "00012", ".5", "5.", "+1", "1e400",
+        "12345678901234567890", "0.1234567890123456789", "1e+05", "00012", ".5", "5.", "+1", "1e308",
         repr(dice.uniform(0, 1e6)), repr(dice.random() ** 9), str(dice.randrange(10 ** 12))])
+    if dice.random() < 0.01:
+        return dice.choice(["1e400", "1e-400"])
     if not positive and dice.random() < 0.2:
         text = dice.choice(["-" + text.lstrip("+"), "NaN", "+Inf", "-Inf", "-0"])
     return text
@@ -50,10 +56,9 @@ class Maker:
         for _ in range(dice.randrange(1, 5)):
             self.family()
 
-    def labels(self, n=None, without=()):
+    def labels(self):
         dice = self.dice
-        names = dice.sample([x for x in LABELS if x not in without and x not in ("le", "quantile")],
-                            dice.randrange(0, 4) if n is None else n)
+        names = dice.sample(LABELS + (ODD_LABELS if dice.random() < 0.01 else []), dice.randrange(0, 4))
         return [(name, dice.choice(VALUES)) for name in names]
 
     def braces(self, labels):
@@ -62,14 +67,22 @@ class Maker:
         comma = "," if self.text and self.dice.random() < 0.1 else ""
         return "{" + ",".join(f'{k}="{v}"' for k, v in labels) + comma + "}"
 
-    def line(self, name, labels, value, at=None, exemplar=False):
+    def exemplar(self, within):
+        """Of a value within a bucket, (above, up to)."""
+        low, high = (-1e9 if within[0] is None else within[0]), min(within[1], 1e9)
+        value = self.dice.choice([repr(high), repr((low + high) / 2), number(self.dice)]
+                                 if self.dice.random() < 0.03 or within == ANY else
+                                 [repr(high), repr(high / 2 + low / 2)])
+        text = f" # {self.braces(self.labels()) or '{}'} {value}"
+        return text + (" " + timestamp(self.dice, self.dice.randrange(0, 2000000000), False)
+                       if self.dice.random() < 0.5 else "")
+
+    def line(self, name, labels, value, at=None, within=None):
         text = f"{name}{self.braces(labels)} {value}"
         if at:
             text += " " + at
-        if exemplar and not self.text and self.dice.random() < 0.4:
-            text += f" # {self.braces([(k, v) for k, v in self.labels(without=LABELS[6:])]) or '{}'} {number(self.dice)}"
-            if self.dice.random() < 0.5:
-                text += " " + timestamp(self.dice, self.dice.randrange(0, 2000000000), False)
+        if within and not self.text and self.dice.random() < 0.3:
+            text += self.exemplar(within)
         return text
 
     def name(self, kind):
@@ -77,6 +90,10 @@ class Maker:
         while True:
             unit = dice.choice(UNITS) if dice.random() < 0.3 and kind not in ("info", "stateset") else ""
             name = dice.choice(STEMS) + str(dice.randrange(30)) + ("_" + unit if unit else "")
+            if dice.random() < 0.01:
+                name = "_" + name
+            if kind == "stateset":
+                name = name.replace(":", "_")    # it is a label's name, too
             if name not in self.taken:
                 self.taken.add(name)
                 return name, unit
@@ -113,7 +130,7 @@ class Maker:
 
     def counter(self, name, labels, at):
         total = name if self.text else name + "_total"
-        lines = [self.line(total, labels, number(self.dice, positive=True), at, True)]
+        lines = [self.line(total, labels, number(self.dice, positive=True), at, ANY)]
         if not self.text and self.dice.random() < 0.4:
             lines.append(self.line(name + "_created", labels, number(self.dice, positive=True), at))
         return lines
@@ -147,8 +164,9 @@ class Maker:
                                     dice.randrange(0, 5)))
         counts = sorted(dice.randrange(0, 1000) for _ in range(len(bounds) + 1))
         texts = [repr(b) if dice.random() < 0.5 or self.text else f"{b:g}" for b in bounds] + ["+Inf"]
-        return [self.line(name + "_bucket", labels + [("le", b)], n, at, True)
-                for b, n in zip(texts, counts)], counts[-1], bool(bounds) and bounds[0] < 0
+        limits = list(zip([None, *bounds], [*bounds, math.inf]))
+        return [self.line(name + "_bucket", labels + [("le", b)], n, at, within)
+                for b, n, within in zip(texts, counts, limits)], counts[-1], bool(bounds) and bounds[0] < 0
 
     def histogram(self, name, labels, at):
         negative = not self.text and self.dice.random() < 0.1

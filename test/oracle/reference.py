@@ -48,5 +48,5 @@ def read(page, page_format):
 
 
 def found_of(families, at):
-    return {"families": [(f.name, f.type, f.unit, f.documentation) for f in families],
+    return {"families": [(f.name, "untyped" if f.type == "unknown" else f.type, f.unit, f.documentation) for f in families],
             "samples": [sample(s, at) for f in families for s in f.samples]}
