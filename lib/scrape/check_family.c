@@ -109,6 +109,8 @@ static void begin(struct check *c)
     struct check_family_state *f = &c->family;
     const char *at = c->line.name.data;
     set(&f->name, span_of(&c->name), false);
+    buf_truncate(&f->help, 0);
+    buf_truncate(&f->unit, 0);
     f->there = true;
     f->settled = f->lost = f->spoiled = false;
     f->has_type = f->has_help = f->has_unit = false;
