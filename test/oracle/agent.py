@@ -3,7 +3,7 @@
 
     for good, found, faults in agent.read(program, paths, "openmetrics"): ...
 
-found is {"families": [(name, type, unit, help)], "samples": [(name, [(label, value)...] sorted, bits of the
+found is {"families": [(name, type, unit, help)], "lines": [of each sample its line], "samples": [(name, [(label, value)...] sorted, bits of the
 double, milliseconds or None, exemplar)]}, an exemplar (labels, bits, milliseconds) or None; faults is a list of
 (rule, line, words).
 """
@@ -28,11 +28,12 @@ def read(program, paths, page_format):
 
 
 def split(lines):
-    families, samples, faults = [], [], []
+    families, samples, faults, numbers = [], [], [], []
     for line in lines:
-        o = json.loads(line)
+        o = json.loads(line, parse_int=lambda digits: -0.0 if digits == "-0" else int(digits))
         if "sample" in o:
             samples.append(sample(o))
+            numbers.append(o["line"])
         elif "family" in o:
             families.append((o["family"], o["type"], o.get("unit", ""), o.get("help", "")))
         elif "fault" in o:
@@ -40,8 +41,8 @@ def split(lines):
         else:
             if (o["page"] == "good") != (not faults) or o["faults"] < len(faults):
                 raise AssertionError(f"{faults} beside {line}")
-            yield o["page"] == "good", {"families": families, "samples": samples}, faults
-            families, samples, faults = [], [], []
+            yield o["page"] == "good", {"families": families, "samples": samples, "lines": numbers}, faults
+            families, samples, faults, numbers = [], [], [], []
 
 
 def sample(o):

@@ -30,6 +30,11 @@ def odd_line(page, line):
     return line in page.odd
 
 
+def no_timestamp(page, line):
+    return odd_line(page, line) or page.format == "text" and any(
+        s.at and not -2 ** 63 <= int(s.at) < 2 ** 63 for s in page.samples)
+
+
 def same_series(page, line):
     return twice((s.name, s.key(), s.at if page.format != "text" else None) for s in page.samples)
 
@@ -133,6 +138,17 @@ def apart(page, line):
     return any(returns([s.key(label(f)) for s in samples]) for f, samples in page.of_family.items())
 
 
+def backwards(page, line):
+    for samples in page.of_family.values():
+        last = {}
+        for s in samples:
+            key = s.key("le", "quantile")
+            if s.at and number(s.at) < last.get(key, -math.inf):
+                return True
+            last[key] = number(s.at)
+    return False
+
+
 def odd_created(page, line):
     return any(not math.isfinite(number(s.value)) for s in page.samples if s.name.endswith("_created"))
 
@@ -140,9 +156,12 @@ def odd_created(page, line):
 GRAMMAR = (odd_line, "OM, section ABNF; text, section on lines: the line is none that the grammar has")
 AGENT_ONLY = {
     **{rule: GRAMMAR for rule in (
-        "metric-name", "label-name", "label-equals", "label-comma", "quote", "white-space", "line-end", "number", "timestamp",
-        "exemplar-syntax", "exemplar-time", "escape", "comment", "type", "carriage-return", "blank-line", "unit-syntax",
+        "metric-name", "label-name", "label-equals", "label-comma", "quote", "white-space", "line-end", "number",
+        "exemplar-syntax", "exemplar-time", "escape", "comment", "type", "value", "blank-line", "unit-syntax",
         "number-length", "eof-exact", "quoted-name")},
+    "carriage-return": (lambda page, line: odd_line(page, line) or page.lines[line - 1].endswith("\r"),
+                        "OM, Overall structure: line endings do not contain carriage returns; text: a line ends with \\n"),
+    "timestamp": (no_timestamp, "text: a time is what Go's ParseInt takes, 64 bits; OM, ABNF: the line is none"),
     "series-twice": (same_series, "OM, Label: an empty label is as none; text: each line has a unique name and labels"),
     "number-range": (infinite, "OM, Values: floats of 64 bits; Go's ParseFloat, by which Prometheus reads, refuses it too"),
     "newline-missing": (lambda page, line: not page.page.endswith("\n"),
@@ -150,6 +169,7 @@ AGENT_ONLY = {
     "family-interleaved": (lambda page, line: returns(page.families),
                            "OM, MetricFamily: names are unique; text: all lines of a metric are one group"),
     "metric-interleaved": (apart, "OM, Text format: metrics are not interleaved; an empty label is as none"),
+    "timestamp-order": (backwards, "OM, Metric: timestamps do not go backwards; an empty label is as none"),
     "metadata-late": (late, "text: TYPE stands before the first sample, a metric's lines together, its HELP and TYPE first"),
     **dict.fromkeys(("type-twice", "help-twice", "unit-twice"),
                     (described_twice, "text: only one TYPE and one HELP for a metric")),
@@ -186,6 +206,10 @@ def empty_label(page):
     return any(not v for s in page.samples for _, v in s.labels)
 
 
+def timed_infos(page):
+    return any(s.at for _, samples in page.of_kind("info") for s in samples)
+
+
 def quoted_exemplar(page):
     return any(s.exemplar and '\\"' in s.text.rpartition(" # ")[2] for s in page.samples)
 
@@ -194,13 +218,27 @@ REFERENCE_ONLY = [
     (r"\+Inf bucket missing|Count does not match|_g?count must be present|_sum/_gsum must be present", ["openmetrics"], later_points,
      "the agent: OM, Metric: more than one point is allowed, in order of time.  prometheus_client takes the samples "
      "of a later point, but for the first, for repetitions, and then misses them"),
-    (r"\+Inf bucket missing|Count does not match|_g?count must be present|_sum/_gsum must be present", ["openmetrics"], empty_label,
-     "the agent: OM, Label: an empty label is as none, so these buckets are of one histogram"),
-    (r"Invalid line", ["openmetrics"], quoted_exemplar,
+    (r"\+Inf bucket missing|Count does not match|_g?count must be present|_sum/_gsum must be present|metric grouping",
+     ["openmetrics"], empty_label, "the agent: OM, Label: an empty label is as none, so these samples are of one metric"),
+    (r"Invalid line|could not convert", ["openmetrics"], quoted_exemplar,
      "the agent: OM, ABNF: \\\" within an exemplar's label is a quote.  prometheus_client takes it for the label's end"),
+    (r"Mix of timestamp presence|Timestamps went backwards|no attribute 'sec'", ["openmetrics"], timed_infos,
+     "the agent: OM, Metric: timestamps are of a metric, and infos of other labels are others.  prometheus_client takes all "
+     "of a family for one"),
+    (r"no attribute 'sec'|not supported between", ["openmetrics"],
+     lambda page: any("e" in x.lower() for s in page.samples for x in page.times(s)),
+     "the agent: OM, ABNF: timestamps are real numbers, with exponents.  prometheus_client cannot compare them with others"),
     (r"Invalid labels", ["text"], lambda page: any(k.startswith("__") for s in page.samples for k, _ in s.labels),
      "the agent: text has no reserved labels, the data model alone has; what becomes of them is for relabelling to say"),
 ]
+
+def second_word(page):
+    return any(re.match(r"\s*#\S+\s+(TYPE|HELP)\s", line) for line in page.lines)
+
+
+def other_space(page):
+    return any(re.match(r"\s*#.*[^\S \t]", line) for line in page.lines)
+
 
 EARLIEST, LATEST = -62135596800, 253402300799.999    # seconds
 
@@ -208,6 +246,11 @@ EARLIEST, LATEST = -62135596800, 253402300799.999    # seconds
 def unit(page):
     return 1 if page.format == "openmetrics" else 0.001
 
+
+REFERENCE_ONLY += [
+    ("", ["text"], second_word, "the agent: such a line is a comment, see below"),
+    ("", ["text"], other_space, "the agent: such a line is a comment, see below"),
+]
 
 # Both take the page, and what they found differs: (formats, proof, why).
 
@@ -221,7 +264,9 @@ FOUND = [
     (["openmetrics", "text"], lambda page: any(not EARLIEST <= number(x) * unit(page) <= LATEST
                                                for s in page.samples for x in page.times(s)),
      "both: the agent takes a time before the year 1 or after 9999 for the first or last one that RFC 3339 can say"),
-    (["text"], lambda page: any(re.match(r"\s*#[^\s#]+\s+(TYPE|HELP)\s", line) for line in page.lines),
+    (["text"], other_space,
+     "the agent: text: tokens are parted by blanks and tabs.  prometheus_client takes any white space of Unicode"),
+    (["text"], second_word,
      "the agent: text: a comment is a line whose first token behind the # is neither TYPE nor HELP"),
     (["text"], lambda page: any(re.match(r"\s*#(TYPE|HELP)\s", line) for line in page.lines),
      "the agent: text: the first token behind the # counts, wherever it stands; Prometheus reads it so, too"),

@@ -7,7 +7,7 @@ is there.  Written from the specifications, not from either reader.
 import collections, math, re
 
 NAME, LABEL = r"[a-zA-Z_:][a-zA-Z0-9_:]*", r"[a-zA-Z_][a-zA-Z0-9_]*"
-NUMBER = r"[+-]?(?:(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|(?i:inf(?:inity)?))|(?i:[+-]?nan)"
+NUMBER = r"[+-]?(?:(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|(?i:inf(?:inity)?))|(?i:nan)"
 OPEN_KINDS = "unknown gauge counter stateset info histogram gaugehistogram summary".split()
 KINDS = "counter gauge histogram summary untyped".split()
 SUFFIXES = {"counter": ["_total", "_created"], "summary": ["", "_sum", "_count", "_created"],
@@ -22,20 +22,20 @@ def compiled(text):
     value = r'"(?:[^"\\\n]|\\[\\"n])*"' if text else r'"(?:[^"\\\n]|\\.)*"'
     label = rf"{any_blank}(?:{LABEL}|{value}){any_blank}={any_blank}{value}{any_blank}"
     labels = rf"(?:{label}(?:,{label})*{',?' + any_blank if text else ''})?{any_blank}"
-    at = r"-?\d+" if text else NUMBER
+    at = r"[+-]?\d+" if text else NUMBER
     exemplar = "" if text else rf"(?: # \{{(?P<e_labels>{labels})\}} (?P<e_value>{NUMBER})(?: (?P<e_at>{at}))?)?"
     quoted = rf"\{{{any_blank}(?P<quoted>{value}){any_blank}(?:,(?P<q_labels>{labels}))?\}}"
     sample = (rf"{any_blank}(?:(?P<name>{NAME})(?:{any_blank}\{{(?P<labels>{labels})\}})?|{quoted})"
               rf"(?:{rf'(?<=}}){any_blank}|' if text else ''}{blank})(?P<value>{NUMBER})(?:{blank}(?P<at>{at}))?{exemplar}"
               rf"{any_blank}")
     kind = "|".join(KINDS if text else OPEN_KINDS)
-    help_text = r"(?:[^\\\n]|\\[\\n])*" if text else r"[^\n]*"
+    help_text = r"(?:[^\\\n]|\\[\\n])*" if text else r"(?:[^\\\n]|\\.)*"
     name = rf"(?P<m_name>{NAME}|{value})"
     meta = (rf"{any_blank}#{any_blank if text else ' '}(?:TYPE{blank}{name}{blank}(?P<kind>{kind}){any_blank}"
             rf"|HELP{blank}{name.replace('m_name', 'h_name')}(?:{blank}(?P<help>{help_text}))?"
             + ("" if text else rf"|UNIT {name.replace('m_name', 'u_name')} (?P<unit>[a-zA-Z0-9_:]*)") + ")")
     other = r"[ \t]*(?:#(?![ \t]*(?:TYPE|HELP)(?:[ \t]|$)).*)?" if text else "# EOF"
-    return re.compile(sample, re.S), re.compile(meta, re.S), re.compile(other, re.S)
+    return [re.compile(pattern, re.S | re.A) for pattern in (sample, meta, other)]
 
 
 GRAMMARS = {"text": compiled(True), "openmetrics": compiled(False)}
@@ -111,7 +111,9 @@ class Page:
         for family, samples in self.of_kind(*kinds):
             groups, points = {}, []
             for s in samples:
-                key, suffix = (s.key(without), s.at), s.name[len(family):]
+                suffix = s.name[len(family):]
+                labels = s.key(without if suffix in ("", "_bucket") else None)
+                key = labels, self.format == "openmetrics" and s.at
                 if key not in groups or any(s.key() == before.key() for before in groups[key][suffix]):
                     groups[key] = collections.defaultdict(list)
                     points.append(groups[key])
@@ -126,7 +128,5 @@ class Page:
 
 
 def number(text):
-    try:
-        return float(text)
-    except (TypeError, ValueError):
-        return math.nan
+    """NaN, too, where it is none."""
+    return float(text) if text and re.fullmatch(NUMBER, text, re.A) else math.nan

@@ -18,18 +18,52 @@ except ModuleNotFoundError as e:
     sys.exit(1 if os.environ.get("STRATA_REQUIRE") == "all" else 77)
 
 
-def comparable(found, page_format):
-    """In the words of prometheus_client: of the text format it renames counters, and tells no unit; families that
-    nothing describes are samples only."""
+MINUS_ZERO = reference.bits(-0.0)
+
+
+def renamed(found, page_format):
+    """As prometheus_client names counters of the text format."""
     if page_format == "text":
         counters = {name for name, kind, *_ in found["families"] if kind == "counter"}
         named = {name for name in counters if not name.endswith("_total")}
         found = {"families": [(name.removesuffix("_total") if name in counters else name, *rest)
                               for name, *rest in found["families"]],
                  "samples": [(s[0] + "_total" if s[0] in named else s[0], *s[1:]) for s in found["samples"]]}
+    return found
+
+
+def described(found, page_format):
+    """Without families that nothing describes."""
     families = [f for f in found["families"] if f[1:] != ("untyped", "", "")]
     return {"families": [(n, k, u, h.strip() if page_format == "text" else h) for n, k, u, h in families],
             "samples": found["samples"]}
+
+
+def difference(ours, others, page_format):
+    """The first one, as a text."""
+    a, b = described(renamed(ours, page_format), page_format), described(others, page_format)
+    a["samples"], b["samples"] = without_signs(a["samples"]), without_signs(b["samples"])
+    for key in a:
+        for x, y in zip(a[key] + [None], b[key] + [None]):
+            if x != y:
+                return f"{key}: agent {x}, prometheus_client {y}"
+    return None
+
+
+def without_signs(samples):
+    """Of zeros: prometheus_client takes -0 for a whole number, which has none."""
+    def unsigned(s):
+        return (*s[:2], "0" * 16 if s[2] == MINUS_ZERO else s[2], *s[3:])
+    return [(*unsigned(s)[:4], s[4] and unsigned(("", *s[4]))[1:]) for s in samples]
+
+
+def wrong_value(found, page):
+    """Which value differs from that of the line, read by Python alone; here signs of zeros count."""
+    written = {s.line: reference.bits(s.value) for s in page.samples}
+    for line, s in zip(found["lines"], found["samples"]):
+        if s[2] != written.get(line):
+            return f"line {line}: agent {s[2]}, which is {written.get(line)}"
+    return None
 
 
 class Comparison:
@@ -45,11 +79,13 @@ class Comparison:
         lines = model.Page(page, self.format)
         if good and lines.odd:
             self.unexplained.append((page, f"good, but line {min(lines.odd)} is not in the grammar"))
+        if good and (odd := wrong_value(found, lines)):
+            self.unexplained.append((page, odd))
         if good != reference_good:
             what = f"agent {'good' if good else faults[:3]}, prometheus_client {'good' if reference_good else other}"
-        elif good and comparable(found, self.format) != comparable(other, self.format):
-            what = first_difference(comparable(found, self.format), comparable(other, self.format))
         else:
+            what = good and difference(found, other, self.format)
+        if not what:
             return
         why = differences.explain(lines, self.format, good, faults, reference_good, other)
         if why is None:
@@ -57,14 +93,6 @@ class Comparison:
         else:
             self.explained[why] += 1
             self.examples.setdefault(why, []).append((page, what))
-
-
-def first_difference(a, b):
-    for key in a:
-        for x, y in zip(a[key] + [None], b[key] + [None]):
-            if x != y:
-                return f"{key}: agent {x}, prometheus_client {y}"
-    return ""
 
 
 def run(program, page_format, seed, count, show):
