@@ -83,6 +83,15 @@ void batch_reserve(struct batch *b, size_t cap);
 void batch_done(struct batch *b);
 DEFINE_AUTO(batch, batch_done)
 
+/* Empties it and keeps the room. */
+void batch_clear(struct batch *b);
+
+/* What s, which has nothing beside its value yet, comes to have; empty. */
+struct sample_extra *batch_add_extra(struct batch *b, struct sample *s);
+
+/* Keeps a copy of labels, as a key has them, for e, which is of b; until b is read anew. */
+void batch_set_exemplar(struct batch *b, struct sample_extra *e, struct span labels);
+
 /* Samples and ended series: what encoders write. */
 static inline size_t batch_records(const struct batch *b)
 {

@@ -127,7 +127,7 @@ static struct client *client_get(struct fetcher *f, const struct target *t)
         c->timeout_ns = t->timeout_ns;
         snprintf(c->timeout_line, sizeof c->timeout_line, "X-Prometheus-Scrape-Timeout-Seconds: %g",
                  (double)t->timeout_ns / (double)SEC_NS);
-        c->headers[0] = "Accept: text/plain;version=0.0.4;q=0.9,*/*;q=0.1";
+        c->headers[0] = f->conf.accept;
         c->headers[1] = "User-Agent: strata-agent";
         c->headers[2] = c->timeout_line;
         http_session_init(&c->session, c->http ? &c->http->conf : NULL, c->headers);
@@ -263,7 +263,10 @@ static void describe(const struct fetch *x, CURLcode how, struct fetch_result *r
         err_set(&r->err, ERR_IO, "HTTP status %ld%s", status,
                 status >= 300 && status < 400 ? " (redirects are not followed)" : "");
     } else {
+        char *type = NULL;
         r->ok = true;
+        if (curl_easy_getinfo(x->easy, CURLINFO_CONTENT_TYPE, &type) == CURLE_OK && type)
+            r->content_type = (struct span){type, strlen(type)};
     }
 }
 

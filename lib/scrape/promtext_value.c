@@ -32,14 +32,19 @@ static bool is_exact(struct promtext *t, struct span s, double v)
            refuse(t, s.data, "number-range", "the number is above what 64 bits can hold");
 }
 
-static bool read_number(struct promtext *t, double *ret, bool *ret_plain)
+static bool refuse_number(struct promtext *t, struct span s)
 {
-    struct span s = read_token(t);
     if (s.len > NUMBER_MAX)
         return refuse(t, s.data, "number-length", "the number is too long");
+    return refuse(t, s.data, s.len ? "number" : "value",
+                  s.len ? "the value is no number" : "no value");
+}
+
+static inline bool read_number(struct promtext *t, double *ret, bool *ret_plain)
+{
+    struct span s = read_token(t);
     if (number_parse(s, ret, ret_plain) != OK)
-        return refuse(t, s.data, s.len ? "number" : "value",
-                      s.len ? "the value is no number" : "no value");
+        return refuse_number(t, s);
     return *ret_plain || !t->exact || is_exact(t, s, *ret);
 }
 
