@@ -194,7 +194,7 @@ struct agent_account agent_account(struct agent *a)
         queued += b->running;
         t.samples += b->read;
         passed += b->passed;
-        for (size_t i = 0; i < FILTER_STEPS; i++)
+        for (size_t i = 0; i < BOOKS_FILTERS; i++)
             t.filtered += b->filtered[i];
         for (size_t i = 0; i < BOOKS_REFUSALS; i++)
             t.refused += b->refused[i];

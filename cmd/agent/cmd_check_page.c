@@ -26,6 +26,7 @@ enum {
 struct run {
     const char *path; /* NULL: standard input */
     int fd;
+    bool several; /* pages are read */
     enum { GUESS, GIVEN } format_from;
     enum page_format format;
     bool strict, json;
@@ -43,10 +44,11 @@ struct run {
 static int usage(int code)
 {
     fputs(
-        "usage: strata-agent check-page [--format FORMAT] [--mode MODE] [--json] [FILE]\n"
+        "usage: strata-agent check-page [--format FORMAT] [--mode MODE] [--json] [FILE]...\n"
         "\n"
         "Reads a page of metrics, from standard input without a FILE, and prints each fault as\n"
-        "LINE:COLUMN: TOKEN: what is wrong, and in brackets the rule of the format.\n"
+        "LINE:COLUMN: TOKEN: what is wrong, and in brackets the rule of the format; of several\n"
+        "FILEs with their names in front.\n"
         "\n"
         "  --format FORMAT      text (Prometheus 0.0.4 and 1.0.0), openmetrics (1.0),\n"
         "                       openmetrics2 (2.0), or auto, the default: by what the page says\n"
@@ -80,8 +82,8 @@ static enum status print_fault(struct run *r, const struct check_fault *f)
 {
     char token[100];
     text_line(token, sizeof token, f->token);
-    return buf_printf(&r->out, "%zu:%zu: %s: %s (%s)\n", f->line, f->column, token, f->what,
-                      f->rule);
+    return buf_printf(&r->out, "%s%s%zu:%zu: %s: %s (%s)\n", r->several ? r->path : "",
+                      r->several ? ":" : "", f->line, f->column, token, f->what, f->rule);
 }
 
 static void take_fault(void *of, const struct check_fault *f)
@@ -311,7 +313,7 @@ int cmd_check_page(int argc, char **argv)
                                                  {NULL, 0, NULL, 0}};
     struct run r = {.format_from = GUESS};
     bool version2 = false, good = true;
-    int o;
+    int o, code = EXIT_FINE;
     while (good && (o = getopt_long(argc, argv, "h", long_options, NULL)) >= 0) {
         switch (o) {
         case 'f': good = read_format(&r, optarg, &version2); break;
@@ -321,9 +323,14 @@ int cmd_check_page(int argc, char **argv)
         default: good = false;
         }
     }
-    if (!good || argc - optind > 1)
+    if (!good)
         return usage(EXIT_USAGE);
-    if (optind < argc && strcmp(argv[optind], "-") != 0)
-        r.path = argv[optind];
-    return run(&r, version2);
+    r.several = argc - optind > 1;
+    do {
+        struct run one = r;
+        one.path = optind < argc && strcmp(argv[optind], "-") != 0 ? argv[optind] : NULL;
+        one.several &= one.path != NULL;
+        code |= run(&one, version2);
+    } while (++optind < argc);
+    return code;
 }

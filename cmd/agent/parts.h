@@ -9,7 +9,7 @@
 struct pool_ledger {
     char *pool;
     struct pool_books books;
-    const char *filters[FILTER_STEPS]; /* what each of books.filtered counts; never changes */
+    const char *filters[BOOKS_FILTERS]; /* what each of books.filtered counts; never changes */
     size_t filters_len;
     struct pool_ledger *next;
 };

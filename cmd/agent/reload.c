@@ -166,25 +166,29 @@ static enum status open_pipeline(const struct pool_entry *e, struct lane *const 
     return pipeline_init(ret, ops, confs, e->filters_len, lanes, e->outputs_len, books, err);
 }
 
-/* A filter goes on counting where one of its name counted before, so that no counter changes its
- * name; a new one takes a new place while there is one. */
+/* Where a filter of that name counts that is number i: where one of its name counted before, so
+ * that no counter changes its name; a new one takes a new place while there is one. */
+static uint8_t place_filter(struct pool_ledger *ledger, const char *name, size_t i, uint64_t *taken)
+{
+    size_t at = 0;
+    while (at < ledger->filters_len && (*taken >> at & 1 || strcmp(ledger->filters[at], name) != 0))
+        at++;
+    if (at == BOOKS_FILTERS)
+        at = i;
+    if (at == ledger->filters_len)
+        ledger->filters[ledger->filters_len++] = name;
+    *taken |= UINT64_C(1) << at;
+    return (uint8_t)at;
+}
+
 static void place_filters(struct pool_ledger *ledger, const struct pool_entry *e,
                           struct pipeline *p)
 {
-    uint32_t taken = 0;
-    for (size_t i = 0; i < e->filters_len; i++) {
-        const char *name = e->filters[i].ops->name;
-        size_t at = 0;
-        while (at < ledger->filters_len &&
-               (taken >> at & 1 || strcmp(ledger->filters[at], name) != 0))
-            at++;
-        if (at == FILTER_STEPS)
-            at = i;
-        if (at == ledger->filters_len)
-            ledger->filters[ledger->filters_len++] = name;
-        taken |= UINT32_C(1) << at;
-        p->slots[i] = (uint8_t)at;
-    }
+    uint64_t taken = 0;
+    if (e->conf.metric_relabel.len > 0)
+        p->relabel_slot = place_filter(ledger, "metric_relabel", FILTER_STEPS, &taken);
+    for (size_t i = 0; i < e->filters_len; i++)
+        p->slots[i] = place_filter(ledger, e->filters[i].ops->name, i, &taken);
 }
 
 static enum status make_pool(struct agent *a, const struct config *c, const struct pool_entry *e,

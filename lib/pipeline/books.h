@@ -44,13 +44,14 @@ enum scrape_failure {
     SCRAPE_HEADERS,     /* more than 16 KiB of headers */
     SCRAPE_BROKEN,      /* the transfer ended early */
     SCRAPE_CREDENTIALS, /* a secret's file cannot be read */
-    SCRAPE_FORMAT,      /* nothing on the page can be read; no text page at all */
+    SCRAPE_FORMAT,      /* nothing on the page can be read, or strict mode refuses it */
     SCRAPE_CLOSED,      /* the agent stopped first */
     SCRAPE_FAILURES
 };
 const char *scrape_failure_name(enum scrape_failure why);
 
-#define BOOKS_REFUSALS 16 /* room for the reasons of page.h */
+#define BOOKS_REFUSALS 16                 /* room for the reasons of page.h */
+#define BOOKS_FILTERS  (FILTER_STEPS + 1) /* the steps of a chain, and metric_relabel */
 #define BOOKS_BUCKETS  12 /* of scrape durations; bounds in books.c, the last is +Inf */
 extern const double books_bucket_seconds[BOOKS_BUCKETS - 1];
 
@@ -59,7 +60,7 @@ extern const double books_bucket_seconds[BOOKS_BUCKETS - 1];
 struct pool_books {
     _Atomic uint64_t scraped, failed[SCRAPE_FAILURES], stale, ended; /* jobs */
     _Atomic uint64_t running;                                        /* jobs now */
-    _Atomic uint64_t read, passed, filtered[FILTER_STEPS], refused[BOOKS_REFUSALS];
+    _Atomic uint64_t read, passed, filtered[BOOKS_FILTERS], refused[BOOKS_REFUSALS];
     _Atomic uint64_t lines_bad;                              /* lines */
     _Atomic uint64_t bytes;                                  /* of bodies, decompressed */
     _Atomic uint64_t series;                                 /* now */

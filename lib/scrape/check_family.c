@@ -185,7 +185,7 @@ static void check_unit(struct check *c)
 {
     const struct check_family_state *f = &c->family;
     struct span name = span_of(&f->name), unit = span_of(&f->unit);
-    if (!check_is_metrics(c) || unit.len == 0)
+    if (!check_is_metrics(c) || !f->has_unit || unit.len == 0)
         return;
     const char *at = c->line.item == PROMTEXT_UNIT ? c->line.text.data : c->line.name.data;
     if (f->kind == SERIES_INFO || f->kind == SERIES_STATESET)

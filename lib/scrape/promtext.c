@@ -180,6 +180,15 @@ static bool read_sample(struct promtext *t, struct promtext_line *ret)
     return promtext_value(t, &ret->value);
 }
 
+/* Whether a word or name of a comment ends here: to the letter not at just any control character. */
+static bool is_parted(const struct promtext *t)
+{
+    char c = peek(t);
+    bool line_end = t->at == t->end || c == '\n' ||
+                    (t->end - t->at > 1 && t->at[0] == '\r' && t->at[1] == '\n');
+    return c == ' ' || c == '\t' || line_end || (!t->exact && (unsigned char)c < ' ');
+}
+
 /* Word after '#': fills ret->item; false for a comment that says nothing. */
 static bool read_keyword(struct promtext *t, struct promtext_line *ret)
 {
@@ -194,7 +203,7 @@ static bool read_keyword(struct promtext *t, struct promtext_line *ret)
     };
     struct span word = read_token(t);
     for (size_t i = 0; i < ARRAY_LEN(words); i++) {
-        if (span_is(word, words[i].word)) {
+        if (span_is(word, words[i].word) && is_parted(t)) {
             ret->item = words[i].item;
             return t->format == FORMAT_OPENMETRICS ||
                    (i < 2 || (ret->item == PROMTEXT_UNIT && !t->exact));
@@ -270,7 +279,7 @@ static bool read_described_name(struct promtext *t, struct promtext_line *ret)
         return false;
     if (promtext_tight(t) && !eat(t, ' '))
         return refuse(t, t->at, "white-space", "no space after the name");
-    if (!promtext_tight(t) && (unsigned char)peek(t) > ' ')
+    if (!promtext_tight(t) && !is_parted(t))
         return refuse(t, t->at, "white-space", "no blank after the name");
     skip_optional(t);
     return true;

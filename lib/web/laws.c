@@ -62,7 +62,7 @@ static void samples(const struct view_pool *p, struct law *law)
     law->pool = p->name;
     add(law->left, "read", p->books->read);
     add(law->right, "passed", p->books->passed);
-    add(law->right, "filtered", sum(p->books->filtered, FILTER_STEPS));
+    add(law->right, "filtered", sum(p->books->filtered, BOOKS_FILTERS));
     add(law->right, "refused", sum(p->books->refused, BOOKS_REFUSALS));
 }
 

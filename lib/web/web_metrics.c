@@ -101,7 +101,7 @@ static void write_filtered(struct metrics_out *m, const struct view *v)
                        "Samples that a filter dropped, by its place in the pool and its name.");
     for (size_t i = 0; i < v->pools_len; i++) {
         const struct view_pool *p = &v->pools[i];
-        for (size_t f = 0; f < FILTER_STEPS; f++) {
+        for (size_t f = 0; f < BOOKS_FILTERS; f++) {
             bool there = f < p->filters_len;
             if (!there && p->books->filtered[f] == 0)
                 continue;

@@ -274,7 +274,7 @@ static void write_pools(struct html_out *h, const struct view *v)
         uint64_t failed = 0, filtered = 0, refused = 0, scrapes = 0;
         for (size_t k = 0; k < SCRAPE_FAILURES; k++)
             failed += b->failed[k];
-        for (size_t k = 0; k < FILTER_STEPS; k++)
+        for (size_t k = 0; k < BOOKS_FILTERS; k++)
             filtered += b->filtered[k];
         for (size_t k = 0; k < BOOKS_REFUSALS; k++)
             refused += b->refused[k];

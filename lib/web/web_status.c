@@ -71,7 +71,7 @@ static void write_books(struct json_out *j, const struct view *v)
 static void write_filtered(struct json_out *j, const struct view_pool *p)
 {
     json_out_open(j, "filtered", '[');
-    for (size_t i = 0; i < FILTER_STEPS; i++) {
+    for (size_t i = 0; i < BOOKS_FILTERS; i++) {
         bool there = i < p->filters_len;
         if (!there && p->books->filtered[i] == 0)
             continue;
