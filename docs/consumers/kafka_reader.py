@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""kafka_reader.py BROKERS TOPIC GROUP DATABASE - keeps each sample of a topic once.
+"""kafka_reader.py BROKERS TOPIC GROUP MEMBER DATABASE - keeps each sample of a topic once.
 
 Offsets are committed once a batch is stored: a reader that dies in between reads it again.
 """
@@ -14,12 +14,13 @@ BATCH = 64
 stopped = []
 
 
-def main(brokers, topic, group, path):
+def main(brokers, topic, group, member, path):
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.append(True))
     store = Store(path)
     consumer = Consumer({
         "bootstrap.servers": brokers, "group.id": group,
+        "group.instance.id": member,          # started again, it has its partitions at once
         "enable.auto.commit": False,          # or it would commit what is not yet stored
         "auto.offset.reset": "earliest",      # a new group starts with what there is
         "queued.max.messages.kbytes": 16384,  # the most that the library reads ahead

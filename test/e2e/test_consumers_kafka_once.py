@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: Apache-2.0
+"""test_consumers_kafka_once.py - docs/CONSUMERS.md: a group in Python, kcat and Telegraf, killed in
+their work."""
+import json, os, re
+
+import books
+import consumers
+import harness
+import kafka
+import receivers
+
+LINE = re.compile(r"((?:[^\\, ]|\\.)+)((?:,(?:[^\\, ]|\\.)+)*) (\S*) (\d+)$")
+TAG = re.compile(r",((?:[^\\=]|\\.)+?)=((?:[^\\, ]|\\.)*)")
+PLAIN = re.compile(r"\\([,= ])")
+
+
+def plain(text):
+    return PLAIN.sub(r"\1", text)
+
+
+def influx(text):
+    """(measurement, tags, fields, ms) of each line that Telegraf writes."""
+    for line in text.splitlines():
+        name, tags, fields, ns = LINE.match(line).groups()
+        yield (plain(name), {plain(k): plain(v) for k, v in TAG.findall(tags)},
+               dict(f.split("=", 1) for f in fields.split(",")), int(ns) // 10 ** 6)
+
+
+class Kafka(harness.Case):
+    def broker(self):
+        return self.keep(kafka.Broker(self.folder))
+
+    def finish(self, agent, pages):
+        pages.close()
+        self.wait_for(lambda: books.in_memory(agent.metrics()) == 0, 20, "all is delivered")
+        self.assertEqual(self.stop(agent)["lost"], 0)
+
+    def python(self, broker, number):
+        return consumers.run(self, f"python-{number}", [
+            consumers.PYTHON, consumers.path("kafka_reader.py"), broker.address(), "metrics",
+            "archive", "archive-0", os.path.join(self.folder, "python.db")])
+
+    def kcat(self, broker):
+        return consumers.run(self, "kcat", [consumers.path("kcat.sh")], BROKERS=broker.address())
+
+    def test_groups_that_are_killed_keep_each_sample_once(self):
+        broker = self.broker()
+        pages = consumers.Pages(self)
+        agent = consumers.start_agent(self, "kafka.yaml", pages, BROKERS=broker.address())
+        database = consumers.Database(os.path.join(self.folder, "python.db"))
+        self.addCleanup(database.close)
+        python, kcat = self.python(broker, 1), self.kcat(broker)
+        self.wait_for(lambda: database.count() > 2 and kcat.out().count("\n") > 2, 30, "they read")
+        database.lock()
+        pages.more(3)
+        python.dies()
+        kcat.dies()
+        database.unlock()
+        self.twice(broker)
+        python, kcat = self.python(broker, 2), self.kcat(broker)
+        pages.more()
+        self.finish(agent, pages)
+        self.wait_for(lambda: consumers.has_all(database.samples(), pages.want), 30, "Python has all")
+        consumers.compare(self, database.samples(), pages.want)
+        self.wait_for(lambda: consumers.has_all(self.shown(kcat), pages.want), 30, "kcat has all")
+        consumers.compare(self, self.shown(kcat), pages.want)
+        python.end(15)
+        self.assertEqual((python.popen.returncode, python.err()), (0, ""))
+
+    def twice(self, broker):
+        """What is there comes once more behind it, as from an agent that did not hear its outcome."""
+        for m in broker.read("metrics"):
+            file = os.path.join(self.folder, "message")
+            with open(file, "wb") as f:
+                f.write(m.data)
+            headers = [x for k, v in m.headers.items() for x in ("-H", f"{k}={v}")]
+            broker.kcat("-P", "-t", "metrics", "-p", str(m.partition), "-k", m.key, *headers, file)
+
+    def shown(self, kcat):
+        """By its Strata-Id each message once."""
+        found = {}
+        for line in kcat.out().splitlines():
+            if line.endswith("}"):    # the last may not be whole as yet, or ever
+                m = json.loads(line)
+                found[dict(zip(m["headers"][::2], m["headers"][1::2]))["Strata-Id"]] = m["payload"]
+        return [s for body in found.values() for s in consumers.of_lines(body)]
+
+
+class Telegraf(Kafka):
+    def telegraf(self, env):
+        return consumers.run(self, "telegraf", [consumers.TELEGRAF, "--config",
+                                                consumers.path("telegraf.conf")], **env)
+
+    def test_its_outputs_have_each_sample_of_both_queues(self):
+        broker, nats = self.broker(), self.nats()
+        out = os.path.join(self.folder, "telegraf.out.txt")
+        env = {"NATS_URL": nats.url, "BROKERS": broker.address(), "OUT": out}
+        pages = consumers.Pages(self)
+        agent = consumers.start_agent(self, "telegraf.yaml", pages, **env)
+        client = self.client(nats)
+        self.wait_for(lambda: books.delivered(agent.metrics(), output="json-queue") > 0 and
+                      books.delivered(agent.metrics(), output="influx-log") > 0, 20, "delivery")
+        with open(consumers.path("telegraf_consumer.json")) as f:
+            client.api("CONSUMER.DURABLE.CREATE.ARRAYS.telegraf",
+                       {"stream_name": "ARRAYS", "config": json.load(f)})
+        telegraf = self.telegraf(env)
+        for _ in range(2):
+            before = self.sizes(out)
+            self.wait_for(lambda: min(self.sizes(out)) > max(before), 30, "Telegraf writes both")
+            pages.more()
+            telegraf.dies()
+            telegraf = self.telegraf(env)
+        self.finish(agent, pages)
+        for route in (self.json_samples, self.line_samples):
+            self.wait_for(lambda: consumers.has_all(route(out), pages.want), 40, "Telegraf has all")
+            # A point that comes twice is the same point to a store.
+            consumers.compare(self, set(route(out)), pages.want)
+        telegraf.end(2)
+        info = client.api("CONSUMER.INFO.ARRAYS.telegraf")
+        self.assertEqual((info["num_pending"], info["num_ack_pending"]), (0, 0))
+
+    def lines(self, out):
+        """A line that a death has cut is none."""
+        try:
+            with open(out) as f:
+                return [x for x in influx_lines(f.read())]
+        except FileNotFoundError:
+            return []
+
+    def sizes(self, out):
+        return len(self.json_samples(out)), len(self.line_samples(out))
+
+    def json_samples(self, out):
+        return [s for name, tags, fields, ms in self.lines(out)
+                if name == "strata" and "value" in fields and
+                (s := consumers.bare(tags.pop("tags_name", tags["name"]), self.labels(tags), ms,
+                                     fields["value"]))]
+
+    def labels(self, tags):
+        return tags
+
+    def line_samples(self, out):
+        return [s for name, tags, fields, ms in self.lines(out) if name != "strata"
+                if (s := consumers.bare(name, tags, ms, fields["value"]))]
+
+
+def influx_lines(text):
+    return influx(text[:text.rfind("\n") + 1])
+
+
+if __name__ == "__main__":
+    harness.main(needs=["java", "kcat", "nats-server", "openssl"],
+                 missing=[*kafka.missing(), *consumers.missing()])
