@@ -11,7 +11,7 @@ root=$(cd ../.. && pwd)
 out=$root/build/tools/consumers
 requirements=$root/docs/consumers/requirements.txt
 plugins=inputs.nats_consumer,inputs.kafka_consumer,outputs.file,serializers.influx
-plugins+=,parsers.json_v2,parsers.influx
+plugins+=,processors.converter,parsers.json_v2,parsers.influx
 
 mkdir -p "$root/build/tools"
 exec 8>"$root/build/tools/consumers.lock"

@@ -7,7 +7,6 @@ import books
 import consumers
 import harness
 import kafka
-import receivers
 
 LINE = re.compile(r"((?:[^\\, ]|\\.)+)((?:,(?:[^\\, ]|\\.)+)*) (\S*) (\d+)$")
 TAG = re.compile(r",((?:[^\\=]|\\.)+?)=((?:[^\\, ]|\\.)*)")
@@ -26,7 +25,7 @@ def influx(text):
                dict(f.split("=", 1) for f in fields.split(",")), int(ns) // 10 ** 6)
 
 
-class Kafka(harness.Case):
+class Case(harness.Case):
     def broker(self):
         return self.keep(kafka.Broker(self.folder))
 
@@ -35,6 +34,8 @@ class Kafka(harness.Case):
         self.wait_for(lambda: books.in_memory(agent.metrics()) == 0, 20, "all is delivered")
         self.assertEqual(self.stop(agent)["lost"], 0)
 
+
+class Groups(Case):
     def python(self, broker, number):
         return consumers.run(self, f"python-{number}", [
             consumers.PYTHON, consumers.path("kafka_reader.py"), broker.address(), "metrics",
@@ -86,7 +87,7 @@ class Kafka(harness.Case):
         return [s for body in found.values() for s in consumers.of_lines(body)]
 
 
-class Telegraf(Kafka):
+class Telegraf(Case):
     def telegraf(self, env):
         return consumers.run(self, "telegraf", [consumers.TELEGRAF, "--config",
                                                 consumers.path("telegraf.conf")], **env)
@@ -95,7 +96,7 @@ class Telegraf(Kafka):
         broker, nats = self.broker(), self.nats()
         out = os.path.join(self.folder, "telegraf.out.txt")
         env = {"NATS_URL": nats.url, "BROKERS": broker.address(), "OUT": out}
-        pages = consumers.Pages(self)
+        pages = consumers.Pages(self, without="\t")    # its parser knows no tab
         agent = consumers.start_agent(self, "telegraf.yaml", pages, **env)
         client = self.client(nats)
         self.wait_for(lambda: books.delivered(agent.metrics(), output="json-queue") > 0 and
@@ -106,13 +107,15 @@ class Telegraf(Kafka):
         telegraf = self.telegraf(env)
         for _ in range(2):
             before = self.sizes(out)
-            self.wait_for(lambda: min(self.sizes(out)) > max(before), 30, "Telegraf writes both")
+            self.wait_for(lambda: min(self.sizes(out)) > max(before), 30,
+                          "Telegraf writes both", step=0.5)
             pages.more()
             telegraf.dies()
             telegraf = self.telegraf(env)
         self.finish(agent, pages)
         for route in (self.json_samples, self.line_samples):
-            self.wait_for(lambda: consumers.has_all(route(out), pages.want), 40, "Telegraf has all")
+            self.wait_for(lambda: consumers.has_all(route(out), pages.want), 40,
+                          "Telegraf has all", step=0.5)
             # A point that comes twice is the same point to a store.
             consumers.compare(self, set(route(out)), pages.want)
         telegraf.end(2)
@@ -123,9 +126,10 @@ class Telegraf(Kafka):
         """A line that a death has cut is none."""
         try:
             with open(out) as f:
-                return [x for x in influx_lines(f.read())]
+                text = f.read()
         except FileNotFoundError:
             return []
+        return list(influx(text[:text.rfind("\n") + 1]))
 
     def sizes(self, out):
         return len(self.json_samples(out)), len(self.line_samples(out))
@@ -133,19 +137,14 @@ class Telegraf(Kafka):
     def json_samples(self, out):
         return [s for name, tags, fields, ms in self.lines(out)
                 if name == "strata" and "value" in fields and
-                (s := consumers.bare(tags.pop("tags_name", tags["name"]), self.labels(tags), ms,
-                                     fields["value"]))]
+                (s := consumers.bare(tags["name"], self.labels(tags), ms, fields["value"]))]
 
     def labels(self, tags):
-        return tags
+        return {k.removeprefix("tags_"): v for k, v in tags.items() if k.startswith("tags_")}
 
     def line_samples(self, out):
         return [s for name, tags, fields, ms in self.lines(out) if name != "strata"
                 if (s := consumers.bare(name, tags, ms, fields["value"]))]
-
-
-def influx_lines(text):
-    return influx(text[:text.rfind("\n") + 1])
 
 
 if __name__ == "__main__":
