@@ -6,8 +6,7 @@ import sys
 
 for line in sys.stdin:
     o = json.loads(line, parse_int=float)
-    if "value" in o:    # not the end of a series, for which that format has no word
+    if isinstance(o.get("value"), float):    # the import knows neither NaN nor the end of a series
         time = datetime.datetime.fromisoformat(o["timestamp"])
-        value = {"NaN": None, "+Inf": "Infinity", "-Inf": "-Infinity"}.get(o["value"], o["value"])
-        print(json.dumps({"metric": {"__name__": o["name"], **o["tags"]}, "values": [value],
+        print(json.dumps({"metric": {"__name__": o["name"], **o["tags"]}, "values": [o["value"]],
                           "timestamps": [round(time.timestamp() * 1000)]}))
