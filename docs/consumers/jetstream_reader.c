@@ -92,6 +92,7 @@ static natsSubscription *subscribe(natsConnection *c, const char *stream, const 
     o.Config.AckWait = ACK_WAIT;
     o.Config.MaxAckPending = IN_FLIGHT;
     need(js_PullSubscribe(&sub, js, subject, durable, NULL, &o, NULL), stream);
+    jsCtx_Destroy(js); /* the subscription keeps what it needs of it */
     return sub;
 }
 
