@@ -54,11 +54,14 @@ class Http(harness.Case):
         self.wait_for(lambda: set(self.plain(victoria.samples())) == set(pages.want))
         exposed.compare_decimals(self, self.plain(victoria.samples()), pages.want)
 
-    def test_prometheus_by_remote_write_bit_for_bit(self):
+    def test_prometheus_by_remote_write_bit_for_bit_though_it_dies(self):
         prometheus = self.keep(receivers.Prometheus(self.folder))
         pages = consumers.Pages(self)
         agent = self.start("remote_write.yaml", prometheus, pages)
-        self.wait_for(lambda: books.delivered(agent.metrics()) > 0, what="delivery")
+        self.wait_for(lambda: books.delivered(agent.metrics()) > 100, what="delivery")
+        prometheus.end()
+        pages.more()
+        prometheus = self.keep(receivers.Prometheus(self.folder, prometheus.base.rpartition(":")[2]))
         self.finish(agent, pages)
         later = max(int(time.time() * 1000), pages.began + 1000 * pages.served)
         exposed.compare(self, self.plain(prometheus.samples(later)), pages.want)
