@@ -23,13 +23,18 @@ def main(brokers, topic, group, member, path):
         "group.instance.id": member,          # started again, it has its partitions at once
         "enable.auto.commit": False,          # or it would commit what is not yet stored
         "auto.offset.reset": "earliest",      # a new group starts with what there is
+        "topic.metadata.refresh.interval.ms": 5000,    # a topic that is not there yet is found
         "queued.max.messages.kbytes": 16384,  # the most that the library reads ahead
         "partition.assignment.strategy": "cooperative-sticky"})
     consumer.subscribe([topic])
     while not stopped:
-        messages = [m for m in consumer.consume(BATCH, timeout=1) if m.error() is None]
+        got = consumer.consume(BATCH, timeout=1)    # while the brokers are away: nothing
+        for m in got:
+            if m.error():
+                print(f"kafka_reader: {m.error()}", file=sys.stderr)
+        messages = [m for m in got if not m.error()]
         if not messages:
-            continue    # nothing has come, or the brokers are away: the library connects again
+            continue
         batch = [({k: v.decode() for k, v in m.headers() or ()}, m.value()) for m in messages]
         store.put([(headers, body) for headers, body in batch if "Strata-Id" in headers])
         try:
