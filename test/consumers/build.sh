@@ -4,7 +4,7 @@
 # the packages of docs/consumers/requirements.txt, and Telegraf.
 #
 # Of Telegraf, which Debian does not have, only the plugins that are shown are built.  Nothing is done while
-# the stamp there is that of these sources.  The first time it takes about a minute of CPU time.
+# the stamp there is that of these sources.  The first time it takes about two minutes of CPU time.
 set -euo pipefail
 cd "$(dirname "$0")"
 root=$(cd ../.. && pwd)

@@ -4,7 +4,7 @@ what has to be there afterwards.
 
     pages = Pages(case)                                    each answer has samples of its own
     agent = start_agent(case, "jetstream.yaml", pages, NATS_URL=server.url)
-    reader = run(case, "reader-1", [PYTHON, path("jetstream_reader.py"), ...])
+    reader = run(case, "reader-1", [*PYTHON, path("jetstream_reader.py"), ...])
     pages.close()                                          no more answers
     compare(case, held_by_store(database), pages.want)     each sample once, bit for bit
 """
@@ -16,7 +16,7 @@ from process import Process, wait_for
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 TOOLS = os.path.join(ROOT, "build", "tools", "consumers")
-PYTHON = os.path.join(TOOLS, "python", "bin", "python3")
+PYTHON = [os.path.join(TOOLS, "python", "bin", "python3"), "-B"]
 TELEGRAF = os.path.join(TOOLS, "telegraf")
 C_READER = os.environ.get("STRATA_READER", "")
 ADDED = ("instance", "job", "cluster")    # labels of the target

@@ -44,7 +44,7 @@ class Case(harness.Case):
 class Groups(Case):
     def python(self, broker, number):
         return consumers.run(self, f"python-{number}", [
-            consumers.PYTHON, consumers.path("kafka_reader.py"), broker.address(), "metrics",
+            *consumers.PYTHON, consumers.path("kafka_reader.py"), broker.address(), "metrics",
             "archive", "archive-0", os.path.join(self.folder, "python.db")])
 
     def kcat(self, broker):

@@ -8,7 +8,7 @@ import harness
 
 READERS = {    # what runs it, and what is in its database
     "c": ([consumers.C_READER], consumers.Database.bodies),
-    "python": ([consumers.PYTHON, consumers.path("jetstream_reader.py")],
+    "python": ([*consumers.PYTHON, consumers.path("jetstream_reader.py")],
                consumers.Database.samples)}
 
 
