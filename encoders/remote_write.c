@@ -15,12 +15,12 @@
  * bytes stand in the series.  Fields of value 0 are written too: the sign of -0 would be lost.  */
 #include "remote_write.h"
 
+#include "compress.h"
 #include "encoder.h"
 #include "mem.h"
 
 #include <endian.h>
 #include <math.h>
-#include <snappy-c.h>
 
 #define NAME         "__name__"
 #define NORMAL_NAN   UINT64_C(0x7ff8000000000001)
@@ -314,11 +314,8 @@ static void remote_write_finish(const void *of, struct span in, struct buf *out)
 {
     const struct remote_write *self = of;
     size_t skip = self->symbols ? symbols_room() : 0;
-    size_t len = snappy_max_compressed_length(in.len - skip);
-    char *p = buf_room(out, len);
-    if (!p || snappy_compress(in.data + skip, in.len - skip, p, &len) != SNAPPY_OK)
+    if (compress_snappy((struct span){in.data + skip, in.len - skip}, out) != OK)
         abort(); /* cannot be: see finish_max */
-    buf_used(out, len);
 }
 
 /* Snappy makes at most 7 bytes of 6, and some more. */
@@ -326,7 +323,7 @@ static size_t remote_write_finish_max(const void *of, size_t max)
 {
     const struct remote_write *self = of;
     size_t len = max / 7 * 6;
-    while (len > 0 && snappy_max_compressed_length(len) > max)
+    while (len > 0 && compress_max(COMPRESS_SNAPPY, len) > max)
         len--;
     return len > 0 && self->symbols ? len + symbols_room() : len;
 }

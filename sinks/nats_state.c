@@ -29,6 +29,8 @@ static struct nats_link *find(void *closure)
 static void destroy(struct nats_link *l)
 {
     nats_flights_done(&l->flights);
+    compressor_free(l->compressor);
+    buf_done(&l->small);
     for (size_t i = 0; i < NATS_DENIED_MAX; i++)
         mem_free(l->denied[i].subject);
     secret_done(&l->password);

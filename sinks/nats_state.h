@@ -4,6 +4,7 @@
 #ifndef NATS_STATE_H
 #define NATS_STATE_H
 
+#include "compress.h"
 #include "nats_connect.h"
 #include "nats_flights.h"
 #include "sink.h"
@@ -26,7 +27,9 @@ struct nats_link {
     struct nats_conf conf;
     char *name; /* of the connection */
     struct secret password, token;
-    bool stream; /* JetStream */
+    bool stream;                   /* JetStream */
+    struct compressor *compressor; /* the lane's own, with small; NULL: none */
+    struct buf small;
 
     /* Held by who publishes, and by who puts another connection in place; taken before
      * lock.  nc changes under both. */
