@@ -51,7 +51,8 @@ const struct setting nats_settings[] = {
     SETTING_INT(nats_conf, in_flight, "256", 1, 1024,
                 "messages sent and not yet confirmed; no output ever has more than 1024"),
     SETTING_DURATION(nats_conf, timeout, "5s", 100 * MS_NS, HOUR_NS,
-                     "for a confirmation, and, up to 5s, for a write that does not move"),
+                     "for a confirmation, anew while others come in turn; up to 5s for a write "
+                     "that does not move"),
     SETTING_DURATION(nats_conf, connect_timeout, "5s", 100 * MS_NS, HOUR_NS,
                      "for a connection to one server, and for questions about the stream"),
     SETTING_DURATION(nats_conf, reconnect_max, "5s", 10 * MS_NS, HOUR_NS,
