@@ -72,7 +72,7 @@ class Adding(harness.Case):
         for top in ("cmd", "lib", "sinks", "filters", "encoders", "test"):
             for d, _, names in os.walk(os.path.join(root, top)):
                 yield from (os.path.relpath(os.path.join(d, n), root) for n in names
-                            if n.endswith((".c", ".h", ".txt")))
+                            if n.endswith((".c", ".h")) or n == "CMakeLists.txt")
         yield "CMakeLists.txt"
 
     def deliver(self):
