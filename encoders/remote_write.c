@@ -27,7 +27,6 @@
 
 #include <endian.h>
 #include <math.h>
-#include <snappy-c.h>
 #include <stdatomic.h>
 
 #define NAME         "__name__"
@@ -507,16 +506,6 @@ static void give_compressor(struct spares *s, struct compressor *c)
     compressor_free(c);
 }
 
-static enum status compress_snappy(struct span in, struct buf *out)
-{
-    size_t len = snappy_max_compressed_length(in.len);
-    char *p = buf_room(out, len);
-    if (!p || snappy_compress(in.data, in.len, p, &len) != SNAPPY_OK)
-        return ERR_LIMIT;
-    buf_used(out, len);
-    return OK;
-}
-
 static enum status compress_zstd(struct spares *s, struct span in, struct buf *out)
 {
     struct compressor *c = take_compressor(s);
@@ -536,7 +525,7 @@ static void remote_write_finish(const void *of, struct span in, struct buf *out)
 
 static size_t compressed_max(const struct remote_write *self, size_t len)
 {
-    return self->zstd ? compress_max(COMPRESS_ZSTD, len) : snappy_max_compressed_length(len);
+    return compress_max(self->zstd ? COMPRESS_ZSTD : COMPRESS_SNAPPY, len);
 }
 
 /* Snappy makes at most 7 bytes of 6, and some more; zstd 257 of 256, and some more. */

@@ -25,6 +25,22 @@ const struct setting http_settings[] = {
     SETTING_END,
 };
 
+static const struct setting http_server_tls_settings[] = {
+    SETTING_STRING(http_server_tls_conf, cert, "", 0, "PEM file of the certificate; empty: no TLS"),
+    SETTING_STRING(http_server_tls_conf, key, "", 0, "PEM file of its key"),
+    SETTING_STRING(http_server_tls_conf, client_ca, "", 0,
+                   "PEM file of authorities: a client with a certificate of theirs is let in"),
+    SETTING_END,
+};
+
+const struct setting http_server_settings[] = {
+    SETTING_GROUP(http_server_conf, tls, http_server_tls_settings, "serves https in place of http"),
+    SETTING_STRING(http_server_conf, user, "", 0, "user of basic authentication"),
+    SETTING_STRING(http_server_conf, password, "", SETTING_SECRET, "its password, or file:PATH"),
+    SETTING_STRING(http_server_conf, bearer, "", SETTING_SECRET, "bearer token, or file:PATH"),
+    SETTING_END,
+};
+
 static bool is_header_name(const char *s)
 {
     static const char token[] = "!#$%&'*+-.^_`|~0123456789"
@@ -140,4 +156,25 @@ void http_unref(struct http *h)
         return;
     setting_done(http_settings, &h->conf);
     mem_free(h);
+}
+
+void http_server_check(const struct http_server_conf *c, const struct setting_report *r)
+{
+    if (!c->user[0] != !c->password[0])
+        setting_tell(r, c->user[0] ? "user" : "password", SETTING_ALL,
+                     "user and password go together");
+    if (strchr(c->user, ':') || has_break(c->user))
+        setting_tell(r, "user", SETTING_ALL, "user has a ':' or a line break");
+    check_secret("password", c->password, r);
+    check_secret("bearer", c->bearer, r);
+    if (!c->tls.cert[0] != !c->tls.key[0])
+        setting_tell(r, c->tls.cert[0] ? "tls.cert" : "tls.key", SETTING_ALL,
+                     "tls: cert and key go together");
+    else if (c->tls.client_ca[0] && !c->tls.cert[0])
+        setting_tell(r, "tls.client_ca", SETTING_ALL, "tls: client_ca without cert and key");
+}
+
+bool http_server_is_guarded(const struct http_server_conf *c)
+{
+    return c->user[0] || c->bearer[0] || c->tls.client_ca[0];
 }

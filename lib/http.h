@@ -29,6 +29,25 @@ struct http_conf {
 extern const struct setting tls_settings[];
 extern const struct setting http_settings[];
 
+/* Who may read what we serve, and whether in clear. */
+struct http_server_tls_conf {
+    char *cert, *key; /* PEM files of the server; "": no TLS */
+    char *client_ca;  /* PEM file: who shows a certificate of it is let in; "": none is asked for */
+};
+struct http_server_conf {
+    struct http_server_tls_conf tls;
+    char *user, *password; /* basic authentication; user "": none */
+    char *bearer;          /* token; "": none */
+};
+extern const struct setting http_server_settings[];
+
+/* Tells of: password and user not both there, a line break, a ':' in the user, file: without a path,
+ * cert and key not both there, client_ca without them. */
+void http_server_check(const struct http_server_conf *conf, const struct setting_report *report);
+
+/* Whether anything is asked of who reads. */
+bool http_server_is_guarded(const struct http_server_conf *conf);
+
 struct http {
     _Atomic uint32_t refs;
     struct http_conf conf;

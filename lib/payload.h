@@ -29,6 +29,8 @@ struct payload_origin {
     const char *target;   /* its id */
     int64_t due_ms;
     uint32_t part;
+    uint64_t series;      /* hash of those that the part has samples of, when the output says
+                             `replicas: true`; else 0 */
     uint32_t outcome;     /* of the scrape: 0 good; else why it failed, or that all has ended */
     uint32_t clock_steps; /* how often the wall clock was seen to go backward */
 };

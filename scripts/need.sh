@@ -12,7 +12,7 @@ cd "$(dirname "$0")/.."
 declare -A packages=(
     [build]="gcc libc6-dev cmake ninja-build pkgconf libcurl4-openssl-dev libyaml-dev libcyaml-dev
              libnats-dev librdkafka-dev libssl-dev libevent-dev libpcre2-dev libxxhash-dev libcjson-dev libcmocka-dev
-             libmsgpack-dev zlib1g-dev libzstd-dev libsnappy-dev libprotobuf-c-dev protobuf-c-compiler liblz4-dev libsqlite3-dev sqlite3
+             libmsgpack-dev zlib1g-dev libzstd-dev libsnappy-dev libprotobuf-c-dev protobuf-c-compiler liblz4-dev libsqlite3-dev sqlite3 libseccomp-dev
              python3"
     [test]="openssl clang protobuf-compiler python3-jsonschema python3-yaml"
     [lint]="clang clang-format clang-tidy shellcheck python3-yaml"

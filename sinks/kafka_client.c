@@ -62,6 +62,24 @@ struct payload *kafka_client_take(struct kafka_client *c, struct payload **slot)
     return p;
 }
 
+void kafka_client_resize(struct kafka_client *c, size_t max_message)
+{
+    c->max_message = max_message;
+    c->shrunk_ns = max_message < (size_t)c->conf.max_message ? clock_mono_ns() : 0;
+    c->lane->max_payload = kafka_client_room(max_message);
+    c->spent = true;
+}
+
+/* Brokers may take more by now. */
+static void grow(struct kafka_client *c)
+{
+    size_t most = (size_t)c->conf.max_message;
+    if (c->shrunk_ns == 0 || c->whole || c->spent || clock_mono_ns() - c->shrunk_ns < KAFKA_GROW_NS)
+        return;
+    kafka_client_resize(c, c->max_message < most / KAFKA_SHRINK ? c->max_message * KAFKA_SHRINK
+                                                                : most);
+}
+
 /* Takes in what the producer has to tell. */
 static void hear(struct kafka_client *c)
 {
@@ -70,8 +88,10 @@ static void hear(struct kafka_client *c)
         return;
     (void)eventfd_read(c->event_fd, &count);
     (void)rd_kafka_poll(c->rk, 0);
-    if (c->down.status != OK && clock_mono_ns() - c->down_ns > KAFKA_RENEW_NS)
+    if (c->down.status != OK && (clock_mono_ns() - c->down_ns > KAFKA_RENEW_NS ||
+                                 kafka_files_changed(&c->files, &c->conf.tls)))
         c->spent = true;
+    grow(c);
 }
 
 static enum status ready(struct kafka_client *c, struct err *err)
@@ -141,6 +161,7 @@ enum status kafka_client_send(struct kafka_client *c, struct payload *p, struct 
     if (s != OK)
         return s;
     note_topic(c, p);
+    c->whole |= p->samples > 1 && p->marks.len <= 1;
     return produce(c, p, err);
 }
 

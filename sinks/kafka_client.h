@@ -7,10 +7,14 @@
  *
  * A payload's body is not copied: it stays where it is until its delivery report.
  *
- * A producer is replaced, when all that is with it has ended, after an error it cannot recover
- * from; when brokers refuse batches of its size (the next one makes them a quarter as large); when
- * KAFKA_TOPICS_MAX topics have been written to, for it forgets none; and when no broker could be
- * reached for KAFKA_RENEW_NS, for it reads certificates only once.  */
+ * A producer is replaced, when all that is with it has ended,
+ *   after an error it cannot recover from;
+ *   when brokers refuse batches of its size: the next one makes them a quarter as large;
+ *   KAFKA_GROW_NS after that: the next one makes them four times as large, up to max_message; not
+ *     where messages cannot be cut, for those that are too large would be lost;
+ *   when KAFKA_TOPICS_MAX topics have been written to, for it forgets none;
+ *   when no broker can be reached, and the files of certificates have changed or KAFKA_RENEW_NS have
+ *     passed, for it reads them only once.  */
 #ifndef KAFKA_CLIENT_H
 #define KAFKA_CLIENT_H
 
@@ -21,6 +25,7 @@
 #define KAFKA_MAX_MESSAGE 1024000 /* the default of max_message */
 #define KAFKA_TOPICS_MAX  1000
 #define KAFKA_RENEW_NS    ((int64_t)60000000000)
+#define KAFKA_GROW_NS     ((int64_t)600000000000)
 
 struct kafka_client;
 

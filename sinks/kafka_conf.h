@@ -53,6 +53,12 @@ static inline bool kafka_has_sasl(const struct kafka_conf *c)
     return c->protocol == KAFKA_SASL_PLAINTEXT || c->protocol == KAFKA_SASL_SSL;
 }
 
+static inline bool kafka_has_scram(const struct kafka_conf *c)
+{
+    return kafka_has_sasl(c) &&
+           (c->sasl.mechanism == KAFKA_SCRAM_256 || c->sasl.mechanism == KAFKA_SCRAM_512);
+}
+
 static inline bool kafka_has_tls(const struct kafka_conf *c)
 {
     return c->protocol == KAFKA_SSL || c->protocol == KAFKA_SASL_SSL;

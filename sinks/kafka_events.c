@@ -7,22 +7,19 @@
 #include "mem.h"
 
 #define LEAST_MESSAGE 1024 /* of max_message, where brokers take little */
-#define SHRINK        4    /* what it is divided by: each time counts as a failure of somebody */
 
 /* The brokers have refused a batch for its size.  A message that cannot be cut, and may have been
  * refused only for its company, comes again; the others are cut, for it does no harm. */
 static enum status shrink(struct kafka_client *c, const struct payload *p)
 {
     if (!c->spent && c->max_message > LEAST_MESSAGE) {
-        size_t next = c->max_message / SHRINK;
-        c->max_message = next > LEAST_MESSAGE ? next : LEAST_MESSAGE;
-        c->lane->max_payload = kafka_client_room(c->max_message);
-        c->spent = true;
+        size_t next = c->max_message / KAFKA_SHRINK;
+        kafka_client_resize(c, next > LEAST_MESSAGE ? next : LEAST_MESSAGE);
     } else if (!c->spent) {
         return ERR_LIMIT;
     }
     size_t room = c->lane->max_payload;
-    return p->body.len > (p->marks.len > 1 ? room / SHRINK : room) ? ERR_LIMIT : ERR_AGAIN;
+    return p->body.len > (p->marks.len > 1 ? room / KAFKA_SHRINK : room) ? ERR_LIMIT : ERR_AGAIN;
 }
 
 /* Given up with the producer: by a fault that stands for it, or on our own account. */
@@ -95,24 +92,30 @@ static void on_fatal(struct kafka_client *c)
                                     RD_KAFKA_PURGE_F_NON_BLOCKING);
 }
 
+static void on_fault(struct kafka_client *c, rd_kafka_resp_err_t e, const char *reason)
+{
+    bool login = e == RD_KAFKA_RESP_ERR__AUTHENTICATION;
+    const char *hint = login && kafka_has_scram(&c->conf) ? kafka_hint_scram() : kafka_hint(e);
+    enum status s = kafka_verdict(e, RD_KAFKA_MSG_STATUS_POSSIBLY_PERSISTED);
+    err_set(&c->fault, s == ERR_DENIED ? ERR_DENIED : ERR_IO, "%.*s%s",
+            (int)(sizeof c->fault.text - 1 - strlen(hint)), reason, hint);
+    if (login)
+        kafka_events_login(c);
+    if (login && !c->ever_up)
+        on_down(c, reason); /* without a token no broker is even tried */
+}
+
 static void on_error(rd_kafka_t *rk, int code, const char *reason, void *opaque)
 {
     (void)rk;
     struct kafka_client *c = opaque;
-    rd_kafka_resp_err_t e = (rd_kafka_resp_err_t)code;
-    if (e == RD_KAFKA_RESP_ERR__FATAL) {
+    rd_kafka_resp_err_t e = kafka_error(code, reason);
+    if (e == RD_KAFKA_RESP_ERR__FATAL)
         on_fatal(c);
-    } else if (e == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN) {
+    else if (e == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN)
         on_down(c, reason);
-    } else {
-        enum status s = kafka_verdict(e, RD_KAFKA_MSG_STATUS_POSSIBLY_PERSISTED);
-        err_set(&c->fault, s == ERR_DENIED ? ERR_DENIED : ERR_IO, "%.150s%s", reason,
-                kafka_hint(e));
-        if (e == RD_KAFKA_RESP_ERR__AUTHENTICATION)
-            kafka_events_login(c);
-        if (e == RD_KAFKA_RESP_ERR__AUTHENTICATION && !c->ever_up)
-            on_down(c, reason); /* without a token no broker is even tried */
-    }
+    else
+        on_fault(c, e, reason);
 }
 
 static int on_stats(rd_kafka_t *rk, char *json, size_t len, void *opaque)

@@ -56,6 +56,7 @@ enum status kafka_producer_make(struct kafka_client *c, struct err *err)
     if (kafka_props_make(&conf, &props, &words) != OK)
         return err_set(err, ERR_DENIED, "%s", words.text);
     kafka_events_set(conf, c);
+    kafka_files_note(&c->files, &c->conf.tls);
     int fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     rd_kafka_t *rk = fd < 0 ? NULL : rd_kafka_new(RD_KAFKA_PRODUCER, conf, text, sizeof text);
     if (!rk) {

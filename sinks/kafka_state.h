@@ -7,6 +7,7 @@
 #include "clock.h"
 #include "idmap.h"
 #include "kafka_client.h"
+#include "kafka_files.h"
 #include "secret.h"
 
 #include <librdkafka/rdkafka.h>
@@ -18,18 +19,21 @@ struct kafka_client {
     struct sink_lane *lane;
     struct secret password, token;
     size_t max_message; /* of the next producer */
+    int64_t shrunk_ns;  /* when it was last changed; 0: it is that of conf */
+    bool whole;         /* some messages of several samples cannot be cut */
 
-    rd_kafka_t *rk;      /* NULL: none as yet, or none any more */
-    int event_fd;        /* readable when the producer has something to tell; -1: none */
-    bool ever_up;        /* a broker was reached by this producer */
-    bool spent;          /* it is to be replaced */
-    bool closing;        /* and by no other */
-    struct err fault;    /* the last of a connection, or the fatal one */
-    struct err down;     /* no broker is reached; OK: not known */
-    int64_t down_ns;     /* since when */
-    int64_t stats_us;    /* of the last statistics */
-    uint64_t retries;    /* in these */
-    struct idmap topics; /* hashes of those written to */
+    rd_kafka_t *rk;           /* NULL: none as yet, or none any more */
+    int event_fd;             /* readable when the producer has something to tell; -1: none */
+    bool ever_up;             /* a broker was reached by this producer */
+    bool spent;               /* it is to be replaced */
+    bool closing;             /* and by no other */
+    struct err fault;         /* the last of a connection, or the fatal one */
+    struct err down;          /* no broker is reached; OK: not known */
+    int64_t down_ns;          /* since when */
+    struct kafka_files files; /* that it has read */
+    int64_t stats_us;         /* of the last statistics */
+    uint64_t retries;         /* in these */
+    struct idmap topics;      /* hashes of those written to */
     struct err last_end;
 
     struct payload **slots; /* conf.in_flight of them; NULL: free */
@@ -55,6 +59,12 @@ void kafka_events_set(rd_kafka_conf_t *conf, struct kafka_client *c);
 
 /* Brokers have refused the login: says the password or token of this moment to the library. */
 void kafka_events_login(struct kafka_client *c);
+
+/* What max_message is divided by: each time counts as a failure of somebody. */
+#define KAFKA_SHRINK 4
+
+/* The next producer makes batches of at most so many bytes; this one is spent. */
+void kafka_client_resize(struct kafka_client *c, size_t max_message);
 
 /* Takes what was in a slot. */
 struct payload *kafka_client_take(struct kafka_client *c, struct payload **slot);

@@ -58,6 +58,14 @@ enum status kafka_verdict(rd_kafka_resp_err_t e, rd_kafka_msg_status_t persisted
     return s;
 }
 
+rd_kafka_resp_err_t kafka_error(int code, const char *reason)
+{
+    const char *tls = strstr(reason, "SSL routines");
+    return code == RD_KAFKA_RESP_ERR__TRANSPORT && tls && strstr(tls, "alert")
+               ? RD_KAFKA_RESP_ERR__SSL
+               : (rd_kafka_resp_err_t)code;
+}
+
 const char *kafka_hint(rd_kafka_resp_err_t e)
 {
     switch ((int)e) {
@@ -73,4 +81,11 @@ const char *kafka_hint(rd_kafka_resp_err_t e)
     case RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS: return "; see min.insync.replicas of the topic";
     default: return "";
     }
+}
+
+const char *kafka_hint_scram(void)
+{
+    return rd_kafka_version() < 0x02060100
+               ? "; check sasl; librdkafka before 2.6.1 has no SCRAM for brokers 4.0 and newer"
+               : kafka_hint(RD_KAFKA_RESP_ERR__AUTHENTICATION);
 }

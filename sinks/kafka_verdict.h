@@ -12,7 +12,15 @@
  * ERR_IO. */
 enum status kafka_verdict(rd_kafka_resp_err_t e, rd_kafka_msg_status_t persisted);
 
+/* An error of a connection, by what the library says of it: that a broker has refused the client's
+ * certificate is RD_KAFKA_RESP_ERR__SSL, also when it says so after the handshake (TLS 1.3). */
+rd_kafka_resp_err_t kafka_error(int code, const char *reason);
+
 /* What to do about an error that an operator makes, to stand behind its text; "" for others. */
 const char *kafka_hint(rd_kafka_resp_err_t e);
+
+/* The same for a login by SCRAM that was refused: that a password is wrong is what brokers say also
+ * where this library cannot do it. */
+const char *kafka_hint_scram(void);
 
 #endif

@@ -534,21 +534,23 @@ TEST(listen_is_told_of_a_file_with_faults)
     };
     char path[] = "/tmp/test_config_XXXXXX";
     struct err err;
+    bool tls = true;
     int fd = mkstemp(path);
     CHECK(fd >= 0);
     close(fd);
     for (size_t i = 0; i < ARRAY_LEN(files); i++) {
         AUTO(buf) struct buf out = BUF_INIT(100);
         write_file(path, files[i].text);
-        CHECK_INT(config_listen(path, &out, &err), OK);
+        CHECK_INT(config_listen(path, &out, &tls, &err), OK);
+        CHECK(!tls);
         CHECK_STR(out.data, files[i].listen);
     }
     AUTO(buf) struct buf few = BUF_INIT(5);
     write_file(path, "agent: {listen");
-    CHECK_INT(config_listen(path, &few, &err), ERR_INVALID);
+    CHECK_INT(config_listen(path, &few, &tls, &err), ERR_INVALID);
     write_file(path, MIN);
-    CHECK_INT(config_listen(path, &few, &err), ERR_LIMIT);
+    CHECK_INT(config_listen(path, &few, &tls, &err), ERR_LIMIT);
     unlink(path);
-    CHECK_INT(config_listen(path, &few, &err), ERR_IO);
+    CHECK_INT(config_listen(path, &few, &tls, &err), ERR_IO);
     CHECK_INT(few.len, 0);
 }

@@ -51,7 +51,7 @@ static void bench_init(struct bench *b, struct server_conf conf)
     signal(SIGPIPE, SIG_IGN);
     conf.answer = answer;
     conf.of = b;
-    CHECK_INT(listen_open("127.0.0.1:0", &fd, url, &err), OK);
+    CHECK_INT(listen_open("127.0.0.1:0", "http", &fd, url, &err), OK);
     b->port = (in_port_t)strtoul(strrchr(url, ':') + 1, NULL, 10);
     CHECK_INT(server_new(&b->server, b->base, fd, &conf, &err), OK);
 }

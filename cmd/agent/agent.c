@@ -50,10 +50,14 @@ static enum status start_threads(struct agent *a, const struct config *c, struct
 static enum status start_web(struct agent *a, const struct config *c, struct err *err)
 {
     a->listen = mem_strdup(a->options.listen ? a->options.listen : c->agent.listen);
+    setting_copy(http_server_settings, &a->web_access, &c->agent.web);
     if (a->listen[0] == '\0')
         return OK;
-    struct web_conf conf = {
-        .listen = a->listen, .take = agent_view_take, .release = agent_view_release, .of = a};
+    struct web_conf conf = {.access = &a->web_access,
+                            .listen = a->listen,
+                            .take = agent_view_take,
+                            .release = agent_view_release,
+                            .of = a};
     return web_new(&a->web, &conf, err);
 }
 
@@ -100,6 +104,21 @@ enum status agent_new(struct agent **ret, const struct agent_options *options,
     }
     *ret = a;
     return OK;
+}
+
+const struct agent_conf *agent_conf(const struct agent *a)
+{
+    return &a->config->agent;
+}
+
+bool agent_starts_programs(const struct agent *a)
+{
+    for (size_t i = 0; i < a->config->sources_len; i++) {
+        const struct source_conf *s = &a->config->sources[i];
+        if (s->ops->starts_programs && s->ops->starts_programs(s->conf))
+            return true;
+    }
+    return false;
 }
 
 const char *agent_url(const struct agent *a)
@@ -229,6 +248,7 @@ void agent_free(struct agent *a)
     buf_done(&a->view_refused);
     mem_free(a->reload_error);
     mem_free(a->listen);
+    setting_done(http_server_settings, &a->web_access);
     pthread_mutex_destroy(&a->lock);
     mem_free(a);
 }

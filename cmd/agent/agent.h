@@ -38,7 +38,9 @@ struct agent;
 enum status agent_new(struct agent **ret, const struct agent_options *options,
                       struct faults *faults, struct err *err) NODISCARD;
 
-const char *agent_url(const struct agent *a); /* of its own HTTP, or "" */
+const struct agent_conf *agent_conf(const struct agent *a); /* in force; until the next reload */
+bool agent_starts_programs(const struct agent *a); /* a source of it may have to (source.h) */
+const char *agent_url(const struct agent *a);      /* of its own HTTP, or "" */
 
 /* Reads the file again and replaces what has changed.  A file with faults changes nothing, is
  * logged and shown at /status. */

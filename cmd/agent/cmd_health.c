@@ -13,7 +13,7 @@ enum { URL_BYTES = 512, ANSWER_BYTES = 4096, PATIENCE_MS = 5000 };
 
 static int usage(int code)
 {
-    fputs("usage: strata-agent health [-c FILE | --address ADDRESS]\n"
+    fputs("usage: strata-agent health [-c FILE | --address ADDRESS [--tls]]\n"
           "\n"
           "Asks the agent that runs on this machine whether all its threads beat (/healthz);\n"
           "no answer within 5 s is a no.\n"
@@ -21,6 +21,7 @@ static int usage(int code)
           "  -c, --config FILE    ask at agent.listen of this configuration; other faults of\n"
           "                       the file do not matter, for the agent runs on with what it has\n"
           "  --address ADDRESS    HOST:PORT; by default " ADDRESS_DEFAULT "\n"
+          "  --tls                by https; with -c, the configuration says so\n"
           "\n"
           "Exit codes: 0 healthy, 1 not, 2 usage.\n",
           code == EXIT_FINE ? stdout : stderr);
@@ -28,17 +29,18 @@ static int usage(int code)
 }
 
 /* The URL under which a server that listens at address answers here. */
-static enum status make_url(const char *address, struct buf *url)
+static enum status make_url(const char *address, bool tls, struct buf *url)
 {
+    const char *scheme = tls ? "https://" : "http://";
     static const struct {
         const char *everywhere, *here;
     } hosts[] = {{":", "localhost:"}, {"[::]:", "localhost:"}, {"0.0.0.0:", "127.0.0.1:"}};
     for (size_t i = 0; i < ARRAY_LEN(hosts); i++) {
         size_t n = strlen(hosts[i].everywhere);
         if (strncmp(address, hosts[i].everywhere, n) == 0)
-            return buf_cat(url, "http://", hosts[i].here, address + n, "/healthz", NULL);
+            return buf_cat(url, scheme, hosts[i].here, address + n, "/healthz", NULL);
     }
-    return buf_cat(url, "http://", address, "/healthz", NULL);
+    return buf_cat(url, scheme, address, "/healthz", NULL);
 }
 
 static size_t take(char *data, size_t size, size_t n, void *answer)
@@ -51,10 +53,13 @@ static long ask(const char *url, struct buf *answer, char why[CURL_ERROR_SIZE])
 {
     long code = 0;
     struct http_session session;
+    struct http_conf conf = {.user = NULL};
     CURL *easy = curl_easy_init();
     if (!easy)
         abort(); /* out of memory, as mem.h would say it */
-    http_session_init(&session, NULL, NULL);
+    setting_defaults(http_settings, &conf);
+    conf.tls.verify = false; /* it asks this machine, where the certificate has another's name */
+    http_session_init(&session, &conf, NULL);
     http_session_apply(&session, easy);
     curl_easy_setopt(easy, CURLOPT_URL, url);
     curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)PATIENCE_MS);
@@ -68,16 +73,17 @@ static long ask(const char *url, struct buf *answer, char why[CURL_ERROR_SIZE])
         snprintf(why, CURL_ERROR_SIZE, "%s", curl_easy_strerror(how));
     curl_easy_cleanup(easy);
     http_session_done(&session);
+    setting_done(http_settings, &conf);
     return code;
 }
 
-static int run(const char *address)
+static int run(const char *address, bool tls)
 {
     struct err err;
     char why[CURL_ERROR_SIZE] = "";
     AUTO(buf) struct buf url = BUF_INIT(URL_BYTES);
     AUTO(buf) struct buf answer = BUF_INIT(ANSWER_BYTES);
-    if (make_url(address, &url) != OK)
+    if (make_url(address, tls, &url) != OK)
         return usage(EXIT_USAGE);
     if (net_init(&err) != OK) {
         fprintf(stderr, "%s\n", err.text);
@@ -98,12 +104,13 @@ static int run_config(const char *path)
 {
     AUTO(buf) struct buf address = BUF_INIT(URL_BYTES);
     struct err err;
-    if (config_listen(path, &address, &err) != OK) {
+    bool tls = false;
+    if (config_listen(path, &address, &tls, &err) != OK) {
         fprintf(stderr, "%s: %s; asking at " ADDRESS_DEFAULT "\n", path, err.text);
-        return run(ADDRESS_DEFAULT);
+        return run(ADDRESS_DEFAULT, false);
     }
     if (address.len > 0)
-        return run(address.data);
+        return run(address.data, tls);
     fprintf(stderr, "%s: agent.listen is empty: there is nobody to ask\n", path);
     return EXIT_FAILED;
 }
@@ -112,19 +119,22 @@ int cmd_health(int argc, char **argv)
 {
     static const struct option long_options[] = {{"config", required_argument, NULL, 'c'},
                                                  {"address", required_argument, NULL, 'a'},
+                                                 {"tls", no_argument, NULL, 't'},
                                                  {"help", no_argument, NULL, 'h'},
                                                  {NULL, 0, NULL, 0}};
     const char *path = NULL, *address = NULL;
+    bool tls = false;
     int o;
     while ((o = getopt_long(argc, argv, "c:h", long_options, NULL)) >= 0) {
         switch (o) {
         case 'c': path = optarg; break;
         case 'a': address = optarg; break;
+        case 't': tls = true; break;
         case 'h': return usage(EXIT_FINE);
         default: return usage(EXIT_USAGE);
         }
     }
     if (optind < argc || (path && address))
         return usage(EXIT_USAGE);
-    return path ? run_config(path) : run(address ? address : ADDRESS_DEFAULT);
+    return path ? run_config(path) : run(address ? address : ADDRESS_DEFAULT, tls);
 }

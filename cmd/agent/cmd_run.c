@@ -3,6 +3,7 @@
 #include "agent.h"
 #include "clock.h"
 #include "commands.h"
+#include "confine.h"
 #include "log.h"
 
 #include <errno.h>
@@ -143,6 +144,17 @@ static int start(struct agent **ret, const struct agent_options *options)
     return s == OK ? EXIT_FINE : s == ERR_INVALID ? EXIT_CONFIG : EXIT_FAILED;
 }
 
+/* Refused calls would only show when they are made: what is not confined is said. */
+static void confine(struct agent *a)
+{
+    struct err err;
+    const struct agent_conf *c = agent_conf(a);
+    if (!c->core_dumps)
+        confine_memory();
+    if (c->sandbox && confine_start(agent_starts_programs(a), &err) != OK)
+        log_warn("not confined", LOG_S("why", err.text));
+}
+
 static int usage(int code)
 {
     fputs("usage: strata-agent run -c FILE [--listen ADDRESS] [--log-level LEVEL]\n"
@@ -184,6 +196,7 @@ int cmd_run(int argc, char **argv)
     int code = start(&a, &options);
     if (code != EXIT_FINE)
         return code;
+    confine(a);
     log_info("started", LOG_S("version", STRATA_VERSION), LOG_S("config", options.path));
     if (agent_url(a)[0])
         log_info("listening", LOG_S("url", agent_url(a)));

@@ -52,7 +52,8 @@ struct live_pool {
 
 struct agent {
     struct agent_options options;
-    char *listen; /* as asked for when the web was started */
+    char *listen; /* as asked for when the web was started; likewise */
+    struct http_server_conf web_access;
     struct registry *registry;
     struct discover *discover;
     struct web *web;

@@ -126,7 +126,7 @@ static void ignore_twice(void *to, const struct yaml_node *key, const struct yam
     (void)first;
 }
 
-enum status config_listen(const char *path, struct buf *out, struct err *err)
+enum status config_listen(const char *path, struct buf *out, bool *ret_tls, struct err *err)
 {
     AUTO_PTR(yaml) struct yaml *y = NULL;
     AUTO(buf) struct buf text = BUF_INIT(TEXT_MAX);
@@ -143,6 +143,7 @@ enum status config_listen(const char *path, struct buf *out, struct err *err)
     read_agent(&r, root && root->type == YAML_T_MAP ? yaml_get(root, "agent") : NULL);
     if (buf_puts(out, r.config->agent.listen) != OK)
         s = err_set(err, ERR_LIMIT, "agent.listen is too long");
+    *ret_tls = r.config->agent.web.tls.cert[0] != '\0';
     config_free(r.config);
     faults_done(&faults);
     return s;

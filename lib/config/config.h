@@ -30,6 +30,8 @@ struct agent_conf {
     int64_t memory, grace; /* bytes, ns */
     unsigned first_scrape; /* FIRST_SPREAD, FIRST_NOW */
     struct text_map labels;
+    bool sandbox, core_dumps;
+    struct http_server_conf web;
     struct log_conf log;
 };
 enum { FIRST_SPREAD, FIRST_NOW };
@@ -96,10 +98,11 @@ enum status config_parse(struct config **ret, struct span text, struct faults *f
  * not wanted) becomes config_hash of the very text that was read, good or not. */
 enum status config_load(struct config **ret, const char *path, uint64_t *hash,
                         struct faults *faults) NODISCARD;
-/* agent.listen of a file, behind what out holds; "": no HTTP.  The rest of the file may be faulty, since
+/* agent.listen of a file, behind what out holds; "": no HTTP.  *ret_tls: whether TLS is spoken there.  The rest of the file may be faulty, since
  * an agent runs on when its file goes bad; a listen without a value counts as its default.
  * ERR_IO: the file cannot be read; ERR_INVALID, ERR_LIMIT: it is no YAML; ERR_LIMIT also: no room. */
-enum status config_listen(const char *path, struct buf *out, struct err *err) NODISCARD;
+enum status config_listen(const char *path, struct buf *out, bool *ret_tls,
+                          struct err *err) NODISCARD;
 /* Differs when the text of the file does; 0 when it cannot be read. */
 uint64_t config_hash(const char *path);
 void config_free(struct config *c); /* NULL is fine */

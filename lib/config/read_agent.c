@@ -48,18 +48,30 @@ static void check_labels(struct config_reader *r, const struct yaml_node *at,
     }
 }
 
+static void check_web(struct config_reader *r, const struct yaml_node *n,
+                      const struct agent_conf *a)
+{
+    const struct yaml_node *web = yaml_get(n, "web");
+    struct fill_place place = {r->faults, "web", web ? web : n, web ? web : n};
+    struct setting_report report = fill_report(&place);
+    http_server_check(&a->web, &report);
+}
+
 void read_agent(struct config_reader *r, const struct yaml_node *n)
 {
     struct agent_conf *a = &r->config->agent;
     static const struct yaml_node none = {.type = YAML_T_MAP};
     if (!n || !fill_is_map(r->faults, n, "agent", true))
         n = &none;
+    size_t before = fault_count(r->faults);
     (void)fill_table(r->faults, n, agent_settings, a, NULL);
     if (a->listen[0] && !listen_ok(a->listen))
         fault_add(r->faults, yaml_get(n, "listen"),
                   "listen: '%.80s' is no address; write 127.0.0.1:9690, [::1]:9690 or :9690",
                   a->listen);
-    size_t before = fault_count(r->faults);
+    if (fault_count(r->faults) == before)
+        check_web(r, n, a);
+    before = fault_count(r->faults);
     if (a->labels.len)
         check_labels(r, yaml_get(n, "labels"), &a->labels);
     r->labels_bad = fault_count(r->faults) > before;

@@ -25,6 +25,17 @@ const struct setting agent_settings[] = {
     SETTING_CHOICE(agent_conf, first_scrape, "spread", first_scrapes,
                    "spread: a new target waits for its place in the interval; now: it does not"),
     SETTING_MAP(agent_conf, labels, 0, "added to every series"),
+    SETTING_BOOL(
+        agent_conf, sandbox, "true",
+        "system calls that an agent has no use for are refused, once it runs (seccomp); read "
+        "at start only"),
+    SETTING_BOOL(agent_conf, core_dumps, "false",
+                 "whether its memory, which holds secrets, may go into a core file; read at start "
+                 "only"),
+    SETTING_GROUP(
+        agent_conf, web, http_server_settings,
+        "who may read what is served at listen; all may ask /healthz and /readyz; read at "
+        "start only"),
     SETTING_GROUP(agent_conf, log, log_settings, "what is written to standard error"),
     SETTING_END};
 

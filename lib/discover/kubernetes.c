@@ -392,12 +392,23 @@ static void check(const void *conf, const struct source_env *env,
     kubernetes_check(conf, report);
 }
 
+static bool starts_programs(const void *conf)
+{
+    const struct kubernetes_conf *c = conf;
+    struct kube_access *access = NULL;
+    struct err ignored;
+    bool starts = kube_access_find(&access, &c->api, &ignored) == OK && access->exec;
+    kube_access_free(access);
+    return starts;
+}
+
 const struct source_ops source_kubernetes = {
     .name = "kubernetes",
     .help = "pods and services, by annotations, followed by watch",
     .settings = kubernetes_settings,
     .conf_size = sizeof(struct kubernetes_conf),
     .check = check,
+    .starts_programs = starts_programs,
     .open = kubernetes_open,
     .fd = kubernetes_fd,
     .timer_ns = kubernetes_timer_ns,

@@ -136,6 +136,9 @@ struct source_ops {
     void (*check)(const void *conf, const struct source_env *env,
                   const struct setting_report *report);
 
+    /* Whether it may have to start a program (confine.h).  NULL: never. */
+    bool (*starts_programs)(const void *conf);
+
     /* As sink_ops.open: checks and copies conf, does not connect.  ERR_INVALID refuses the
      * configuration; ERR_IO: no descriptor left. */
     enum status (*open)(void **ret_self, const void *conf, const struct source_env *env,

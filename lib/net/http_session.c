@@ -188,6 +188,7 @@ static void apply_pem(const struct http_session *s, CURL *easy)
 
 static void apply_tls(const struct tls_conf *t, CURL *easy)
 {
+    curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2); /* or newer */
     /* With a CApath, which Debian sets by default, libcurl keeps no authorities between
      * connections: 28 ms each instead of 1. */
     curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);

@@ -84,6 +84,7 @@ struct lane_scratch {
     struct payload *big; /* being written */
     struct buf raw;      /* for encoders with a finish */
     struct buf address;  /* of the scrape's target */
+    struct batch sorted; /* samples in the order of their parts, for replicas; owns them alone */
 };
 void lane_scratch_done(struct lane_scratch *s);
 

@@ -2,6 +2,7 @@
 /* lane_end.c - what the end of a payload means for its lane. */
 #include "lane_private.h"
 
+#include "hash.h"
 #include "log.h"
 
 #define SAY_LOSSES_NS (10 * SEC_NS)
@@ -150,6 +151,15 @@ void lane_copy_marks(struct payload *to, const struct payload *from, uint32_t fi
     to->marks.records = first + len < from->marks.len ? len * from->marks.stride : left;
 }
 
+/* Another agent's payload of this id has as many bytes only by chance, so that it would be cut
+ * elsewhere: the pieces are our own. */
+static struct payload_id id_to_cut(const struct lane *l, const struct payload *p)
+{
+    if (!l->replicas)
+        return p->id;
+    return payload_id_piece(p->id, (uint32_t)hash_bytes(l->instance, strlen(l->instance)));
+}
+
 /* The records from mark first to mark last, or to the end, as a message of their own. */
 static void put_piece(struct lane *l, const struct payload *p, uint32_t number, uint32_t first,
                       uint32_t last)
@@ -163,7 +173,7 @@ static void put_piece(struct lane *l, const struct payload *p, uint32_t number, 
         abort(); /* cannot be: it is as long as it was in p */
     lane_copy_marks(piece, p, first, last - first);
     piece->samples = piece->marks.records;
-    piece->id = payload_id_piece(p->id, number);
+    piece->id = payload_id_piece(id_to_cut(l, p), number);
     piece->target_at = p->target_at;
     piece->content_type = p->content_type;
     piece->headers = p->headers;

@@ -3,6 +3,7 @@
  *
  *     lane.c         lifecycle and state
  *     lane_encode.c  the workers' side
+ *     lane_replicas.c  its parts, when other agents make the same
  *     lane_thread.c  the thread's loop
  *     lane_end.c     what the end of a payload means  */
 #ifndef LANE_PRIVATE_H

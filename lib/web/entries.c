@@ -157,7 +157,7 @@ const struct entry lane_books_entries[] = {
     ENTRY("payloads_delivered", "lane_payloads_delivered_total", ATOMIC, lane_books,
           payloads_delivered, 1, "Payloads delivered."),
     ENTRY("bytes_delivered", "lane_delivered_bytes_total", ATOMIC, lane_books, bytes_delivered, 1,
-          "Bytes of the payloads delivered."),
+          "Bytes of the payloads delivered, before a sink compresses them."),
     ENTRY("retries", "lane_retries_total", ATOMIC, lane_books, retries, 1,
           "Payloads that were tried again."),
     ENTRY("splits", "lane_splits_total", ATOMIC, lane_books, splits, 1,

@@ -80,7 +80,7 @@ static int open_at(const union address *a, bool everywhere)
     return -1;
 }
 
-static void say_url(int fd, bool everywhere, char url[LISTEN_URL])
+static void say_url(int fd, bool everywhere, const char *scheme, char url[LISTEN_URL])
 {
     union address a = {.v6 = {0}};
     socklen_t len = sizeof a;
@@ -91,10 +91,12 @@ static void say_url(int fd, bool everywhere, char url[LISTEN_URL])
     if (!everywhere)
         inet_ntop(a.any.sa_family, v6 ? (void *)&a.v6.sin6_addr : &a.v4.sin_addr, host,
                   sizeof host);
-    snprintf(url, LISTEN_URL, v6 && !everywhere ? "http://[%s]:%u" : "http://%s:%u", host, port);
+    snprintf(url, LISTEN_URL, v6 && !everywhere ? "%s://[%s]:%u" : "%s://%s:%u", scheme, host,
+             port);
 }
 
-enum status listen_open(const char *text, int *ret_fd, char url[LISTEN_URL], struct err *err)
+enum status listen_open(const char *text, const char *scheme, int *ret_fd, char url[LISTEN_URL],
+                        struct err *err)
 {
     union address a;
     if (!parse(text, &a))
@@ -109,7 +111,7 @@ enum status listen_open(const char *text, int *ret_fd, char url[LISTEN_URL], str
     }
     if (fd < 0)
         return err_set(err, ERR_IO, "cannot listen at %s: %s", text, strerror(errno));
-    say_url(fd, everywhere, url);
+    say_url(fd, everywhere, scheme, url);
     *ret_fd = fd;
     return OK;
 }

@@ -9,9 +9,9 @@
 
 #define LISTEN_URL 80
 
-/* A socket that does not block, closed at exec; url: under which it is reached from here, with the
- * real port.  ERR_INVALID: text is no such address; ERR_IO: it is taken, or none of this machine. */
-enum status listen_open(const char *text, int *ret_fd, char url[LISTEN_URL],
+/* A socket that does not block, closed at exec; url: under which it is reached from here, with that
+ * scheme and the real port.  ERR_INVALID: text is no such address; ERR_IO: it is taken, or none of this machine. */
+enum status listen_open(const char *text, const char *scheme, int *ret_fd, char url[LISTEN_URL],
                         struct err *err) NODISCARD;
 
 #endif

@@ -11,10 +11,12 @@
 
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
+#include <event2/bufferevent_ssl.h>
 #include <event2/event.h>
 #include <event2/http.h>
 #include <event2/keyvalq_struct.h>
 #include <event2/listener.h>
+#include <openssl/ssl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -114,6 +116,22 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
     sweep(arg);
 }
 
+static struct bufferevent *make_stream(struct server *s)
+{
+    if (!s->conf.tls)
+        return bufferevent_socket_new(s->base, -1, BEV_OPT_CLOSE_ON_FREE);
+    SSL *ssl = s->conf.tls(s->conf.of);
+    if (!ssl)
+        return NULL;
+    struct bufferevent *bev = bufferevent_openssl_socket_new(
+        s->base, -1, ssl, BUFFEREVENT_SSL_ACCEPTING, BEV_OPT_CLOSE_ON_FREE);
+    if (bev)
+        bufferevent_openssl_set_allow_dirty_shutdown(bev, 1); /* on_complete ends it so */
+    else
+        SSL_free(ssl);
+    return bev;
+}
+
 /* For a connection that evhttp has just accepted. */
 static struct bufferevent *on_accept(struct event_base *base, void *arg)
 {
@@ -124,9 +142,10 @@ static struct bufferevent *on_accept(struct event_base *base, void *arg)
     for (size_t i = 0; i < s->conf.max_connections && !slot; i++)
         if (!s->slots[i].bev)
             slot = &s->slots[i];
-    struct bufferevent *bev = slot ? bufferevent_socket_new(base, -1, BEV_OPT_CLOSE_ON_FREE) : NULL;
+    struct bufferevent *bev = slot ? make_stream(s) : NULL;
+    (void)base; /* is that of s */
     if (!bev)
-        return NULL; /* evhttp makes one without us, bounded by its time-out */
+        return NULL; /* evhttp makes one without us, bounded by its time-out; see is_in_clear */
     bufferevent_setwatermark(bev, EV_READ, 0, INPUT_BYTES);
     bufferevent_incref(bev);
     *slot = (struct slot){.bev = bev, .since_ns = clock_mono_ns()};
@@ -212,6 +231,8 @@ static void send_reply(struct server *s, struct evhttp_request *req, struct serv
     snprintf(length, sizeof length, "%zu", reply->body.len);
     evhttp_add_header(out, "Content-Type", reply->type);
     evhttp_add_header(out, "Content-Length", length);
+    if (reply->challenge)
+        evhttp_add_header(out, "WWW-Authenticate", reply->challenge);
     for (size_t i = 0; i < ARRAY_LEN(headers); i++)
         evhttp_add_header(out, headers[i][0], headers[i][1]);
     s->counts.errors += reply->code >= 400;
@@ -223,11 +244,32 @@ static void send_reply(struct server *s, struct evhttp_request *req, struct serv
         evbuffer_free(body);
 }
 
-static void ask(struct server *s, const struct evhttp_uri *uri, struct server_reply *reply)
+/* Where TLS is spoken: a connection for which there was no place, or no TLS. */
+static bool is_in_clear(const struct server *s, struct evhttp_request *req)
+{
+    struct bufferevent *bev = evhttp_connection_get_bufferevent(evhttp_request_get_connection(req));
+    return s->conf.tls && !bufferevent_openssl_get_ssl(bev);
+}
+
+/* With a certificate that TLS would not have let through without verifying it. */
+static bool is_certified(const struct server *s, struct evhttp_request *req)
+{
+    if (!s->conf.tls)
+        return false;
+    SSL *ssl = bufferevent_openssl_get_ssl(
+        evhttp_connection_get_bufferevent(evhttp_request_get_connection(req)));
+    return ssl && SSL_get0_peer_certificate(ssl) && SSL_get_verify_result(ssl) == X509_V_OK;
+}
+
+static void ask(struct server *s, struct evhttp_request *req, const struct evhttp_uri *uri,
+                struct server_reply *reply)
 {
     const char *path = evhttp_uri_get_path(uri), *query = evhttp_uri_get_query(uri);
     struct evkeyvalq params = {NULL, NULL};
-    struct server_request request = {.path = path ? path : ""};
+    struct server_request request = {
+        .path = path ? path : "",
+        .authorization = evhttp_find_header(evhttp_request_get_input_headers(req), "Authorization"),
+        .certified = is_certified(s, req)};
     if (query && evhttp_parse_query_str(query, &params) == 0)
         request.q = evhttp_find_header(&params, "q");
     s->conf.answer(s->conf.of, &request, reply);
@@ -252,11 +294,14 @@ static void on_request(struct evhttp_request *req, void *arg)
         reply.code = 405;
         text = "only GET and HEAD\n";
         evhttp_add_header(evhttp_request_get_output_headers(req), "Allow", "GET, HEAD");
+    } else if (is_in_clear(s, req)) {
+        reply.code = 503;
+        text = "no room for one more connection\n";
     } else if (!uri) {
         reply.code = 400;
         text = "no path\n";
     } else {
-        ask(s, uri, &reply);
+        ask(s, req, uri, &reply);
     }
     if (text && buf_puts(&reply.body, text) != OK)
         reply.code = 503;

@@ -17,20 +17,24 @@
 
 struct event_base;
 struct server;
+struct ssl_st; /* SSL of OpenSSL */
 
 #define SERVER_HEADER_BYTES 16384
 #define SERVER_BODY_BYTES   65536
 #define SERVER_CONNECTIONS  64
 
 struct server_request {
-    const char *path; /* as it was sent, never NULL */
-    const char *q;    /* of the query, decoded; or NULL */
+    const char *path;          /* as it was sent, never NULL */
+    const char *q;             /* of the query, decoded; or NULL */
+    const char *authorization; /* that header, or NULL */
+    bool certified;            /* over TLS, with a certificate that was verified */
 };
 
 struct server_reply {
-    unsigned code;    /* 200 */
-    const char *type; /* static; at first that of plain text */
-    struct buf body;  /* empty; its max is what may still be under way */
+    unsigned code;         /* 200 */
+    const char *type;      /* static; at first that of plain text */
+    const char *challenge; /* static; WWW-Authenticate, with 401; NULL */
+    struct buf body;       /* empty; its max is what may still be under way */
 };
 
 struct server_conf {
@@ -38,6 +42,9 @@ struct server_conf {
     size_t max_reply_bytes; /* of all replies under way */
     int64_t request_ns, reply_ns;
     int64_t tick_ns; /* how often these are looked at */
+    /* The state of TLS for a connection that has come, which is the server's from here on; NULL: it is
+     * turned away.  NULL instead of the function: connections are in clear. */
+    struct ssl_st *(*tls)(void *of);
     void (*answer)(void *of, const struct server_request *request, struct server_reply *reply);
     void *of;
 };

@@ -2,6 +2,7 @@
 /* web.c - the thread, and which page is where. */
 #include "web.h"
 
+#include "door.h"
 #include "listen.h"
 #include "log.h"
 #include "mem.h"
@@ -16,6 +17,7 @@
 
 struct web {
     struct web_conf conf;
+    struct door *door; /* NULL: open, in clear */
     char url[LISTEN_URL];
     struct event_base *base;
     struct server *server;
@@ -69,7 +71,7 @@ static enum status status(const struct view *v, struct server_reply *reply)
 
 static const struct route {
     const char *path;
-    bool brief, candid;
+    bool brief, candid; /* brief: for everybody */
     enum status (*write)(const struct view *v, struct server_reply *reply); /* NULL: the page */
 } routes[] = {
     {"/healthz", true, false, healthz},  {"/readyz", true, false, readyz},
@@ -119,6 +121,11 @@ static void answer(void *of, const struct server_request *request, struct server
             "no such page; there are /, /targets, /status, /metrics, /healthz and /readyz\n");
         return;
     }
+    if (w->door && !r->brief && !door_lets(w->door, request->authorization, request->certified)) {
+        reply->challenge = door_challenge(w->door);
+        say(reply, 401, "this page is not for everybody: agent.web says for whom\n");
+        return;
+    }
     struct view v = {.brief = r->brief, .candid = r->candid};
     w->conf.take(w->conf.of, &v);
     v.web = own_counts(w);
@@ -126,6 +133,12 @@ static void answer(void *of, const struct server_request *request, struct server
     w->conf.release(w->conf.of, &v);
     if (s != OK)
         say(reply, 500, "this page is larger than what may be sent at once\n");
+}
+
+static struct ssl_st *start_tls(void *of)
+{
+    struct web *w = of;
+    return door_tls(w->door);
 }
 
 static void on_stop(evutil_socket_t fd, short what, void *arg)
@@ -188,6 +201,8 @@ static enum status start(struct web *w, int fd, struct err *err)
     struct server_conf conf = SERVER_CONF_DEFAULT;
     conf.answer = answer;
     conf.of = w;
+    if (w->door && door_has_tls(w->door))
+        conf.tls = start_tls;
     w->base = make_base();
     if (!w->base) {
         close(fd);
@@ -215,6 +230,7 @@ static void done(struct web *w)
         event_base_free(w->base);
     if (w->stop_fd >= 0)
         close(w->stop_fd);
+    door_free(w->door);
     mem_free(w);
 }
 
@@ -227,7 +243,10 @@ enum status web_new(struct web **ret, const struct web_conf *conf, struct err *e
     w->stop_fd = -1;
     event_set_log_callback(on_event_log);
     event_set_fatal_callback(on_event_fatal);
-    enum status s = listen_open(conf->listen, &fd, w->url, err);
+    enum status s = conf->access ? door_new(&w->door, conf->access, err) : OK;
+    bool tls = w->door && door_has_tls(w->door);
+    if (s == OK)
+        s = listen_open(conf->listen, tls ? "https" : "http", &fd, w->url, err);
     if (s == OK)
         s = start(w, fd, err);
     if (s != OK) {

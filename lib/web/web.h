@@ -10,14 +10,18 @@
  *     GET /status     JSON: the books, memory by part, lanes, sources
  *     GET /           the same as a plain page; ?q=TEXT for some of the targets
  *
+ * All but the first two ask for what conf->access wants, and answer 401 without it.
+ *
  * On libevent's evhttp, one thread.  Bounded: header and body bytes, connections, seconds
  * for a request and for a slow reader.  Only GET and HEAD; else 405.  */
 #ifndef WEB_H
 #define WEB_H
 
+#include "http.h"
 #include "view.h"
 
 struct web_conf {
+    const struct http_server_conf *access; /* outlives the web; NULL: in clear, for everybody */
     const char *listen; /* "127.0.0.1:9690", "[::1]:9690", ":9690"; port 0: any */
     /* Fills *v for one request / lets it go; called by the web thread.  *v comes zeroed, but for
      * brief and candid. */
@@ -29,7 +33,7 @@ struct web_conf {
 struct web;
 
 /* Binds and starts the thread; conf->listen may go afterwards.  ERR_IO: the address is taken,
- * or is none of this machine; ERR_INVALID: it is no address. */
+ * or is none of this machine; ERR_INVALID: it is no address; what door.h says of conf->access. */
 enum status web_new(struct web **ret, const struct web_conf *conf, struct err *err) NODISCARD;
 const char *web_url(const struct web *w); /* "http://127.0.0.1:9690" with the real port */
 void web_free(struct web *w);             /* NULL is fine */

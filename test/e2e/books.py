@@ -117,8 +117,8 @@ def allocations(m):
     return m.sum("strata_allocations_total")
 
 
-def bytes_delivered(m):
-    return m.sum("strata_lane_delivered_bytes_total")
+def bytes_delivered(m, **labels):
+    return m.sum("strata_lane_delivered_bytes_total", **labels)
 
 
 def series(m):

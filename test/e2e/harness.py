@@ -68,7 +68,7 @@ class Agent(Process):
     def listening(self):
         if not self.running():
             raise AssertionError(f"the agent ended with {self.popen.returncode}:\n{self.err()}")
-        m = re.search(r'msg="?listening"? .*?url="?(http://[^\s"]+)', self.err())
+        m = re.search(r'msg="?listening"? .*?url="?(https?://[^\s"]+)', self.err())
         return m and m[1]
 
     def write(self, config):

@@ -5,8 +5,9 @@
     broker.kill(); broker.start()            the same ports and store again
     for message in broker.read("metrics"): message.key, message.headers["Strata-Id"], message.data
 
-One node that is broker and controller, from test/kafka/build.sh, with four listeners: PLAINTEXT,
-SASL_PLAINTEXT (PLAIN, OAUTHBEARER with tokens nobody signed), SSL (with a certificate of the client), SASL_SSL.
+One node that is broker and controller, from test/kafka/build.sh (programs: NEW or OLD), with five listeners:
+PLAINTEXT, SASL_PLAINTEXT (PLAIN, OAUTHBEARER with tokens nobody signed), SSL (with a certificate of the client),
+TLS (without), SASL_SSL (besides, SCRAM).
 """
 import base64, collections, json, os, shutil, signal, socket, subprocess, time
 
@@ -14,9 +15,11 @@ import pki
 from process import SLOW, Process, die_with_parent, wait_for
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-PROGRAMS = os.environ.get("STRATA_KAFKA", os.path.join(ROOT, "build", "tools", "kafka"))
-USER, PASSWORD = "agent", "s3cret-word"
-LISTENERS = ("PLAINTEXT", "SASL_PLAINTEXT", "SSL", "SASL_SSL", "CONTROLLER")
+NEW = os.environ.get("STRATA_KAFKA", os.path.join(ROOT, "build", "tools", "kafka"))
+OLD = os.environ.get("STRATA_KAFKA3", os.path.join(ROOT, "build", "tools", "kafka3"))
+USER, PASSWORD = "agent", "s3cret-word"    # SCRAM's is in the store that build.sh makes
+LISTENERS = ("PLAINTEXT", "SASL_PLAINTEXT", "SSL", "TLS", "SASL_SSL", "CONTROLLER")
+PROTOCOLS = {**{l: l for l in LISTENERS}, "TLS": "SSL", "CONTROLLER": "PLAINTEXT"}
 JAVA = ["java", "-Xms128m", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
         "-Xshare:auto"]
 LOG = """status = error
@@ -51,9 +54,12 @@ def token(user, seconds):
 
 
 class Broker:
-    def __init__(self, folder, properties=()):
-        self.folder = os.path.join(folder, "kafka")
-        shutil.copytree(os.path.join(PROGRAMS, "store"), os.path.join(self.folder, "store"))
+    def __init__(self, folder, properties=(), programs=NEW, through=()):
+        """through: (port, address) of more PLAINTEXT listeners, each reached through a proxy that
+        listens at this address: the brokers tell clients to go on there."""
+        self.folder, self.programs = os.path.join(folder, os.path.basename(programs)), programs
+        self.through = through
+        shutil.copytree(os.path.join(programs, "store"), os.path.join(self.folder, "store"))
         self.ports = dict(zip(LISTENERS, free_ports(len(LISTENERS))))
         self.pki = pki.Authority(os.path.join(self.folder, "pki"))
         crt, key = self.pki.certificate("broker", "/CN=broker", ["IP:127.0.0.1"])
@@ -70,15 +76,21 @@ class Broker:
 
     def properties(self):
         plain = "org.apache.kafka.common.security.plain.PlainLoginModule required"
+        scram = "org.apache.kafka.common.security.scram.ScramLoginModule required;"
+        more = [f"P{i}" for i in range(len(self.through))]
         oauth = ("org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule required "
                  'unsecuredLoginStringClaim_sub="broker";')
         p = {
             "process.roles": "broker,controller", "node.id": 1,
             "log.dirs": os.path.join(self.folder, "store"),
-            "listeners": ",".join(f"{l}://{self.address(l)}" for l in LISTENERS),
-            "advertised.listeners": ",".join(f"{l}://{self.address(l)}" for l in LISTENERS[:-1]),
+            "listeners": ",".join([
+                *(f"{l}://{self.address(l)}" for l in LISTENERS),
+                *(f"{l}://127.0.0.1:{port}" for l, (port, _) in zip(more, self.through))]),
+            "advertised.listeners": ",".join([
+                *(f"{l}://{self.address(l)}" for l in LISTENERS[:-1]),
+                *(f"{l}://{address}" for l, (_, address) in zip(more, self.through))]),
             "listener.security.protocol.map": ",".join(
-                f"{l}:{'PLAINTEXT' if l == 'CONTROLLER' else l}" for l in LISTENERS),
+                f"{l}:{PROTOCOLS.get(l, 'PLAINTEXT')}" for l in (*PROTOCOLS, *more)),
             "controller.listener.names": "CONTROLLER",
             "inter.broker.listener.name": "PLAINTEXT",
             "controller.quorum.voters": f"1@{self.address('CONTROLLER')}",
@@ -99,6 +111,10 @@ class Broker:
             p[prefix + "sasl.enabled.mechanisms"] = "PLAIN,OAUTHBEARER"
             p[prefix + "plain.sasl.jaas.config"] = f'{plain} user_{USER}="{PASSWORD}";'
             p[prefix + "oauthbearer.sasl.jaas.config"] = oauth
+        prefix = "listener.name.sasl_ssl."
+        for name in ("scram-sha-256", "scram-sha-512"):
+            p[prefix + "sasl.enabled.mechanisms"] += "," + name.upper()
+            p[f"{prefix}{name}.sasl.jaas.config"] = scram
         return p
 
     def start(self, properties=()):
@@ -109,7 +125,7 @@ class Broker:
         log = os.path.join(self.folder, "log4j2.properties")
         with open(log, "w") as f:
             f.write(LOG)
-        libs = os.path.join(PROGRAMS, "libs", "*")
+        libs = os.path.join(self.programs, "libs", "*")
         self.process = Process(
             [*JAVA, f"-Dlog4j2.configurationFile={log}", "-cp", libs, "kafka.Kafka", path],
             self.folder, f"broker-{self.number}")
@@ -125,8 +141,12 @@ class Broker:
 
     end = kill
 
-    def kcat(self, *args):
-        done = subprocess.run(["kcat", "-b", self.address(), *args], capture_output=True, text=True,
+    def kcat(self, *args, listener="PLAINTEXT", options=()):
+        """options: {property of librdkafka: value}."""
+        pairs = {"security.protocol": PROTOCOLS[listener], **dict(options)}
+        done = subprocess.run(["kcat", "-b", self.address(listener), *args,
+                               *[word for k, v in pairs.items() for word in ("-X", f"{k}={v}")]],
+                              capture_output=True, text=True,
                               timeout=30 * SLOW, preexec_fn=die_with_parent)
         if done.returncode:
             raise AssertionError(done.stderr)
@@ -135,17 +155,28 @@ class Broker:
     def topics(self):
         return {t["topic"]: len(t["partitions"]) for t in json.loads(self.kcat("-L", "-J"))["topics"]}
 
-    def read(self, topic):
-        """All messages of a topic, those of a partition in order."""
+    def read(self, topic, **how):
+        """All messages of a topic, those of a partition in order; how: as kcat takes it."""
         messages = []
-        for line in self.kcat("-C", "-t", topic, "-o", "beginning", "-e", "-q", "-J").splitlines():
+        for line in self.kcat("-C", "-t", topic, "-o", "beginning", "-e", "-q", "-J", **how).splitlines():
             m = json.loads(line)
             pairs = m.get("headers", [])
             messages.append(Message(m["partition"], m["offset"], m["key"],
                                     dict(zip(pairs[::2], pairs[1::2])), m["payload"].encode()))
         return messages
 
+    def bodies(self, topic):
+        """Of all messages of a topic, byte for byte."""
+        done = subprocess.run(["kcat", "-b", self.address(), "-C", "-t", topic, "-o", "beginning", "-e",
+                               "-q", "-f", "%S\n%s"], capture_output=True, timeout=30 * SLOW,
+                              preexec_fn=die_with_parent, check=True)
+        left = done.stdout
+        while left:
+            length, _, left = left.partition(b"\n")
+            yield left[:int(length)]
+            left = left[int(length):]
 
-def missing():
-    return [] if os.access(os.path.join(PROGRAMS, "stamp"), os.R_OK) else [
+
+def missing(*programs):
+    return [] if all(os.access(os.path.join(p, "stamp"), os.R_OK) for p in programs or [NEW]) else [
         "the broker (test/kafka/build.sh)"]

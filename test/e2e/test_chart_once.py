@@ -242,6 +242,16 @@ class Chart(harness.Case):
         self.assertIs(config["sources"][1]["http"]["tls"]["verify"], True)
         self.assertEqual(len(config["sources"][1]["static"]["targets"]), 3)
 
+    def test_probes_and_annotations_follow_tls(self):
+        tls = {"cert": "/etc/strata/tls.crt", "key": "/etc/strata/tls.key"}
+        for values, scheme in (({}, None), ({"config": {"agent": {"web": {"tls": tls}}}}, "HTTPS")):
+            pod = self.render(values).agent()["spec"]["template"]
+            for probe in ("livenessProbe", "readinessProbe"):
+                asked = pod["spec"]["containers"][0][probe]["httpGet"]
+                self.assertEqual(asked.get("scheme"), scheme, probe)
+            self.assertEqual(pod["metadata"]["annotations"].get("prometheus.io/scheme"),
+                             scheme and scheme.lower())
+
     def test_names_follow_the_release(self):
         objects = self.render({"nats": {"enabled": True}}, name="blue")
         self.assertEqual({n for _, _, n in objects.names()},

@@ -40,6 +40,15 @@ class Documents(harness.Case):
             self.assertTrue(lines, name)
             harness.check_messages(self, "\n".join(lines))
 
+    def test_the_tests_that_security_names_are_there(self):
+        folder = {"e2e": "test/e2e/test_{}.py", "test": "test/test_{}.c",
+                  "fuzz": "test/fuzz/fuzz_{}.c", "integration": "test/integration/test_{}.c"}
+        names = set(re.findall(r"`(e2e|test|fuzz|integration)_(\w+)`", read("SECURITY.md")))
+        self.assertGreaterEqual(len(names), 30)
+        for kind, name in names:
+            path = os.path.join(ROOT, folder[kind].format(name))
+            self.assertTrue(os.path.exists(path), path)
+
     def test_the_example_has_every_setting(self):
         """Each in the part of the file that it belongs to; behind a comment's mark will do."""
         parts = dict(re.findall(r"(?ms)^(agent|sources|pools|sinks):(.*?)(?=^\w|\Z)",

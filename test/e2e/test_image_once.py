@@ -48,6 +48,13 @@ class Image(harness.Case):
         for name in ("title", "description"):
             self.assertTrue(labels["org.opencontainers.image." + name])
 
+    def test_its_program_is_hardened(self):
+        with image.mounted(self.tag) as root:
+            run = subprocess.run([os.path.join(image.ROOT, "scripts", "hardened.py"),
+                                  os.path.join(root, "usr/bin/strata-agent")],
+                                 capture_output=True, text=True)
+        self.assertEqual((run.stdout, run.returncode), ("", 0), run.stderr)
+
     def test_its_size_over_its_base(self):
         over = (self.about["Size"] - image.inspect(image.BASE)["Size"]) / 1e6
         print(f"{over:.1f} MB over the base, {self.about['Size'] / 1e6:.1f} MB together")

@@ -1,59 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """test_kafka_once.py - a real broker: what was scraped is in the topic, or is named as lost."""
-import functools, os, re, time, unittest
+import time
 
 import books
 import harness
 import kafka
-from chaos import Found
-
-LIMIT = 60000    # message.max.bytes of the broker
-
-
-def sink(broker, topic, listener="PLAINTEXT", **more):
-    more.setdefault("max_message", LIMIT)
-    return {"name": "queue", "buffer": "256MiB", "kafka": {"brokers": [broker.address(listener)], "topic": topic,
-                                       "protocol": listener.lower(), **more}}
-
-
-class Case(harness.Case):
-    @classmethod
-    def setUpClass(cls):
-        super().setUpClass()
-        cls.broker = Case.one_broker()
-
-    @staticmethod
-    @functools.cache
-    def one_broker():
-        folder = unittest.enterModuleContext(harness.temporary_folder())
-        broker = kafka.Broker(folder, {"message.max.bytes": LIMIT})
-        unittest.addModuleCleanup(broker.end)
-        return broker
-
-    def found(self, topic):
-        """With no id twice and the number of samples that the headers say."""
-        messages = self.broker.read(topic)
-        found = Found(messages)
-        self.assertEqual(found.twice, [], "ids that came twice")
-        self.assertEqual(found.lines, found.samples, "lines against Strata-Samples")
-        return messages, found
-
-    def delivers(self, config, samples=1, **kwargs):
-        agent = self.agent(harness.config([self.targets().url(0)], sinks=[config]), **kwargs)
-        self.wait_for(lambda: books.delivered(agent.metrics()) >= samples, 20, "delivery\n")
-        return agent
-
-    def fails(self, config, *words, **kwargs):
-        """The agent says each of the words on /status, and delivers nothing."""
-        agent = self.agent(harness.config([self.targets().url(0)], sinks=[config],
-                                          agent={"grace": "1s"}), **kwargs)
-        self.wait_for(lambda: all(re.search(w, str(agent.status()), re.I) for w in words), 20,
-                      f"/status says {words}")
-        self.assertEqual(books.delivered(agent.metrics()), 0)
-        self.assertGreater(agent.metrics().sum("strata_lane_failing"), 0)
-        account = self.stop(agent)
-        self.assertGreater(account["lost"], 0)
-        return agent
+from kafka_case import LIMIT, Case, sink
 
 
 class Delivery(Case):
@@ -124,71 +76,6 @@ class Delivery(Case):
         self.assertEqual(len(messages), account["delivered"])
 
 
-class Login(Case):
-    def sasl(self, topic, listener="SASL_PLAINTEXT", tls=None, **sasl):
-        more = {"tls": tls} if tls else {}
-        return sink(self.broker, topic, listener,
-                    sasl={"user": kafka.USER, "password": kafka.PASSWORD, **sasl}, **more)
-
-    def test_user_and_password(self):
-        agent = self.delivers(self.sasl("plain", password="${WORD}"), env={"WORD": kafka.PASSWORD})
-        self.stop(agent)
-        self.assertNotIn(kafka.PASSWORD, agent.err())
-
-    def test_a_wrong_password_is_shown_until_its_file_is_right(self):
-        path = os.path.join(self.folder, "password")
-        with open(path, "w") as f:
-            f.write("wrong-word\n")
-        agent = self.agent(harness.config([self.targets().url(0)], sinks=[
-            self.sasl("rotated", password=f"file:{path}")]))
-        self.wait_for(lambda: re.search("authentication failed.*check sasl", str(agent.status()),
-                                        re.I), 20, "/status names the refusal")
-        with open(path + ".new", "w") as f:
-            f.write(kafka.PASSWORD + "\n")
-        os.rename(path + ".new", path)
-        self.wait_for(lambda: books.delivered(agent.metrics()) > 0, 30, "the new password")
-        account = self.stop(agent)
-        self.assertEqual(account["lost"], 0)
-        self.assertNotIn("word", agent.err().replace(path, "").replace("password", ""))
-
-    def test_a_mechanism_that_brokers_do_not_offer_is_named(self):
-        self.fails(self.sasl("scram", mechanism="scram-sha-512"), "SCRAM-SHA-512", "check sasl")
-
-    def test_a_token_is_read_again_when_it_is_refused(self):
-        path = os.path.join(self.folder, "token")
-        with open(path, "w") as f:
-            f.write(kafka.token("agent", -300) + "\n")
-        conf = sink(self.broker, "token", "SASL_PLAINTEXT",
-                    sasl={"mechanism": "oauthbearer", "token": f"file:{path}"})
-        agent = self.agent(harness.config([self.targets().url(0)], sinks=[conf]))
-        self.wait_for(lambda: re.search("check sasl", str(agent.status())), 20, "it is refused")
-        with open(path + ".new", "w") as f:
-            f.write(kafka.token("agent", 300) + "\n")
-        os.rename(path + ".new", path)
-        self.wait_for(lambda: books.delivered(agent.metrics()) > 0, 30, "the new token")
-        self.assertEqual(self.stop(agent)["lost"], 0)
-
-    def test_a_token_that_is_not_there_is_named(self):
-        path = os.path.join(self.folder, "token")
-        conf = sink(self.broker, "token", "SASL_PLAINTEXT",
-                    sasl={"mechanism": "oauthbearer", "token": f"file:{path}"})
-        self.fails(conf, re.escape(path))
-
-    def test_tls_with_login(self):
-        self.stop(self.delivers(self.sasl("tls", "SASL_SSL", {"ca": self.broker.pki.crt})))
-
-    def test_another_authority_is_refused(self):
-        other = kafka.pki.Authority(os.path.join(self.folder, "other"))
-        self.fails(self.sasl("foreign", "SASL_SSL", {"ca": other.crt}), "certificate", "tls.ca")
-
-    def test_a_certificate_of_the_client(self):
-        crt, key = self.broker.pki.certificate("agent", "/CN=agent")
-        tls = {"ca": self.broker.pki.crt, "cert": crt, "key": key}
-        self.stop(self.delivers(sink(self.broker, "mtls", "SSL", tls=tls)))
-        self.fails(sink(self.broker, "mtls-none", "SSL", tls={"ca": self.broker.pki.crt}),
-                   "ssl|certificate", name="stranger")
-
-
 class Restart(Case):
     """The last of all: it leaves a broker that makes no topics."""
 
@@ -209,11 +96,11 @@ class Restart(Case):
         self.broker.start({"message.max.bytes": LIMIT, "auto.create.topics.enable": "false"})
         before = books.delivered(agent.metrics())
         self.wait_for(lambda: books.delivered(agent.metrics()) > before + 3000, 30, "delivery again")
+        self.balanced(agent)
         account = self.stop(agent, timeout=40)
         self.assertEqual(account["lost"], 0)
-        messages, found = self.found("deaths")
-        self.assertEqual(found.samples, account["delivered"])
-        found.check_sequences(self, targets.stats()["served"])
+        _, found = self.found("deaths")
+        found.check(self, targets.stats(), account["delivered"])
         self.missing_topic()
 
     def missing_topic(self):

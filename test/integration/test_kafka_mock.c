@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The kafka sink against the brokers that librdkafka has inside for tests. */
+#include "kafka_client.h"
 #include "sink_run.h"
 #include "test.h"
 
@@ -47,18 +48,24 @@ static void end(struct mock *m)
     close(m->wake);
 }
 
-static enum status offer(struct mock *m, const char *topic, size_t len)
+static enum status offer_samples(struct mock *m, const char *topic, size_t len, size_t samples)
 {
     char *body = mem_alloc(len + 1);
     memset(body, 'x', len);
     struct payload *p = sink_run_payload(&m->run, body, len);
     mem_free(body);
+    p->samples = samples;
     CHECK_INT(buf_puts(&p->address, topic), OK);
     m->run.err = (struct err){.status = OK};
     enum status s = m->run.ops->send(m->run.self, p, clock_mono_ns() + SEC_NS, &m->run.err);
     if (s != OK)
         payload_free(p);
     return s;
+}
+
+static enum status offer(struct mock *m, const char *topic, size_t len)
+{
+    return offer_samples(m, topic, len, 1);
 }
 
 static void work(struct mock *m)
@@ -199,6 +206,52 @@ TEST(what_is_too_large_by_itself_is_a_limit_and_what_is_in_its_company_comes_aga
     CHECK_INT(offer(&m, "t", 10), OK);
     CHECK(ends(&m, OK));
     CHECK_INT(offer(&m, "t", less), ERR_LIMIT);
+    end(&m);
+}
+
+TEST(the_size_grows_again_step_by_step_after_a_while)
+{
+    struct mock m;
+    begin(&m, "acks", "all");
+    size_t most = m.run.lane.max_payload;
+    for (int i = 0; i < 2; i++) {
+        rd_kafka_mock_push_request_errors(m.cluster, PRODUCE, 1,
+                                          RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE);
+        CHECK_INT(offer(&m, "t", 10), OK);
+        CHECK(ends(&m, ERR_AGAIN));
+    }
+    size_t least = m.run.lane.max_payload;
+    int64_t late_ns = clock_mono_ns() + 60 * SEC_NS, late_ms = clock_wall_ms();
+    clock_hold(late_ns, late_ms);
+    CHECK_INT(offer(&m, "t", 10), OK);
+    CHECK_INT(m.run.lane.max_payload, least);
+    for (int i = 1; i < 4; i++) {
+        size_t before = m.run.lane.max_payload;
+        clock_hold(late_ns + i * KAFKA_GROW_NS, late_ms);
+        CHECK_INT(m.run.ops->flush(m.run.self, clock_mono_ns() + SEC_NS, NULL), OK);
+        CHECK_INT(offer(&m, "t", 10), OK);
+        CHECK(i == 3 ? m.run.lane.max_payload == most : m.run.lane.max_payload > before);
+    }
+    clock_release();
+    CHECK_INT(offer(&m, "t", most), OK);
+    CHECK(ends(&m, OK));
+    end(&m);
+}
+
+TEST(the_size_stays_where_messages_cannot_be_cut)
+{
+    struct mock m;
+    begin(&m, "acks", "all");
+    rd_kafka_mock_push_request_errors(m.cluster, PRODUCE, 1, RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE);
+    CHECK_INT(offer_samples(&m, "t", 10, 2), OK);
+    CHECK(ends(&m, ERR_AGAIN));
+    size_t least = m.run.lane.max_payload;
+    clock_hold(clock_mono_ns() + 2 * KAFKA_GROW_NS, clock_wall_ms());
+    CHECK_INT(offer(&m, "t", 10), OK);
+    CHECK_INT(m.run.ops->flush(m.run.self, clock_mono_ns() + SEC_NS, NULL), OK);
+    CHECK_INT(offer(&m, "t", 10), OK);
+    CHECK_INT(m.run.lane.max_payload, least);
+    clock_release();
     end(&m);
 }
 

@@ -113,6 +113,11 @@ has none, and the kubelet.  A kubernetes source of the list always has a role. *
 {{- toYaml $config -}}
 {{- end -}}
 
+{{/* Not empty where TLS is spoken at agent.listen. */}}
+{{- define "strata.tls" -}}
+{{- dig "agent" "web" "tls" "cert" "" .Values.config -}}
+{{- end }}
+
 {{/* The port of agent.listen, which probes, policies and annotations have to name. */}}
 {{- define "strata.port" -}}
 {{- regexFind "[0-9]+$" (dig "agent" "listen" "" .Values.config) -}}

@@ -16,6 +16,9 @@ metadata:
     {{- if .Values.selfMetrics.annotations }}
     prometheus.io/scrape: "true"
     prometheus.io/port: {{ include "strata.port" . | quote }}
+    {{- if include "strata.tls" . }}
+    prometheus.io/scheme: https
+    {{- end }}
     {{- end }}
     {{- with .Values.podAnnotations }}
     {{- toYaml . | nindent 4 }}
@@ -89,10 +92,10 @@ spec:
       ports:
         - {name: http, containerPort: {{ include "strata.port" . }}, protocol: TCP}
       livenessProbe:
-        httpGet: {path: /healthz, port: http}
+        httpGet: {path: /healthz, port: http{{ if include "strata.tls" . }}, scheme: HTTPS{{ end }}}
         {{- toYaml .Values.livenessProbe | nindent 8 }}
       readinessProbe:
-        httpGet: {path: /readyz, port: http}
+        httpGet: {path: /readyz, port: http{{ if include "strata.tls" . }}, scheme: HTTPS{{ end }}}
         {{- toYaml .Values.readinessProbe | nindent 8 }}
       # So that `kubectl describe pod` shows what is wrong with a configuration that was refused.
       terminationMessagePolicy: FallbackToLogsOnError

@@ -3,6 +3,7 @@
 #include "kube_exec.h"
 
 #include "buf.h"
+#include "confine.h"
 #include "kube_answer.h"
 #include "mem.h"
 #include "secret.h"
@@ -184,6 +185,9 @@ static bool make_pipe(int ends[2], int epoll_fd)
            watch(epoll_fd, ends[0]);
 }
 
+/* The filter is made when the agent starts, by the kubeconfig of that day. */
+static const char restart[] = ": the agent must be started anew, it was told of no plugin then";
+
 static enum status start(struct kube_exec_run *r, int epoll_fd, struct err *err)
 {
     int out[2] = {-1, -1}, complaints[2] = {-1, -1};
@@ -195,7 +199,8 @@ static enum status start(struct kube_exec_run *r, int epoll_fd, struct err *err)
     close_fd(&complaints[1]);
     if (why != 0)
         return err_set(err, made && why != EAGAIN && why != ENOMEM ? ERR_DENIED : ERR_IO,
-                       "exec plugin '%.*s': %s%s%.80s", NAME_SHOWN, r->exec->argv[0], strerror(why),
+                       "exec plugin '%.*s': %s%s%s%.80s", NAME_SHOWN, r->exec->argv[0],
+                       strerror(why), why == EPERM && confine_is_on() ? restart : "",
                        r->exec->hint[0] ? "; " : "", r->exec->hint);
     r->end = pidfd_open(r->pid, 0);
     if (r->end >= 0 && !watch(epoll_fd, r->end))
