@@ -305,6 +305,19 @@ TEST(what_cannot_be_kept_in_mind_is_no_fault)
     CHECK_INT(check_end(c), 0);
 }
 
+TEST(a_series_is_known_again_among_many)
+{
+    for (int again = 0; again < 700; again += 99) {
+        AUTO(buf) struct buf page = BUF_INIT(1 << 16);
+        for (int i = 0; i < 700; i++)
+            CHECK_INT(buf_printf(&page, "a{i=\"%d\"} 1\n", i), OK);
+        CHECK_INT(buf_printf(&page, "a{i=\"%d\"} 1\nb 1\na{x=\"1\"} 1\n# EOF", again), OK);
+        struct first first = check_lines(openmetrics, (struct span){page.data, page.len});
+        CHECK_INT(first.line, 701);
+        CHECK_INT(first.faults, 2);
+    }
+}
+
 struct told {
     char text[400];
 };

@@ -23,6 +23,8 @@ TEST(a_content_type_names_the_format)
          2},
         {"application/openmetrics-text;version=0.0.1", FORMAT_OPENMETRICS, 0},
         {"application/openmetrics-text;version=12.0.1", FORMAT_OPENMETRICS, 0},
+        {"application/openmetrics-text;version=10.0", FORMAT_OPENMETRICS, 0},
+        {"application/openmetrics-text;version=9.0", FORMAT_OPENMETRICS, 9},
         {"application/openmetrics-text;version=", FORMAT_OPENMETRICS, 0},
         {"application/openmetrics-text;;x;version=\"1\"", FORMAT_OPENMETRICS, 1},
         {"APPLICATION/OPENMETRICS-TEXT", FORMAT_OPENMETRICS, 0},

@@ -137,6 +137,63 @@ TEST(a_page_with_refusals_at_limits_allocates_nothing)
     CHECK(page_stats(p).refused[PAGE_MAX_LABELS] > 0 && page_stats(p).lines_bad == 4);
 }
 
+TEST(the_first_names_that_were_refused_are_told)
+{
+    struct page_limits limits = PAGE_LIMITS_DEFAULT;
+    limits.max_labels = 1;
+    limits.max_series = 1;
+    AUTO_PTR(page) struct page *p = page_new(NULL, &limits, 0);
+    for (int scrape = 0; scrape < 2; scrape++) {
+        struct page_faults f = check_read(p,
+                                          "a 0\nb 1\nb{x=\"1\"} 2\nb{x=\"1\",y=\"2\"} 3\n"
+                                          "c 4\na 5\nd 6\ne 7\nf 8\n",
+                                          "0 ");
+        static const struct page_named want[] = {{PAGE_MAX_SERIES, "b"},
+                                                 {PAGE_MAX_LABELS, "b"},
+                                                 {PAGE_MAX_SERIES, "c"},
+                                                 {PAGE_SERIES_TWICE, "a"},
+                                                 {PAGE_MAX_SERIES, "d"}};
+        CHECK_INT(f.refused, 8);
+        CHECK_INT(f.named_len, ARRAY_LEN(want));
+        for (size_t i = 0; i < ARRAY_LEN(want); i++) {
+            CHECK_INT(f.named[i].why, want[i].why);
+            CHECK_STR(f.named[i].name, want[i].name);
+        }
+    }
+}
+
+TEST(every_limit_is_looked_at_before_any_rule_in_both_formats)
+{
+    static const struct {
+        struct page_limits limits; /* 0: the default */
+        const char *text, *refused;
+    } cases[] = {
+        {{.max_series = 1}, "a 1\nb 2\n", "max_series: b"},
+        {{.max_bytes = 100}, "a 1\nb 2\n", "max_bytes: b"},
+        {{.max_labels = 1}, "a 1\nb{x=\"1\",y=\"2\"} 2\n", "max_labels: b"},
+        {{.max_name_bytes = 2}, "a 1\nbcd 2\n", "max_name_bytes: bcd"},
+        {{.max_name_bytes = 2}, "a 1\nb{xyz=\"1\"} 2\n", "max_name_bytes: b"},
+        {{.max_value_bytes = 2}, "a 1\nb{x=\"123\"} 2\n", "max_value_bytes: b"},
+        {{.max_samples = 1}, "a 1\nb 2\n", "max_samples: b"},
+        {{.max_new_series = 1}, "a 1\nb 2\n", "max_new_series: b"},
+        {{.max_names = 1}, "a 1\nb 2\n", "max_names: b"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct page_limits limits = PAGE_LIMITS_DEFAULT;
+        size_t *to = (size_t *)&limits;
+        const size_t *from = (const size_t *)&cases[i].limits;
+        for (size_t k = 0; k < sizeof limits / sizeof *to; k++)
+            to[k] = from[k] ? from[k] : to[k];
+        for (int format = FORMAT_TEXT; format <= FORMAT_OPENMETRICS; format++) {
+            AUTO_PTR(page) struct page *p = page_new(NULL, &limits, 0);
+            page_set_manner(p, &(struct page_manner){.format = (enum page_format)format});
+            struct page_faults f = check_read(p, cases[i].text, "1 ");
+            CHECK_STR(f.first_refused.text, cases[i].refused);
+            CHECK_INT(f.refused, 1);
+        }
+    }
+}
+
 TEST(every_refusal_has_a_name)
 {
     for (int i = 0; i < PAGE_REFUSALS; i++)

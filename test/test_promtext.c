@@ -240,7 +240,9 @@ TEST(an_exemplar_has_its_own_bound_of_labels)
 
 TEST(quoted_names_are_read_when_asked_for)
 {
-    for (int f = 0; f < 2; f++) {
+    static const enum page_format formats[] = {FORMAT_TEXT, FORMAT_OPENMETRICS};
+    for (size_t i = 0; i < ARRAY_LEN(formats); i++) {
+        enum page_format f = formats[i];
         for (int exact = 0; exact < 2; exact++) {
             CHECK_INT(read_as("{\"a.b\\n\",\"c d\"=\"e\",f=\"g\"} 1\n", f, exact, NULL), OK);
             CHECK(line.quoted && line.name_escaped && span_is(line.name, "a.b\\n"));

@@ -77,7 +77,7 @@ void check_fault_here(struct check *c, const char *at, const char *rule, const c
 /* Nothing that this line might have said is missing. */
 static void spoil(struct check *c)
 {
-    c->family.spoiled = c->point.spoiled = true;
+    c->family.spoiled = true;
 }
 
 static void take_sample(struct check *c)

@@ -42,7 +42,6 @@ struct check_point {
     bool there;
     uint64_t metric; /* hash of the labels that all of them share */
     size_t line;     /* of the last of them */
-    bool spoiled;    /* a line was at fault: nothing is said to be missing */
     unsigned roles;  /* bit r: there was one of role r */
     bool has_ts;
     double ts;            /* seconds */

@@ -45,7 +45,7 @@ static void check_histogram(struct check *c, const struct check_point *p)
 
 static void end_point(struct check *c, struct check_point *p)
 {
-    bool silent = c->family.spoiled || c->family.lost || p->spoiled || !p->there;
+    bool silent = c->family.spoiled || c->family.lost || !p->there;
     p->there = false;
     if (silent)
         return;
@@ -240,16 +240,25 @@ static bool is_metric_new(struct check *c, const struct check_sample *s)
     return fresh;
 }
 
+/* Which labels of an info are those of its metric, nobody can tell: each label set is one. */
+static void add_info(struct check *c, const struct check_sample *s)
+{
+    struct check_sample own = *s;
+    own.metric = s->series;
+    if (c->point.there && c->point.metric == own.metric)
+        go_on(c, &own);
+    else if (!remember(c, s->series) && !c->line.value.has_ts)
+        check_fault_here(c, c->line.name.data, "series-twice",
+                         "a sample of this name and these labels was there");
+    else
+        begin_point(c, &own, seconds(&c->line.value));
+}
+
 static void add_metrics(struct check *c, const struct check_sample *s)
 {
-    if (s->role == ROLE_INFO) {
-        /* Which labels are those of the metric, nobody can tell. */
-        if (!remember(c, s->series) && !c->line.value.has_ts)
-            check_fault_here(c, c->line.name.data, "series-twice",
-                             "a sample of this name and these labels was there");
-        return;
-    }
-    if (c->point.there && c->point.metric == s->metric)
+    if (s->role == ROLE_INFO)
+        add_info(c, s);
+    else if (c->point.there && c->point.metric == s->metric)
         go_on(c, s);
     else if (is_metric_new(c, s))
         begin_point(c, s, seconds(&c->line.value));

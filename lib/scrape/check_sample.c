@@ -48,27 +48,27 @@ static void check_labels(struct check *c, const struct promtext_label *labels, s
     }
 }
 
-/* The label that a sample of this role has besides those of its metric, or NULL. */
-static const char *special_of(const struct check *c, enum check_role role)
+/* The label that a sample of this role has besides those of its metric; .data NULL: none. */
+static struct span special_of(const struct check *c, enum check_role role)
 {
     switch (role) {
-    case ROLE_BUCKET: return "le";
-    case ROLE_QUANTILE: return "quantile";
-    case ROLE_STATE: return c->family.name.data;
-    default: return NULL;
+    case ROLE_BUCKET: return (struct span){"le", 2};
+    case ROLE_QUANTILE: return (struct span){"quantile", 8};
+    case ROLE_STATE: return (struct span){c->family.name.data, c->family.name.len};
+    default: return (struct span){NULL, 0};
     }
 }
 
 /* All labels in any order: the sum of what each of them gives.  A label without a value is none. */
 static void hash_labels(struct check *c, struct check_sample *s, const uint64_t *names)
 {
-    const char *special = special_of(c, s->role);
-    uint64_t wanted = special ? hash_bytes(special, strlen(special)) : 0;
+    struct span special = special_of(c, s->role);
+    uint64_t wanted = special.data ? hash_bytes(special.data, special.len) : 0;
     uint64_t sum = 0, other = 0;
     for (size_t i = 0; i < c->line.labels_len; i++) {
         const struct promtext_label *l = &c->line.labels[i];
         uint64_t h = l->value.len ? label_hash(c, l, names[i]) : 0;
-        if (special && names[i] == wanted) {
+        if (special.data && names[i] == wanted) {
             s->special = l;
             other = h;
         } else {

@@ -96,6 +96,14 @@ struct page_stats {
     uint64_t lines_bad;              /* bad lines and faulty comments, since birth */
 };
 
+/* The first names of metrics that were refused, each once for a reason. */
+#define PAGE_NAMED      5
+#define PAGE_NAMED_TEXT 80 /* with its NUL; longer names are cut */
+struct page_named {
+    enum page_refusal why;
+    char name[PAGE_NAMED_TEXT]; /* for people: UTF-8 */
+};
+
 /* What one body brought, beside its samples. */
 struct page_faults {
     uint64_t added; /* series that were not there before */
@@ -104,8 +112,10 @@ struct page_faults {
     uint64_t refused_by[PAGE_REFUSALS];
     struct err first_bad;     /* "line 3, column 7: ..."; status OK: no bad line */
     struct err first_refused; /* "max_series: NAME"; status OK: none refused */
-    bool unreadable;          /* bad lines and not one sample: no page at all; or strict */
-    bool strict;              /* strict mode refuses the page for the fault in first_bad */
+    struct page_named named[PAGE_NAMED];
+    size_t named_len;
+    bool unreadable; /* bad lines and not one sample: no page at all; or strict */
+    bool strict;     /* strict mode refuses the page for the fault in first_bad */
 };
 
 struct page;

@@ -381,6 +381,8 @@ static void look(struct reader *r)
 static uint8_t start_role(const struct reader *r)
 {
     enum series_kind kind = r->found.kind;
+    if (r->page->format == FORMAT_TEXT && kind != SERIES_HISTOGRAM)
+        return 0;
     bool several = kind == SERIES_COUNTER || kind == SERIES_HISTOGRAM || kind == SERIES_SUMMARY ||
                    kind == SERIES_GAUGEHISTOGRAM || r->found.created;
     return several && r->found.metric != 0 && r->found.metric != last_metric(r) ? LINE_START : 0;

@@ -8,6 +8,8 @@
 #include "page.h"
 #include "promtext.h"
 
+#include <float.h>
+
 /* What is special about the line of a series: bits of series->role. */
 enum line_role {
     LINE_SILENT = 1 << 0,     /* it has no sample */
@@ -37,6 +39,7 @@ enum line_rule {
     RULE_ANY, /* what it wants is not known */
 };
 #define LINE_RULE_SHIFT 4
+#define LINE_RULES      (15 << LINE_RULE_SHIFT)
 static inline enum line_rule line_rule(const struct series *s)
 {
     return (enum line_rule)(s->role >> LINE_RULE_SHIFT);
@@ -101,6 +104,27 @@ struct point {
     struct span ts;
     double count, bucket; /* bucket: the last one */
 };
+
+static inline bool line_differs(double a, double b)
+{
+    return a < b || a > b;
+}
+
+/* A number of observations; from 2^53 on all numbers are whole. */
+static inline bool line_is_count(double v)
+{
+    if (v < 9007199254740992.0)
+        return v >= 0 && !line_differs(v, (double)(int64_t)v);
+    return v <= DBL_MAX;
+}
+
+/* Whether it counts what the bucket before it counts, too. */
+static inline bool point_add_bucket(struct point *p, double v)
+{
+    bool sound = line_is_count(v) && v >= p->bucket; /* 0 at first */
+    p->bucket = v;
+    return sound;
+}
 
 /* One page_read under way. */
 struct reader {

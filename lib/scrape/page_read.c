@@ -36,6 +36,19 @@ static inline void add_sample(struct reader *r, struct series *s, const struct p
         reader_beside(r, to, v);
 }
 
+/* Most lines have no rule, or are buckets: what reader_sound says of these. */
+static inline bool is_sound(struct reader *r, const struct series *s,
+                            const struct promtext_value *v)
+{
+    unsigned special = s->role & (LINE_START | LINE_RULES);
+    bool plain = !v->exemplar && !v->has_created;
+    if (plain && special == 0)
+        return true;
+    if (plain && special == RULE_BUCKET << LINE_RULE_SHIFT && !v->has_ts && !r->point.has_ts)
+        return point_add_bucket(&r->point, v->number);
+    return reader_sound(r, s, v);
+}
+
 /* True when the line to come is the expected one, which is then read. */
 static bool read_known(struct reader *r)
 {
@@ -55,7 +68,7 @@ static bool read_known(struct reader *r)
     /* The prefix may hold comments too: whether a line is too long is then found out
      * by parsing them. */
     if (!promtext_value(&r->text, &v) || (size_t)(r->text.at - start) > r->text.max_line ||
-        (r->verifying && !reader_sound(r, s, &v))) {
+        (r->verifying && !is_sound(r, s, &v))) {
         r->text.at = start;
         return false;
     }
@@ -68,15 +81,31 @@ static bool read_known(struct reader *r)
     return true;
 }
 
+/* Those of a reason follow each other nearly always, so many of one name cost little. */
+static void name_refused(struct page_faults *f, enum page_refusal why, const char *name)
+{
+    for (size_t i = f->named_len; i > 0; i--)
+        if (f->named[i - 1].why == why && strcmp(f->named[i - 1].name, name) == 0)
+            return;
+    struct page_named *n = &f->named[f->named_len++];
+    n->why = why;
+    memcpy(n->name, name, strlen(name) + 1);
+}
+
 static void refuse(struct reader *r, enum page_refusal why)
 {
-    struct span name = r->line.name;
+    struct page_faults *f = r->faults;
+    char name[PAGE_NAMED_TEXT];
     r->page->stats.refused[why]++;
-    r->faults->refused_by[why]++;
-    if (r->faults->refused++ == 0)
-        err_set(&r->faults->first_refused, why >= PAGE_MAX_SERIES ? ERR_LIMIT : ERR_INVALID,
-                "%s: %.*s", page_refusal_name(why), (int)(name.len < 100 ? name.len : 100),
-                name.data);
+    f->refused_by[why]++;
+    f->refused++;
+    if (f->named_len == PAGE_NAMED)
+        return;
+    text_line(name, sizeof name, r->line.name);
+    name_refused(f, why, name);
+    if (f->refused == 1)
+        err_set(&f->first_refused, why >= PAGE_MAX_SERIES ? ERR_LIMIT : ERR_INVALID, "%s: %s",
+                page_refusal_name(why), name);
 }
 
 static void count_bad_line(struct reader *r, const struct err *why)

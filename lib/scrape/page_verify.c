@@ -12,16 +12,6 @@
 
 #include <math.h>
 
-static bool differs(double a, double b)
-{
-    return a < b || a > b;
-}
-
-static bool is_count(double v)
-{
-    return v >= 0 && isfinite(v) && !differs(v, floor(v));
-}
-
 static bool same_text(struct span a, struct span b)
 {
     return a.len == b.len && memcmp(a.data, b.data, a.len) == 0;
@@ -65,7 +55,12 @@ static bool point_is_sound(const struct reader *r)
 static bool start_point(struct reader *r, const struct promtext_value *v)
 {
     bool sound = point_is_sound(r);
-    r->point = (struct point){.has_ts = v->has_ts, .ts = v->ts_text};
+    struct point *p = &r->point;
+    p->has_count = p->has_inf = false;
+    p->bucket = 0;
+    p->has_ts = v->has_ts;
+    if (v->has_ts)
+        p->ts = v->ts_text;
     return sound;
 }
 
@@ -73,21 +68,14 @@ static bool add_inf(struct point *p, double v)
 {
     p->has_inf = true;
     p->bucket = v;
-    return !p->has_count || !differs(v, p->count);
+    return !p->has_count || !line_differs(v, p->count);
 }
 
 static bool add_count(struct point *p, double v)
 {
     p->has_count = true;
     p->count = v;
-    return !p->has_inf || !differs(v, p->bucket);
-}
-
-static bool add_bucket(struct point *p, double v)
-{
-    bool sound = is_count(v) && v >= p->bucket; /* 0 at first */
-    p->bucket = v;
-    return sound;
+    return !p->has_inf || !line_differs(v, p->bucket);
 }
 
 static bool value_is_sound(struct reader *r, enum line_rule rule, double v)
@@ -97,14 +85,14 @@ static bool value_is_sound(struct reader *r, enum line_rule rule, double v)
     case RULE_NONE: return true;
     case RULE_TOTAL:
     case RULE_SUM: return v >= 0;
-    case RULE_BUCKET: return add_bucket(p, v);
-    case RULE_INF: return add_bucket(p, v) && add_inf(p, v);
-    case RULE_COUNT: return is_count(v) && add_count(p, v);
-    case RULE_COUNT_ALONE: return is_count(v);
+    case RULE_BUCKET: return point_add_bucket(p, v);
+    case RULE_INF: return point_add_bucket(p, v) && add_inf(p, v);
+    case RULE_COUNT: return line_is_count(v) && add_count(p, v);
+    case RULE_COUNT_ALONE: return line_is_count(v);
     case RULE_CREATED: return isfinite(v);
     case RULE_QUANTILE: return !(v < 0);
-    case RULE_INFO: return !differs(v, 1) && !isnan(v);
-    case RULE_STATE: return (!differs(v, 0) || !differs(v, 1)) && !isnan(v);
+    case RULE_INFO: return !line_differs(v, 1) && !isnan(v);
+    case RULE_STATE: return (!line_differs(v, 0) || !line_differs(v, 1)) && !isnan(v);
     case RULE_TEXT_INF: return add_inf(p, v);
     case RULE_TEXT_COUNT: return add_count(p, v);
     case RULE_ANY: break;

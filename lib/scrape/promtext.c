@@ -308,7 +308,7 @@ static bool read_described(struct promtext *t, struct promtext_line *ret)
         return read_unit(t, ret);
     const char *blank = memchr(ret->text.data, ' ', ret->text.len);
     if (promtext_tight(t) && blank)
-        return refuse(t, blank, "white-space", "a blank behind the type");
+        return refuse(t, blank, "white-space", "a type is one word, behind one space");
     return read_kind(t, ret);
 }
 

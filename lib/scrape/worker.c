@@ -173,7 +173,9 @@ static void take_good(struct worker *w, struct running *r, const struct fetch_re
                                 .refused = faults.refused,
                                 .lines_bad = faults.lines_bad,
                                 .first_bad = faults.first_bad,
-                                .first_refused = faults.first_refused};
+                                .first_refused = faults.first_refused,
+                                .named_len = faults.named_len};
+    memcpy(news.named, faults.named, faults.named_len * sizeof faults.named[0]);
     show(j, r, f, &news);
     j->state->body_bytes = f->body.len;
 }

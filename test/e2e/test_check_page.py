@@ -106,13 +106,10 @@ class CheckPage(harness.Case):
         return peak * 1024, p.wait(60 * SLOW)
 
     def big_page(self, size):
-        number, written = 0, 0
-        while written < size:
-            head = f"# TYPE m{number} gauge\n"
-            piece = (head + "".join(f'm{number}{{pod="service-{i}-5d8f7c9b6",uid="{i:032d}"}} {i}\n'
-                                    for i in range(5000))).encode()
-            number, written = number + 1, written + len(piece)
-            yield piece
+        piece = ("# TYPE m@ gauge\n" + "".join(
+            f'm@{{pod="service-{i}-5d8f7c9b6",uid="{i:032d}"}} {i}\n' for i in range(5000))).encode()
+        for number in range(size // len(piece) + 1):
+            yield piece.replace(b"@", b"%d" % number)
         yield b"# EOF\n"
 
     def test_memory_does_not_grow_with_the_page(self):
