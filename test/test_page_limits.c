@@ -212,8 +212,8 @@ TEST(a_line_longer_than_the_limit_is_a_bad_line)
     } cases[] = {
         {"a 34567890\nb 2\n", "3.45679e+07 2 ", 0},
         {"a 345678901\nb 2\n", "2 ", 1},
-        {"b 2\na 34567890", "2 3.45679e+07 ", 0},
-        {"b 2\na 345678901", "2 ", 1},
+        {"b 2\na 34567890\n", "2 3.45679e+07 ", 0},
+        {"b 2\na 345678901\n", "2 ", 1},
         {"# HELP a h\na 1\n", "1 ", 0}, /* two lines, together above the limit */
         {"# HELP a 11\na 1\n", "1 ", 1},
         {"# a comment\na 1\n", "1 ", 1},
@@ -231,6 +231,33 @@ TEST(a_line_longer_than_the_limit_is_a_bad_line)
     }
     check_read(p, "a 1\nb 2\n", "1 2 ");
     CHECK_INT(check_read(p, "a 1          \nb 2\n", "2 ").lines_bad, 1); /* known, then longer */
+}
+
+/* A page that was cut may end within a number. */
+TEST(a_line_without_its_end_is_a_bad_line)
+{
+    static const struct {
+        const char *text, *want;
+        unsigned line; /* 0: good */
+    } cases[] = {
+        {"a 1\nb 23", "1 ", 2}, {"b 23", "", 1}, {"\n\nb 23", "", 3}, {"a 1\nb 2\n ", "1 2 ", 3},
+        {"a 1\n# x", "1 ", 2},  {"", "", 0},     {"a 1\n", "1 ", 0},
+    };
+    AUTO_PTR(page) struct page *p = page_new(NULL, &PAGE_LIMITS_DEFAULT, 0);
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        for (int scrape = 0; scrape < 2; scrape++) {
+            AUTO(buf) struct buf want = BUF_INIT(100);
+            struct page_faults f = check_read(p, cases[i].text, cases[i].want);
+            CHECK_INT(buf_printf(&want,
+                                 "line %u, column 1: the last line does not end with a line feed",
+                                 cases[i].line),
+                      OK);
+            CHECK_INT(f.lines_bad, cases[i].line > 0);
+            if (f.lines_bad)
+                CHECK_STR(f.first_bad.text, want.data);
+        }
+        check_read(p, "a 1\nb 2\n", "1 2 ");
+    }
 }
 
 static void check_time(bool honor, const char *text, int64_t want)

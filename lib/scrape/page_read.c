@@ -216,9 +216,32 @@ static void start(struct reader *r, struct span body)
     expect(r);
 }
 
+/* Bytes behind the last newline of a page that is salvaged: where a page is cut, a number may have
+ * become another one.  OpenMetrics may end without a newline. */
+static size_t count_unended(const struct page *p, struct span body)
+{
+    const char *last = body.len > 0 ? memrchr(body.data, '\n', body.len) : NULL;
+    const char *start = last ? last + 1 : body.data;
+    struct span rest = {start, (size_t)(body.data + body.len - start)};
+    return p->strict || span_is(rest, "# EOF") ? 0 : rest.len;
+}
+
+static void refuse_unended(struct reader *r)
+{
+    struct err err;
+    size_t number = 1;
+    for (const char *at = r->text.start; (at = memchr(at, '\n', (size_t)(r->text.end - at))); at++)
+        number++;
+    err_set(&err, ERR_INVALID, "line %zu, column 1: the last line does not end with a line feed",
+            number);
+    count_bad_line(r, &err);
+}
+
 bool reader_run(struct reader *r, struct span body)
 {
     bool good = true;
+    size_t unended = count_unended(r->page, body);
+    body.len -= unended;
     start(r, body);
     while (good && (r->text.at < r->text.end || r->verifying)) {
         if (r->text.at < r->text.end && read_known(r))
@@ -234,6 +257,8 @@ bool reader_run(struct reader *r, struct span body)
             expect(r);
         }
     }
+    if (unended > 0)
+        refuse_unended(r);
     relabeller_free(r->relabeller);
     return good;
 }

@@ -180,13 +180,19 @@ static bool read_sample(struct promtext *t, struct promtext_line *ret)
     return promtext_value(t, &ret->value);
 }
 
-/* Whether a word or name of a comment ends here: to the letter not at just any control character. */
+/* In a comment: to the letter not just any control character. */
+static bool is_space(const struct promtext *t, char c)
+{
+    return c == ' ' || c == '\t' || (!t->exact && (unsigned char)c < ' ');
+}
+
+/* Whether a word or name of a comment ends here. */
 static bool is_parted(const struct promtext *t)
 {
     char c = peek(t);
     bool line_end = t->at == t->end || c == '\n' ||
                     (t->end - t->at > 1 && t->at[0] == '\r' && t->at[1] == '\n');
-    return c == ' ' || c == '\t' || line_end || (!t->exact && (unsigned char)c < ' ');
+    return line_end || is_space(t, c);
 }
 
 /* Word after '#': fills ret->item; false for a comment that says nothing. */
@@ -296,7 +302,7 @@ static bool read_described(struct promtext *t, struct promtext_line *ret)
     if (ret->item == PROMTEXT_HELP)
         return read_help(t, ret);
     while (!promtext_tight(t) && ret->text.len > 0 &&
-           (unsigned char)ret->text.data[ret->text.len - 1] <= ' ')
+           is_space(t, ret->text.data[ret->text.len - 1]))
         ret->text.len--;
     if (ret->item == PROMTEXT_UNIT)
         return read_unit(t, ret);

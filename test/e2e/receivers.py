@@ -161,7 +161,7 @@ class Prometheus(Server):
             f.write("global: {scrape_interval: 1h}\n")
         super().__init__(["prometheus", f"--config.file={path}", f"--web.listen-address=127.0.0.1:{port}",
                           f"--storage.tsdb.path={folder}/tsdb", "--web.enable-remote-write-receiver",
-                          "--log.level=warn"], folder, "prometheus")
+                          "--enable-feature=exemplar-storage", "--log.level=warn"], folder, "prometheus")
 
     def samples(self, now_ms, selector='{__name__!=""}'):
         """Of the last minutes before now_ms, ended or not: a range selector leaves out markers."""
@@ -172,6 +172,19 @@ class Prometheus(Server):
             name = labels.pop("__name__")
             for t, value in r["values"]:
                 found[name, tuple(sorted(labels.items())), round(t * 1000)] = bits(value)
+        return found
+
+    def exemplars(self, selector, now_ms):
+        """{(name of the series, its labels, ms): (labels of the exemplar, bits)} of the last hour."""
+        answer = self.get("/api/v1/query_exemplars", query=selector, start=now_ms / 1000 - 3600,
+                          end=now_ms / 1000)
+        found = {}
+        for s in answer["data"]:
+            labels = dict(s["seriesLabels"])
+            name = labels.pop("__name__")
+            for e in s["exemplars"]:
+                found[name, tuple(sorted(labels.items())), round(e["timestamp"] * 1000)] = \
+                    tuple(sorted(e["labels"].items())), bits(e["value"])
         return found
 
     def now(self, selector, now_ms):

@@ -16,6 +16,7 @@ from process import SLOW, die_with_parent
 
 OK = "fine 1\n"
 LONG = "x" * 10_000_000
+OPENMETRICS = "application/openmetrics-text; version=1.0.0"
 NOISE = random.Random(7).randbytes(100_000)
 METADATA = "169.254.169.254"
 MIB = 1 << 20
@@ -33,6 +34,10 @@ def series(block, n=4000):
 
 def redirect(to):
     return hostile.page("", f"Location: {to}", status="302 Found")
+
+
+def whole(page):
+    return page if isinstance(page, bytes) else hostile.page(page)
 
 
 chunked = hostile.head("Transfer-Encoding: chunked")
@@ -56,6 +61,10 @@ FAILED = {
     "/length-too-long-and-held": (hostile.held(hostile.page(OK, length=100)), "timeout", "7 bytes came"),
     "/length-negative": (hostile.page(OK, length=-1), "broken", "Content-Length"),
     "/length-no-number": (hostile.page(OK, length="many"), "broken", "Content-Length"),
+    "/length-too-short-for-openmetrics": (
+        hostile.page("# TYPE a gauge\na 12345\n# EOF\n", length=20, content_type=OPENMETRICS), "format", "# EOF"),
+    "/nul-in-openmetrics": (hostile.page("a 1\n\0\n# EOF\n", content_type=OPENMETRICS), "format", "line 2, column 1"),
+    "/cr-lf-in-openmetrics": (hostile.page("a 1\r\n# EOF\r\n", content_type=OPENMETRICS), "format", "line 1, column 4"),
     "/two-lengths": (hostile.page(OK, "Content-Length: 9"), "broken", ""),
     "/closes-mid-body": (chunked + b"7\r\nfine 1\n\r\n", "broken", "outstanding read data"),
     "/chunk-no-number": (chunked + b"xyz\r\nfine 1\n\r\n0\r\n\r\n", "broken", "hexadecimal"),
@@ -73,13 +82,15 @@ FAILED = {
     "/nothing": (b"", "broken", "Empty reply"),
 }
 
-# path: page, samples that are good, bad lines, {reason: refused samples}
+# path: page or answer, samples that are good, bad lines, {reason: refused samples}
 SALVAGED = {
     "/ten-mb-line": (f'a{{x="{LONG}"}} 1\n' + OK, 1, 1, {}),
     "/million-labels": (labels(1_000_000) + OK, 1, 1, {}),
     "/thousand-labels": (labels(1000) + OK, 1, 0, {"max_labels": 1}),
     "/long-name": ("a" * 513 + " 1\n" + OK, 1, 0, {"max_name_bytes": 1}),
     "/long-value": (f'a{{x="{"v" * 4097}"}} 1\n' + OK, 1, 0, {"max_value_bytes": 1}),
+    "/length-too-short": (hostile.page("fine 1\nother 12345\n", length=15), 1, 1, {}),    # "other 12"
+    "/no-length-and-cut": (hostile.head() + b"fine 1\nother 12", 1, 1, {}),
     "/nul-bytes": ('fine 1\n\0\nbad\0 1\nb{x="\0"} 1\nc 1\0\n', 1, 4, {}),
     "/cr-lf": ("fine 1\r\nb 2\r\n# TYPE c gauge\r\nc 3\r\n", 3, 0, {}),
     "/cr-lf-mix": ("fine 1\n\rb 2\r\r\nc\r 3\n\r\nd\r4\ne 5\r\n", 2, 3, {}),
@@ -124,7 +135,7 @@ class Hostile(harness.Case):
 
     def test_each_has_its_reason_and_neighbours_are_on_time(self):
         server = self.hostile({**{path: case[0] for path, case in FAILED.items()},
-                               **{path: hostile.page(case[0]) for path, case in SALVAGED.items()}})
+                               **{path: whole(case[0]) for path, case in SALVAGED.items()}})
         good = self.targets(NEIGHBOURS, 200)
         agent = self.agent(self.config([server.url(path) for path in server.answers], sources=[
             {"name": f"good-{i}", "static": {"targets": [url], "labels": {"n": str(i)}}, "pool": "main",

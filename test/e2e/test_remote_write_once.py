@@ -91,6 +91,44 @@ class RemoteWrite(harness.Case):
         account = self.stop(agent)
         self.assertEqual(account["lost"], 0, agent.err()[-4000:])
 
+    def page_with_extras(self, now):
+        """In OpenMetrics, and what of it receivers have to hold."""
+        seen = now - 5000
+        text = (f"# TYPE jobs counter\njobs_total{{a=\"1\"}} 17 {now / 1000:.3f} # {{trace_id=\"4b,f\\\"9\"}} 0.1 {seen / 1000:.3f}\n"
+                f"jobs_created{{a=\"1\"}} 1700000000.5 {now / 1000:.3f}\njobs_total{{a=\"2\"}} 3\n"
+                "# TYPE size histogram\n"
+                f"size_bucket{{le=\"0.5\"}} 1 {now / 1000:.3f} # {{span=\"é\",trace_id=\"7\"}} 0.25\n"
+                f"size_bucket{{le=\"+Inf\"}} 4 {now / 1000:.3f} # {{}} 1e300 {seen / 1000:.3f}\n"
+                f"size_sum 2 {now / 1000:.3f}\nsize_count 4 {now / 1000:.3f}\n# EOF\n")
+        return (200, {"Content-Type": "application/openmetrics-text; version=1.0.0"}, text), {
+            ("jobs_total", (("a", "1"),), seen): ((("trace_id", '4b,f"9'),), receivers.bits("0.1")),
+            ("size_bucket", (("le", "0.5"),), now): ((("span", "é"), ("trace_id", "7")), receivers.bits("0.25")),
+            ("size_bucket", (("le", "+Inf"),), seen): ((), receivers.bits("1e300"))}
+
+    def test_prometheus_holds_each_exemplar(self):
+        prometheus = self.keep(receivers.Prometheus(self.folder))
+        now = int(time.time() * 1000)
+        page, want = self.page_with_extras(now)
+        body = self.encode("v1", page)
+        self.assertEqual(prometheus.request("/api/v1/write", body, HEADERS), (204, ""))
+        self.assertEqual(exposed.plain(prometheus.exemplars('{__name__!=""}', now + 5000)), want)
+        self.assertEqual(len(exposed.plain(prometheus.samples(now + 5000))), 6)
+
+    def test_victoria_metrics_takes_what_has_exemplars(self):
+        victoria = self.keep(receivers.VictoriaMetrics(self.folder))
+        page, _ = self.page_with_extras(int(time.time() * 1000))
+        body = self.encode("v1", page)
+        self.assertEqual(victoria.request("/api/v1/write", body, HEADERS), (204, ""))
+        self.wait_for(lambda: len(exposed.plain(victoria.samples())) == 6)
+
+    def test_version_2_tells_exemplars_and_created_times_to_a_decoder(self):
+        now = int(time.time() * 1000)
+        page, want = self.page_with_extras(now)
+        exemplars, created = remote_write.read_extras(self.encode("v2", page))
+        self.assertEqual(exposed.plain(exemplars), want)
+        self.assertEqual({(name, dict(labels)["a"]): ms for (name, labels), ms in created.items()},
+                         {("jobs_total", "1"): 1700000000500})
+
     def test_version_2_says_the_same_to_a_decoder(self):
         now = int(time.time() * 1000)
         page, want = exposed.page(now)

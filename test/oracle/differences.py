@@ -40,7 +40,7 @@ def same_series(page, line):
 
 
 def infinite(page, line):
-    return any(math.isinf(number(x)) and x.strip("+-").lower()[:3] != "inf" for s in page.samples for x in page.numbers(s))
+    return any(math.isinf(number(x)) and x.strip("+-").lower()[:3] != "inf" for x in re.split(r"[ \t}]", page.lines[line - 1]))
 
 
 def clash(page, line):
@@ -120,6 +120,11 @@ def of_quantiles(test):
     return proof
 
 
+def reserved(label, suffix, *kinds):
+    return lambda page, line: any(s.get(label) is not None and s.name != f + suffix
+                                  for f, samples in page.of_kind(*kinds) for s in samples)
+
+
 def reserved_name(page, line):
     return any(f.startswith("_") for f in page.families)
 
@@ -175,7 +180,9 @@ AGENT_ONLY = {
                     (described_twice, "text: only one TYPE and one HELP for a metric")),
     "name-clash": (clash, "OM, MetricFamily names; text: all lines of a metric are one group, and these are of two"),
     "suffix": (bare, "text, Histograms: buckets are NAME_bucket, the sum NAME_sum, the count NAME_count"),
-    "inf-missing": (of_histograms(no_infinity), "text: a histogram must have a bucket le=\"+Inf\"; OM, Histogram"),
+    "inf-missing": (of_histograms(lambda g: no_infinity(g) or unordered(bounds(g))),
+                    "text: a histogram must have a bucket le=\"+Inf\"; OM, Histogram.  A bucket behind a whole histogram, which "
+                    "is out of order, begins another one for the agent"),
     "count-missing": (of_histograms(no_count), "text: its value is that of NAME_count, which is there"),
     "count-differs": (of_histograms(other_count), "text: the value of le=\"+Inf\" is that of NAME_count"),
     "bucket-order": (of_histograms(lambda g: unordered(bounds(g))), "text: buckets appear in increasing order of le; OM alike"),
@@ -189,6 +196,9 @@ AGENT_ONLY = {
     "quantile-number": (of_quantiles(lambda s: any(math.isnan(number(x.get("quantile"))) for x in s)), "text: it is a number"),
     "quantile-order": (of_quantiles(lambda s: unordered([number(x.get("quantile")) for x in s])),
                        "text: quantiles appear in increasing order"),
+    "le-reserved": (reserved("le", "_bucket", "histogram", "gaugehistogram"),
+                    "OM, Histogram: the labels of a metric have no le"),
+    "quantile-reserved": (reserved("quantile", "", "summary"), "OM, Summary: the labels of a metric have no quantile"),
     "name-reserved": (reserved_name, "OM, MetricFamily: names that begin with _ are reserved and must not be used"),
     "label-reserved": (reserved_label, "OM, Label: names that begin with _ are reserved and must not be used"),
     "total-missing": (no_total, "OM, Counter: a point must have one value called Total"),

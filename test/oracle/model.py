@@ -123,9 +123,6 @@ class Page:
     def times(self, s):
         return [x for x in (s.at, s.exemplar and s.exemplar[2]) if x]
 
-    def numbers(self, s):
-        return [x for x in (s.value, s.at, *(s.exemplar[1:] if s.exemplar else ())) if x]
-
 
 def number(text):
     """NaN, too, where it is none."""

@@ -22,12 +22,12 @@ def bits(value):
 
 
 def milliseconds(at):
-    """Nanoseconds are cut off; None stays None."""
+    """The next one; None stays None."""
     if at is None:
         return None
     if isinstance(at, Timestamp):
-        return at.sec * 1000 + int(at.nsec / 1000000)
-    return math.trunc(at * 1000) if math.isfinite(at) else str(at)
+        return at.sec * 1000 + round(at.nsec / 1000000)
+    return round(at * 1000) if math.isfinite(at) else str(at)
 
 
 def sample(s, at):
