@@ -234,8 +234,9 @@ TEST(a_line_longer_than_the_limit_is_a_bad_line)
 }
 
 /* A page that was cut may end within a number. */
-TEST(a_line_without_its_end_is_a_bad_line)
+TEST(where_a_page_may_have_been_cut_a_line_without_its_end_is_a_bad_line)
 {
+    const struct page_manner manner = {.may_be_cut = true};
     static const struct {
         const char *text, *want;
         unsigned line; /* 0: good */
@@ -244,6 +245,8 @@ TEST(a_line_without_its_end_is_a_bad_line)
         {"a 1\n# x", "1 ", 2},  {"", "", 0},     {"a 1\n", "1 ", 0},
     };
     AUTO_PTR(page) struct page *p = page_new(NULL, &PAGE_LIMITS_DEFAULT, 0);
+    check_read(p, "a 1\nb 23", "1 23 "); /* a whole one */
+    page_set_manner(p, &manner);
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         for (int scrape = 0; scrape < 2; scrape++) {
             AUTO(buf) struct buf want = BUF_INIT(100);

@@ -183,6 +183,7 @@ static void take(void *of, void *user, const struct fetch_result *f)
     struct page_manner manner = pool_manner(
         o->pool ? (enum pool_mode)o->pool->conf.mode : POOL_AUTO,
         o->pool ? (enum page_format)o->pool->conf.fallback : FORMAT_TEXT, f->content_type);
+    manner.may_be_cut = !f->tells_end;
     page_set_manner(page, &manner);
     page_read(page, f->body, start_ms, &batch, &faults);
     size_t scraped = batch.len + (size_t)faults.filtered;

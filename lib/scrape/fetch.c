@@ -41,7 +41,7 @@ struct fetch {
     struct curl_slist *to, *headers;
     struct http_headers *shared;
     int64_t start_ns;
-    bool body_too_large, headers_too_large;
+    bool body_too_large, headers_too_large, tells_end;
     char error[CURL_ERROR_SIZE]; /* what libcurl has to say of a failure */
     struct fetch *next, **link;  /* among idle ones; among those under way */
 };
@@ -104,11 +104,18 @@ static size_t write_body(char *data, size_t size, size_t n, void *of)
     return n;
 }
 
+static bool is_header(const char *line, size_t len, const char *name)
+{
+    size_t n = strlen(name);
+    return len > n && strncasecmp(line, name, n) == 0;
+}
+
 static size_t write_header(char *data, size_t size, size_t n, void *of)
 {
     struct fetch *x = of;
-    (void)data;
     (void)size;
+    x->tells_end |=
+        is_header(data, n, "Content-Length:") || is_header(data, n, "Transfer-Encoding:");
     x->header_bytes += n;
     x->headers_too_large = x->header_bytes > FETCH_HEADERS_MAX;
     return x->headers_too_large ? 0 : n;
@@ -265,6 +272,7 @@ static void describe(const struct fetch *x, CURLcode how, struct fetch_result *r
     } else {
         char *type = NULL;
         r->ok = true;
+        r->tells_end = x->tells_end;
         if (curl_easy_getinfo(x->easy, CURLINFO_CONTENT_TYPE, &type) == CURLE_OK && type)
             r->content_type = (struct span){type, strlen(type)};
     }
@@ -343,7 +351,7 @@ void fetch_start(struct fetcher *f, const struct fetch_request *q)
     x->max_body = q->max_body;
     x->header_bytes = 0;
     x->error[0] = '\0';
-    x->body_too_large = x->headers_too_large = false;
+    x->body_too_large = x->headers_too_large = x->tells_end = false;
     x->body = take_body(f, q->expect_body, q->max_body);
     x->start_ns = clock_mono_ns();
     struct fetch_result r = {.why = SCRAPE_CREDENTIALS};

@@ -21,6 +21,7 @@ struct fetch_result {
     struct err err;           /* likewise; one line for people */
     struct span body;         /* valid during done only, as the next */
     struct span content_type; /* .data NULL: the answer has none */
+    bool tells_end; /* by a length or in chunks; else the end of the connection was the body's */
     int64_t duration_ns;
 };
 

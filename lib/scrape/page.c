@@ -241,6 +241,7 @@ void page_set_manner(struct page *p, const struct page_manner *m)
     p->certified &= p->format == m->format && p->version2 == m->version2;
     p->format = m->format;
     p->version2 = m->version2;
+    p->may_be_cut = m->may_be_cut;
     p->strict = m->mode == MODE_STRICT;
 }
 

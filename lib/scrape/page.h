@@ -125,7 +125,9 @@ struct page;
 struct page_manner {
     enum page_format format;
     enum page_mode mode;
-    bool version2; /* OpenMetrics 2.0 */
+    bool version2;   /* OpenMetrics 2.0 */
+    bool may_be_cut; /* the transfer did not tell where the body ends: when it is salvaged, a last
+                        line without its line feed is a bad one, for its number may be another */
 };
 
 /* Of the bodies to come; at first text, salvaged. */

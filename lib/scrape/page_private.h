@@ -71,8 +71,8 @@ struct page {
     struct buf key, names;   /* of the series being looked for; room for key.c */
     struct buf exposed;      /* its name, before any rule */
     struct buf comment;      /* a described name that was escaped */
-    enum page_format format; /* of the present body, or the last; as the next two */
-    bool strict, version2;
+    enum page_format format; /* of the present body, or the last; as the next three */
+    bool strict, version2, may_be_cut;
     bool certified;  /* the last body was good in strict mode */
     size_t tail_len; /* of it: what stood behind the last sample; SIZE_MAX: not known */
     uint64_t tail_hash;

@@ -216,14 +216,14 @@ static void start(struct reader *r, struct span body)
     expect(r);
 }
 
-/* Bytes behind the last newline of a page that is salvaged: where a page is cut, a number may have
- * become another one.  OpenMetrics may end without a newline. */
+/* Bytes behind the last newline of a page that may have been cut there.  OpenMetrics may end without
+ * a newline. */
 static size_t count_unended(const struct page *p, struct span body)
 {
     const char *last = body.len > 0 ? memrchr(body.data, '\n', body.len) : NULL;
     const char *start = last ? last + 1 : body.data;
     struct span rest = {start, (size_t)(body.data + body.len - start)};
-    return p->strict || span_is(rest, "# EOF") ? 0 : rest.len;
+    return p->strict || !p->may_be_cut || span_is(rest, "# EOF") ? 0 : rest.len;
 }
 
 static void refuse_unended(struct reader *r)

@@ -146,6 +146,7 @@ static void take_good(struct worker *w, struct running *r, const struct fetch_re
     struct page_faults faults;
     struct page *p = get_page(w, j);
     struct page_manner manner = pool_manner(w->crew->mode, w->crew->fallback, f->content_type);
+    manner.may_be_cut = !f->tells_end;
     page_set_manner(p, &manner);
     page_read(p, f->body, r->start_ms, &w->batch, &faults);
     if (faults.unreadable) {

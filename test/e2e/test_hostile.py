@@ -89,7 +89,7 @@ SALVAGED = {
     "/thousand-labels": (labels(1000) + OK, 1, 0, {"max_labels": 1}),
     "/long-name": ("a" * 513 + " 1\n" + OK, 1, 0, {"max_name_bytes": 1}),
     "/long-value": (f'a{{x="{"v" * 4097}"}} 1\n' + OK, 1, 0, {"max_value_bytes": 1}),
-    "/length-too-short": (hostile.page("fine 1\nother 12345\n", length=15), 1, 1, {}),    # "other 12"
+    "/length-too-short": (hostile.page("fine 1\nother 12345\n", length=15), 2, 0, {}),    # "other 12" is all it says
     "/no-length-and-cut": (hostile.head() + b"fine 1\nother 12", 1, 1, {}),
     "/nul-bytes": ('fine 1\n\0\nbad\0 1\nb{x="\0"} 1\nc 1\0\n', 1, 4, {}),
     "/cr-lf": ("fine 1\r\nb 2\r\n# TYPE c gauge\r\nc 3\r\n", 3, 0, {}),
