@@ -17,6 +17,7 @@ struct spool_rig {
     char folder[64], file[96];
     struct spool_conf conf;
     struct spool *spool;
+    struct spool_kinds *kinds;
     struct err err;
 };
 
@@ -27,8 +28,12 @@ static inline void spool_rig_init(struct spool_rig *r)
         test_fail(__FILE__, __LINE__, "no folder");
     snprintf(r->file, sizeof r->file, "%s/main.out.db", r->folder);
     fail_vfs_reset();
-    r->conf = (struct spool_conf){
-        .file = r->file, .size = SPOOL_SIZE_MIN, .max_body = 1 << 20, .vfs = FAIL_VFS};
+    r->kinds = spool_kinds_new();
+    r->conf = (struct spool_conf){.file = r->file,
+                                  .size = SPOOL_SIZE_MIN,
+                                  .max_body = 1 << 20,
+                                  .vfs = FAIL_VFS,
+                                  .kinds = r->kinds};
 }
 
 static inline enum status spool_rig_try(struct spool_rig *r)
@@ -56,6 +61,7 @@ static inline void spool_rig_done(struct spool_rig *r)
         unlinkat(dirfd(dir), e->d_name, 0);
     closedir(dir);
     rmdir(r->folder);
+    spool_kinds_free(r->kinds);
 }
 
 /* How many files of the folder have text in their names; the last one's name in out. */

@@ -331,3 +331,29 @@ TEST(anybody_may_look_while_a_process_has_it)
     CHECK_INT(spool_look("/nowhere/x.db", &v, &r.err), ERR_IO);
     spool_rig_done(&r);
 }
+
+static void count_payload(void *to, struct payload *p)
+{
+    p->row = 0;
+    ++*(int *)to;
+}
+
+TEST(what_memory_has_is_released_and_a_row_can_be_put_back)
+{
+    struct spool_rig r;
+    struct spool_row row;
+    int n = 0;
+    spool_rig_init(&r);
+    spool_rig_open(&r);
+    CHECK_INT(spool_rig_write(&r, 1, 3, 10), OK);
+    AUTO_PTR(payload) struct payload *p = spool_rig_read(&r);
+    CHECK_INT(spool_next(r.spool, &row, &r.err), OK);
+    spool_put_back(r.spool, &row);
+    CHECK_INT(spool_unread(r.spool), 2);
+    AUTO_PTR(payload) struct payload *q = spool_rig_read(&r);
+    CHECK_INT(q->seq, 2);
+    spool_release(r.spool, count_payload, &n);
+    CHECK_INT(n, 2);
+    CHECK_INT(p->row + q->row, 0);
+    spool_rig_done(&r);
+}

@@ -166,7 +166,6 @@ static void destroy(struct spool *s)
 {
     spool_unlock(s);
     idmap_done(&s->loaded);
-    spool_kinds_done(&s->kinds);
     spool_scratch_done(&s->scratch);
     mem_free(s->dropped);
     mem_free(s->file);
@@ -184,6 +183,7 @@ enum status spool_open(struct spool **ret, const struct spool_conf *conf, struct
     s->max_pages = conf->size / 4 * 3 / SPOOL_PAGE;
     s->max_body = conf->max_body;
     s->full_sync = conf->full_sync;
+    s->kinds = conf->kinds;
     s->lock_fd = -1;
     s->seq = s->row = INT64_MIN;
     idmap_init(&s->loaded);
@@ -229,6 +229,11 @@ enum status spool_set_aside(struct spool *s, char *ret_name, struct err *err)
     return r;
 }
 
+int64_t spool_unread(const struct spool *s)
+{
+    return s->rows - (int64_t)s->loaded.len;
+}
+
 static void find_ends(struct spool *s, struct spool_stats *t)
 {
     sqlite3_stmt *q = s->sql[SQL_ENDS];
@@ -248,7 +253,7 @@ static void find_ends(struct spool *s, struct spool_stats *t)
 struct spool_stats spool_stats(struct spool *s)
 {
     struct spool_stats t = {.rows = s->rows,
-                            .unread = s->rows - (int64_t)s->loaded.len,
+                            .unread = spool_unread(s),
                             .samples = s->samples,
                             .bytes = s->bytes,
                             .stored = s->stored,

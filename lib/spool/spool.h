@@ -42,12 +42,18 @@
 
 struct spool;
 
+/* Texts that restored payloads point to, content types and headers: they may outlive a spool. */
+struct spool_kinds;
+struct spool_kinds *spool_kinds_new(void);
+void spool_kinds_free(struct spool_kinds *k); /* NULL is fine */
+
 struct spool_conf {
     const char *file; /* its folder is made if it is not there */
     int64_t size;     /* bytes, at least SPOOL_SIZE_MIN */
     size_t max_body;  /* longer ones are not restored */
     bool full_sync;
-    const char *vfs; /* of SQLite; NULL: the usual one */
+    const char *vfs;           /* of SQLite; NULL: the usual one */
+    struct spool_kinds *kinds; /* outlives all that is restored */
 };
 
 enum status spool_open(struct spool **ret, const struct spool_conf *conf,
@@ -73,6 +79,7 @@ struct spool_stats {
     int64_t oldest_ms, newest_ms; /* due times of the first and the last row; 0: no rows */
 };
 struct spool_stats spool_stats(struct spool *s);
+int64_t spool_unread(const struct spool *s); /* that of the stats, at no cost */
 
 /* False: the file has been removed or replaced by somebody else; what s has is lost with s. */
 bool spool_is_there(const struct spool *s);
@@ -106,11 +113,13 @@ struct spool_row {
 };
 
 /* The next row that memory does not have, by seq and row.  Each is said once: it counts as read
- * from then on, whatever spool_restore says.  OK; ERR_TIMEOUT: there is none now; or as above. */
+ * from then on, whatever spool_restore says, unless it is put back.  OK; ERR_TIMEOUT: there is none now; or as above. */
 enum status spool_next(struct spool *s, struct spool_row *ret, struct err *err) NODISCARD;
 
+void spool_put_back(struct spool *s, const struct spool_row *row);
+
 /* Fills p, which is empty, and whose body may have row->bytes bytes.  content_type and headers are
- * valid as long as s.  A payload that may have been delivered is `unknown`, with the time in
+ * valid as long as conf.kinds.  A payload that may have been delivered is `unknown`, with the time in
  * first_sent_ns: it was when it was written, or an earlier process had read it; that time is not
  * known then, and that of the scrape is taken.
  * OK; ERR_LIMIT: longer than max_body says, or than p's body may be; ERR_DENIED: the row is damaged, the
@@ -120,6 +129,9 @@ enum status spool_restore(struct spool *s, const struct spool_row *row, struct p
 
 /* Memory does not have p, which was restored or kept, any more: it will be read again. */
 void spool_forget(struct spool *s, const struct payload *p);
+
+/* Calls each for every payload that memory has; they count as its alone then, for s goes next. */
+void spool_release(struct spool *s, void (*each)(void *to, struct payload *p), void *to);
 
 /* A file as anybody may look at it, whoever has it: nothing is changed. */
 struct spool_view {

@@ -91,7 +91,8 @@ enum status spool_list(const char *file, int64_t most,
 {
     static const char text[] =
         "SELECT row, seq, due_ms, part, samples, bytes, stored, lower(hex(id)), "
-        "CAST(substr(CAST(key AS BLOB), target_at + 1) AS TEXT), address FROM payload ORDER BY seq, row LIMIT ?";
+        "CAST(substr(CAST(key AS BLOB), target_at + 1) AS TEXT), address "
+        "FROM payload ORDER BY seq, row LIMIT ?";
     sqlite3 *db;
     sqlite3_stmt *q = NULL;
     struct spool_line line;

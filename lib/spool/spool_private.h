@@ -55,7 +55,7 @@ struct spool {
     bool damaged;        /* found while it was used */
     struct idmap loaded; /* row -> payload, or only_on_disk */
     int64_t seq, row;    /* what spool_next said last */
-    struct spool_kinds kinds;
+    struct spool_kinds *kinds;
     struct spool_scratch scratch;
     struct spool_dropped *dropped; /* of the write that runs, or ran last */
     size_t dropped_len, dropped_cap;

@@ -21,7 +21,7 @@ static int find_next(struct spool *s, struct spool_row *ret)
 enum status spool_next(struct spool *s, struct spool_row *ret, struct err *err)
 {
     struct spool_row row;
-    while (s->rows > (int64_t)s->loaded.len) {
+    while (spool_unread(s) > 0) {
         int r = find_next(s, &row);
         if (r == SQLITE_DONE)
             break;
@@ -84,7 +84,7 @@ static enum status restore(struct spool *s, const struct spool_row *row, struct 
                        (long long)row->row, (long long)c.bytes);
     if (c.sent_ms == 0 && c.seq <= s->before_seq)
         c.sent_ms = c.scraped_ms;
-    return spool_row_restore(&c, &s->kinds, &s->scratch, p, err);
+    return spool_row_restore(&c, s->kinds, &s->scratch, p, err);
 }
 
 enum status spool_restore(struct spool *s, const struct spool_row *row, struct payload *p,

@@ -9,16 +9,26 @@
 
 #include <endian.h>
 
-void spool_kinds_done(struct spool_kinds *k)
+struct spool_kinds *spool_kinds_new(void)
 {
-    for (size_t i = 0; i < k->len; i++) {
-        mem_free(k->items[i].content_type);
-        mem_free(k->items[i].headers);
-        mem_free(k->items[i].pointers);
-        mem_free((char *)k->items[i].text.data);
-    }
-    mem_free(k->items);
-    *k = (struct spool_kinds){0};
+    return mem_alloc(sizeof(struct spool_kinds));
+}
+
+static void free_kind(struct spool_kind *k)
+{
+    mem_free(k->content_type);
+    mem_free(k->headers);
+    mem_free(k->pointers);
+    mem_free((char *)k->text.data);
+}
+
+void spool_kinds_free(struct spool_kinds *k)
+{
+    for (size_t i = 0; k && i < k->len; i++)
+        free_kind(&k->items[i]);
+    if (k)
+        mem_free(k->items);
+    mem_free(k);
 }
 
 void spool_scratch_done(struct spool_scratch *s)
@@ -185,10 +195,8 @@ static const struct spool_kind *find_kind(struct spool_kinds *kinds, const struc
     k->headers = mem_strndup(c->headers.data, c->headers.len);
     if (split_headers(k))
         return k;
-    struct spool_kinds last = {mem_alloc(sizeof *k), 1};
-    last.items[0] = *k;
+    free_kind(k);
     kinds->len--;
-    spool_kinds_done(&last);
     return NULL;
 }
 

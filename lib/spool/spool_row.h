@@ -8,7 +8,6 @@
 #include "compress.h"
 #include "payload.h"
 
-/* Texts that payloads point to: content type and headers, each pair once. */
 struct spool_kinds {
     struct spool_kind {
         char *content_type;    /* NULL: none */
@@ -18,7 +17,6 @@ struct spool_kinds {
     } * items;
     size_t len;
 };
-void spool_kinds_done(struct spool_kinds *k);
 
 struct spool_columns {
     int64_t seq, due_ms, scraped_ms, sent_ms; /* sent: 0: never accepted by the sink */

@@ -289,11 +289,33 @@ void spool_note_read(struct spool *s, int64_t row, struct payload *p)
     idmap_put(&s->loaded, (uint64_t)row, p ? (void *)p : &only_on_disk);
 }
 
+static void read_again(struct spool *s, int64_t row, int64_t seq)
+{
+    unload(s, row);
+    if (seq < s->seq || (seq == s->seq && row <= s->row)) {
+        s->seq = seq;
+        s->row = row - 1;
+    }
+}
+
 void spool_forget(struct spool *s, const struct payload *p)
 {
-    unload(s, p->row);
-    if (p->seq < s->seq || (p->seq == s->seq && p->row <= s->row)) {
-        s->seq = p->seq;
-        s->row = p->row - 1;
+    read_again(s, p->row, p->seq);
+}
+
+void spool_put_back(struct spool *s, const struct spool_row *row)
+{
+    read_again(s, row->row, row->seq);
+}
+
+void spool_release(struct spool *s, void (*each)(void *to, struct payload *p), void *to)
+{
+    size_t slots = s->loaded.bits ? (size_t)1 << s->loaded.bits : 0;
+    for (size_t i = 0; i < slots; i++) {
+        void *item = s->loaded.slots[i].item;
+        if (item && item != &only_on_disk)
+            each(to, item);
     }
+    idmap_done(&s->loaded);
+    idmap_init(&s->loaded);
 }

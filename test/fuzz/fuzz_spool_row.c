@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* fuzz_spool_row.c - columns of any content are a payload that holds what others rely on, or refused. */
+#include "spool.h"
 #include "spool_row.h"
 
 extern const char *const fuzz_words[];
@@ -56,7 +57,7 @@ static void check(const struct payload *p)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct spool_kinds kinds = {0};
+    struct spool_kinds *kinds = spool_kinds_new();
     struct spool_scratch scratch = {0}, other = {0};
     at = data;
     left = size;
@@ -97,12 +98,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         c.samples = take_number();
         c.stride = take_number();
         c.records = take_byte() == 7 ? take_number() : c.samples;
-        if (spool_row_restore(&c, &kinds, &scratch, p, NULL) == OK)
+        if (spool_row_restore(&c, kinds, &scratch, p, NULL) == OK)
             check(p);
         payload_free(p);
         payload_free(made);
     }
-    spool_kinds_done(&kinds);
+    spool_kinds_free(kinds);
     spool_scratch_done(&scratch);
     spool_scratch_done(&other);
     return 0;
