@@ -16,11 +16,11 @@ struct fail_methods {
 static struct {
     sqlite3_vfs vfs;
     struct fail_methods methods[8];
-    int64_t writes_left; /* until one fails; below 0: none does */
-    int64_t quota;       /* the largest size of a file; 0: none */
-    int code;            /* that it fails with */
-    int reads, opens;    /* what these fail with; 0: they do not */
-    int64_t writes;      /* so far */
+    _Atomic int64_t writes_left; /* until one fails; below 0: none does */
+    _Atomic int64_t quota;       /* the largest size of a file; 0: none */
+    _Atomic int code;            /* that it fails with */
+    _Atomic int reads, opens;    /* what these fail with; 0: they do not */
+    _Atomic int64_t writes;      /* so far */
 } fail_vfs;
 
 #define FAIL_VFS "fail"

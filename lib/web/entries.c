@@ -149,7 +149,11 @@ const struct entry lane_books_entries[] = {
     ENTRIES("lost", "lane_records_lost_total", ATOMIC, lane_books, lost, LANE_LOSSES, loss,
             "Records that were encoded and will never arrive, by reason."),
     ENTRY("in_memory", "lane_records_in_memory", ATOMIC, lane_books, in_memory, 1,
-          "Records on their way: buffered, held back or in flight."),
+          "Records on their way: buffered, held back or in flight; without those on disk."),
+    ENTRY("in_spool", "lane_records_in_spool", ATOMIC, lane_books, in_spool, 1,
+          "Records on disk, whether memory has them as well or not."),
+    ENTRY("left", "lane_records_left_total", ATOMIC, lane_books, left, 1,
+          "Records on disk when the output stopped; the next one with that file finds them: restored."),
     ENTRY("maybe_twice", "lane_records_maybe_twice_total", ATOMIC, lane_books, maybe_twice, 1,
           "Records sent again after the peer has forgotten their id."),
     ENTRY("payloads_sent", "lane_payloads_sent_total", ATOMIC, lane_books, payloads_sent, 1,
@@ -199,6 +203,27 @@ const struct entry lane_entries[] = {
           "1 while the last thing the sink said is a failure."),
     ENTRY(NULL, "lane_delivered_timestamp_seconds", I64, view_lane, state.last_delivered_ms, 1000,
           "When a payload was last delivered, in seconds since 1970; 0: never."),
+    END};
+
+const struct entry spool_entries[] = {
+    ENTRY("works", "lane_spool_works", BOOL, view_lane, state.spool.works, 1,
+          "1 while the lane's spool can be used; else what comes stays in memory."),
+    ENTRY("payloads", "lane_spool_payloads", I64, view_lane, state.spool.rows, 1,
+          "Payloads on disk."),
+    ENTRY("unread", "lane_spool_unread_payloads", I64, view_lane, state.spool.unread, 1,
+          "Payloads on disk that are not in memory."),
+    ENTRY("stored_bytes", "lane_spool_stored_bytes", I64, view_lane, state.spool.stored_bytes, 1,
+          "Bytes that the bodies of these payloads take on disk."),
+    ENTRY("file_bytes", "lane_spool_file_bytes", I64, view_lane, state.spool.file_bytes, 1,
+          "Bytes of the spool's database."),
+    ENTRY("log_bytes", "lane_spool_log_bytes", I64, view_lane, state.spool.log_bytes, 1,
+          "Bytes of the spool's log."),
+    ENTRY("limit_bytes", "lane_spool_limit_bytes", I64, view_lane, state.spool.limit_bytes, 1,
+          "Bytes that database and log may have together."),
+    ENTRY(NULL, "lane_spool_oldest_timestamp_seconds", I64, view_lane, state.spool.oldest_ms, 1000,
+          "Due time of the first payload on disk, in seconds since 1970; 0: there is none."),
+    ENTRY("waits_seconds", "lane_spool_wait_seconds", I64, view_lane, state.spool.waits_ns, 1000000000,
+          "For how long the lane has waited for the disk by now."),
     END};
 
 const struct entry source_entries[] = {

@@ -97,6 +97,17 @@ static void write_pool(struct json_out *j, const struct view_pool *p)
     json_out_close(j, '}');
 }
 
+static void write_spool(struct json_out *j, const struct view_lane *l)
+{
+    if (!l->state.spool.there)
+        return;
+    json_out_open(j, "spool", '{');
+    write_error(j, &l->state.spool.error);
+    json_out_time(j, "oldest", l->state.spool.oldest_ms);
+    write_entries(j, spool_entries, l);
+    json_out_close(j, '}');
+}
+
 static void write_lane(struct json_out *j, const struct view_lane *l)
 {
     json_out_open(j, NULL, '{');
@@ -110,6 +121,7 @@ static void write_lane(struct json_out *j, const struct view_lane *l)
     json_out_time(j, "last_delivered", l->state.last_delivered_ms);
     write_entries(j, lane_books_entries, l->books);
     write_entries(j, lane_entries, l);
+    write_spool(j, l);
     write_age(j, "beat_age_seconds", l->beat_age_ns);
     json_out_close(j, '}');
 }

@@ -152,9 +152,9 @@ def faults(m):
         equal(f"{pool}/{output}: passed + meta + ended = encoded + skipped",
               lane("passed_total") + lane("meta_total") + lane("ended_total"),
               lane("encoded_total") + lane("skipped_total"))
-        equal(f"{pool}/{output}: encoded + restored = delivered + lost + in memory",
+        equal(f"{pool}/{output}: encoded + restored = delivered + lost + in memory + in spool + left",
               lane("encoded_total") + lane("restored_total"),
-              lane("delivered_total") + lane("lost_total") + lane("in_memory"))
+              lane("delivered_total") + lane("lost_total") + lane("in_memory") + lane("in_spool") + lane("left_total"))
     return bad
 
 
