@@ -187,6 +187,7 @@ struct agent_account agent_account(struct agent *a)
         t.delivered += b->delivered;
         restored += b->restored;
         waiting += b->in_memory + b->in_spool + b->left;
+        t.left += b->in_spool + b->left;
         for (size_t i = 0; i < ENCODER_SKIPS; i++)
             t.skipped += b->skipped[i];
         for (size_t i = 0; i < LANE_LOSSES; i++)

@@ -5,6 +5,7 @@
  * All that can fail comes first: lanes and pools are made, then sources are handed over.
  * Only then pools change places in the registry, and the old ones drain (law 4).  */
 #include "clock.h"
+#include "lane_conf_of.h"
 #include "log.h"
 #include "mem.h"
 #include "parts.h"
@@ -65,24 +66,15 @@ static enum status make_lane(struct agent *a, const struct config *c, const char
                              const struct output_conf *o, struct live_lane **ret, struct err *err)
 {
     const struct sink_entry *sink = &c->sinks[o->sink];
-    struct lane_conf conf = {.pool = pool,
-                             .output = o->name,
-                             .encoder = o->encoder,
-                             .encoder_conf = o->encoder_conf,
-                             .encoder_text = o->encoder_text,
-                             .sink = sink->ops,
-                             .sink_conf = sink->conf,
-                             .sink_name = sink->name,
-                             .max_message = (size_t)o->max_message,
-                             .max_samples = (size_t)o->max_samples,
-                             .buffer_bytes = (size_t)sink->buffer,
-                             .replicas = o->replicas,
-                             .cluster = c->agent.cluster,
-                             .instance = c->agent.instance};
+    AUTO(buf) struct buf file = BUF_INIT(SPOOL_NAME_MAX);
+    struct lane_conf conf;
     struct lane *lane;
     struct lane_ledger *ledger = lane_ledger_of(a, pool, o->name);
+    enum status s = lane_conf_of(c, pool, o, &file, &conf, err);
+    if (s != OK)
+        return s;
     conf.hold = has_older(ledger, a->lanes);
-    enum status s = lane_new(&lane, &conf, &ledger->books, err);
+    s = lane_new(&lane, &conf, &ledger->books, err);
     if (s != OK)
         return s;
     struct live_lane *l = mem_alloc(sizeof *l);
