@@ -228,6 +228,7 @@ void agent_free(struct agent *a)
     config_free(a->config);
     free_ledgers(a);
     buf_done(&a->view_refused);
+    left_files_free(a->left);
     mem_free(a->reload_error);
     mem_free(a->listen);
     pthread_mutex_destroy(&a->lock);

@@ -350,6 +350,18 @@ static enum status set_sources(struct agent *a, const struct config *c, struct e
     return discover_set(a->discover, c->sources, c->sources_len, &who, err);
 }
 
+/* The files of lanes that have just stopped, too. */
+static void look_for_left(struct agent *a)
+{
+    struct left_files *now = left_files_find(a->config), *before = a->left;
+    left_files_say(now, before);
+    pthread_mutex_lock(&a->lock);
+    a->left = now;
+    a->look_for_left = false;
+    pthread_mutex_unlock(&a->lock);
+    left_files_free(before);
+}
+
 enum status agent_apply(struct agent *a, struct config *c, struct err *err)
 {
     struct plan plan = {.old_pools = a->pools, .old_lanes = a->lanes};
@@ -372,6 +384,8 @@ enum status agent_apply(struct agent *a, struct config *c, struct err *err)
     }
     pthread_mutex_unlock(&a->lock);
     mem_free(plan.pools);
+    if (s == OK)
+        look_for_left(a);
     return s;
 }
 
@@ -414,6 +428,7 @@ static void let_lanes_go(struct agent *a)
             l->closing = true;
         }
         if (l->closing && lane_is_done(l->lane)) {
+            a->look_for_left |= lane_state(l->lane).spool.there;
             *at = l->next;
             free_lane(l);
         } else {
@@ -429,6 +444,8 @@ void agent_tick(struct agent *a)
     let_pools_go(a);
     let_lanes_go(a);
     pthread_mutex_unlock(&a->lock);
+    if (a->look_for_left)
+        look_for_left(a);
 }
 
 bool agent_is_changing(const struct agent *a)

@@ -184,6 +184,10 @@ void agent_view_take(void *of, struct view *v)
                        .regex_limited = regex_limited()};
     v->instance = a->config ? a->config->agent.instance : "";
     v->cluster = a->config ? a->config->agent.cluster : "";
+    for (size_t i = 0; a->left && i < a->left->len; i++)
+        v->left_bytes += (uint64_t)a->left->items[i].bytes;
+    v->left_len = a->left ? a->left->len : 0;
+    v->left = a->left ? a->left->items : NULL;
     v->memory_bound = a->config ? (uint64_t)a->config->agent.memory : 0;
     v->registry = registry_books(a->registry);
     v->registry_beat_age_ns = now_ns - registry_beat_ns(a->registry);

@@ -146,10 +146,10 @@ bool lane_disk_ready(struct lane *l)
                               .full_sync = s->conf.full_sync,
                               .vfs = s->conf.vfs,
                               .kinds = s->kinds};
-    if (!lane_disk_worked(l, spool_open(&s->disk, &conf, &err), &err))
-        return false;
-    take_over(l);
-    return true;
+    enum status r = spool_open(&s->disk, &conf, &err);
+    if (r == OK)
+        take_over(l); /* who sees that it works sees what is in it */
+    return lane_disk_worked(l, r, &err);
 }
 
 static void take_dropped(struct lane *l, const struct spool_write *w)

@@ -169,6 +169,18 @@ static size_t count_unverified(const struct view *v)
     return n;
 }
 
+static void write_left(struct json_out *j, const struct view *v)
+{
+    json_out_open(j, "spools_left", '[');
+    for (size_t i = 0; i < v->left_len; i++) {
+        json_out_open(j, NULL, '{');
+        json_out_string(j, "file", v->left[i].file);
+        json_out_int(j, "bytes", v->left[i].bytes);
+        json_out_close(j, '}');
+    }
+    json_out_close(j, ']');
+}
+
 static void write_lists(struct json_out *j, const struct view *v)
 {
     json_out_open(j, "pools", '[');
@@ -183,6 +195,7 @@ static void write_lists(struct json_out *j, const struct view *v)
     for (size_t i = 0; i < v->sources_len; i++)
         write_source(j, &v->sources[i]);
     json_out_close(j, ']');
+    write_left(j, v);
     json_out_uint(j, "targets_without_tls_verification", count_unverified(v));
 }
 

@@ -2,7 +2,7 @@
 """test_spool.py - what is on disk is delivered: after an outage, a stop, kill -9, with a reader beside.
 
 STRATA_KILLS is how often the agent is killed; test_spool_kill_long.py does it a thousand times."""
-import os, random, signal, sqlite3, time
+import json, os, random, signal, sqlite3, time
 
 import books
 import harness
@@ -126,6 +126,72 @@ class Spool(harness.Case):
         self.assertIn("set aside", agent.err())
         self.assertTrue(any(".corrupt-" in name for name in os.listdir(self.path())))
         self.assertEqual(self.stop(agent)["lost"], 0)
+
+    def left_by(self, server, targets):
+        """The file that an agent left whose server is away, and what is in it."""
+        conf = self.conf(server, targets.targets)
+        server.kill()
+        agent = self.agent(conf)
+        self.wait_for(lambda: books.scraped(agent.metrics()) >= 3, 30, "scrapes")
+        return conf, self.stop(agent)["left"]
+
+    def test_a_file_is_shown_flushed_through_another_output_and_dropped(self):
+        server = self.stream()
+        targets = self.targets(3, 50)
+        conf, left = self.left_by(server, targets)
+        done = self.run_agent("queue", "show", "--json", "--rows", "2", self.file())
+        shown = json.loads(done.stdout)
+        self.assertEqual((shown["samples"], shown["in_use"]), (left, False), done.stderr)
+        self.assertEqual(len(shown["rows"]), 2)
+        self.assertRegex(shown["rows"][0]["id"], "^[0-9a-f]{32}$")
+        self.assertIn(shown["rows"][0]["target"], ["node-a/" + t for t in targets.targets])
+        done = self.run_agent("queue", "show", self.file())
+        self.assertIn(f"{left} samples", done.stdout)
+
+        conf["pools"][0]["outputs"][0]["name"] = "other"
+        path = os.path.join(self.folder, "other.yaml")
+        with open(path, "w") as f:
+            f.write(harness.text_of(conf))
+        done = self.run_agent("queue", "flush", "-c", path, self.file())
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("has no output 'main/main'", done.stderr)
+        flush = ["queue", "flush", "-c", path, "--output", "main/other"]
+        done = self.run_agent(*flush, "--timeout", "1", self.file(), timeout=30)
+        self.assertEqual(done.returncode, 1, "the server is away")
+        self.assertIn(f"{left} left", done.stdout)
+        server.start()
+        done = self.run_agent(*flush, self.file(), timeout=60)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        self.assertIn(f"{left} samples delivered", done.stdout)
+        found = read_all(self, self.client(server))
+        self.assertEqual(found.samples, left)
+        found.check_sequences(self, targets.stats()["served"])
+        self.assertEqual(self.run_agent(*flush, self.file()).returncode, 0)
+        self.assertNotEqual(self.run_agent("queue", "drop", self.file(), text="").returncode, 0)
+        done = self.run_agent("queue", "drop", "--yes", self.file())
+        self.assertEqual((done.returncode, "0 samples deleted" in done.stdout), (0, True))
+
+    def test_what_an_output_leaves_that_is_no_more_is_reported(self):
+        server = self.stream()
+        targets = self.targets(3, 50)
+        conf, left = self.left_by(server, targets)
+        conf["pools"][0]["outputs"][0]["name"] = "other"
+        agent = self.agent(conf, name="other")
+        self.assertEqual([e["file"] for e in agent.status()["spools_left"]], [self.file()])
+        self.assertIn("a spool of no output", agent.err())
+        self.assertEqual(agent.metrics().sum("strata_spool_files_left"), 1)
+        done = self.run_agent("queue", "drop", "--yes", self.file())
+        self.assertIn(f"{left} samples deleted", done.stdout)
+        agent.reload()
+        self.assertEqual(agent.status()["spools_left"], [])
+        done = self.run_agent("queue", "drop", "--yes", self.file().replace("main.db", "other.db"))
+        self.assertEqual(done.returncode, 1)
+        self.assertIn(f"process {agent.pid} has", done.stderr)
+        # Back again: the lane of the other name leaves what it has.
+        conf["pools"][0]["outputs"][0]["name"] = "main"
+        agent.reload(conf)
+        self.wait_for(lambda: len(agent.status()["spools_left"]) == 1, 20, "it is reported")
+        self.stop(agent)
 
     def test_always_loses_at_most_what_was_not_committed_yet_when_the_agent_is_killed(self):
         server = self.stream()
