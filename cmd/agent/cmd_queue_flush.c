@@ -16,6 +16,7 @@
 
 #define LOOK_MS  20
 #define CLOSE_NS (10 * SEC_NS) /* for the sink to end */
+#define GIVE_NS  SEC_NS        /* where it has not delivered in time */
 
 static volatile sig_atomic_t stopped;
 
@@ -96,8 +97,8 @@ static const struct output_conf *find_output(const struct config *c, const char 
     return NULL;
 }
 
-/* Until the file is empty, it cannot be used, the time is up, or a signal comes. */
-static void wait_for_end(struct flush *f, struct lane *l)
+/* Until the file is empty (true), it cannot be used, the time is up, or a signal comes. */
+static bool wait_for_end(struct flush *f, struct lane *l)
 {
     int64_t until = f->timeout_s > 0 ? clock_mono_ns() + f->timeout_s * SEC_NS : DEADLINE_NEVER;
     while (!stopped && clock_mono_ns() < until) {
@@ -105,12 +106,13 @@ static void wait_for_end(struct flush *f, struct lane *l)
         bool used = s.works || f->books.restored > 0;
         if (!used && s.error.status != OK) {
             fprintf(stderr, "strata-agent queue: %s\n", s.error.text);
-            return;
+            return false;
         }
         if (s.works && f->books.in_spool + f->books.in_memory == 0)
-            return;
+            return true;
         nanosleep(&(struct timespec){.tv_nsec = LOOK_MS * MS_NS}, NULL);
     }
+    return false;
 }
 
 static int report(struct flush *f)
@@ -143,8 +145,8 @@ static int run(struct flush *f, struct lane_conf *conf)
         fprintf(stderr, "strata-agent queue: %s\n", err.text);
         return s == ERR_INVALID ? EXIT_CONFIG : EXIT_FAILED;
     }
-    wait_for_end(f, l);
-    lane_close(l, stopped ? DEADLINE_NOW : clock_mono_ns() + CLOSE_NS);
+    bool ended = wait_for_end(f, l);
+    lane_close(l, clock_mono_ns() + (ended ? CLOSE_NS : GIVE_NS));
     lane_free(l);
     return report(f);
 }
