@@ -394,3 +394,63 @@ TEST(a_file_that_cannot_be_opened_is_opened_later)
     CHECK_INT(t.r->books.restored, 3);
     spooled_done(&t);
 }
+
+static enum status refuse_one(const struct payload *p)
+{
+    return strcmp(payload_target(p), "x0") == 0 ? ERR_AGAIN : OK;
+}
+
+TEST(a_key_that_fails_does_not_keep_the_others_on_disk)
+{
+    struct spooled t;
+    spooled_init(&t, LANE_OVERFLOW);
+    fake_steer(&t.r->fake, FAKE_FAILS, ERR_IO);
+    t.r->conf.retry.min_ns = t.r->conf.retry.max_ns = MS_NS;
+    rig_start(t.r);
+    scrape_some(t.r, 0, 600);
+    WAIT(t.r->books.in_spool > 400);
+    t.r->fake.judge = refuse_one;
+    fake_steer(&t.r->fake, FAKE_JUDGES, OK);
+    WAIT(t.r->books.delivered == 400);
+    check_balance(t.r);
+    spooled_done(&t);
+}
+
+TEST(a_reader_that_holds_the_log_is_named_and_the_lane_goes_on_in_memory)
+{
+    struct spooled t;
+    sqlite3 *db;
+    AUTO(buf) struct buf text = BUF_INIT(1 << 20);
+    spooled_init(&t, LANE_ALWAYS);
+    t.r->conf.buffer_bytes = 8 << 20;
+    t.r->conf.max_message = 60000;
+    rig_start(t.r);
+    scrape_some(t.r, 0, 3);
+    WAIT(t.r->books.delivered == 3);
+    CHECK_INT(sqlite3_open(t.disk.file, &db), SQLITE_OK);
+    CHECK_INT(sqlite3_exec(db, "BEGIN; SELECT count(*) FROM payload", NULL, NULL, NULL), SQLITE_OK);
+    uint64_t random = 88172645463325252;
+    for (int64_t i = 3; lane_state(t.r->lane).spool.error.status == OK; i++) {
+        buf_truncate(&text, 0);
+        for (int k = 0; k < 500; k++) {
+            random ^= random << 13;
+            random ^= random >> 7;
+            random ^= random << 17;
+            CHECK_INT(buf_printf(&text, "s%016" PRIx64 " %" PRIu64 "\n", random, random >> 10), OK);
+        }
+        rig_scrape(t.r, "x0", i, text.data);
+        WAIT(t.r->books.in_memory == 0 || lane_state(t.r->lane).spool.error.status != OK);
+        CHECK(i < 1000);
+    }
+    struct lane_spool_state s = lane_state(t.r->lane).spool;
+    CHECK_INT(s.error.status, ERR_AGAIN);
+    CHECK(strstr(s.error.text, "cannot be emptied while"));
+    CHECK(spool_rig_bytes(&t.disk, "-wal") <= SPOOL_SIZE_MIN / 4);
+    WAIT(t.r->books.in_spool + t.r->books.in_memory == 0); /* delivered all the same */
+    CHECK_INT(rig_lost(t.r), 0);
+    sqlite3_close(db);
+    WAIT(lane_state(t.r->lane).spool.works);
+    WAIT(lane_state(t.r->lane).spool.rows == 0);
+    check_balance(t.r);
+    spooled_done(&t);
+}

@@ -121,6 +121,7 @@ void lane_spool_free(struct lane *l);
 void lane_spool_turn(struct lane *l);
 bool lane_spool_takes(const struct lane *l);      /* more from the channel */
 int64_t lane_spool_wake_ns(const struct lane *l); /* when it has something to do */
+bool lane_spool_waits(const struct lane *l);      /* something wants into the window */
 bool lane_spool_is_done(const struct lane *l);    /* what came is in the window or on disk */
 
 /* p, which is in no list any more, is to be there after a restart. */

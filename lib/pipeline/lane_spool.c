@@ -187,8 +187,8 @@ static void write_due(struct lane *l)
         return;
     if (s->first && goes_to_disk(s) && (is_pressing(l) || now - s->since_ns >= LANE_COMMIT_NS))
         (void)write_waiting(l, s->conf.mode == LANE_ALWAYS);
-    else if (s->gone_len > 0 && now - s->gone_since_ns >= LANE_COMMIT_NS)
-        (void)lane_disk_write(l, NULL, 0, false);
+    else if (s->failing || (s->gone_len > 0 && now - s->gone_since_ns >= LANE_COMMIT_NS))
+        (void)lane_disk_write(l, NULL, 0, false); /* failing: whether it works again */
 }
 
 static void refill(struct lane_spool *s)
@@ -307,6 +307,8 @@ void lane_spool_turn(struct lane *l)
     heed_mark(l);
     receive(l);
     write_due(l);
+    if (!is_usable(l->spool)) /* it failed just now: what waited for it need not wait any more */
+        receive(l);
     load(l);
     lane_disk_look(l);
     l->disk_since_ns = 0;
@@ -332,6 +334,12 @@ int64_t lane_spool_wake_ns(const struct lane *l)
             at = now + BUDGET_NS;
     }
     return at;
+}
+
+bool lane_spool_waits(const struct lane *l)
+{
+    const struct lane_spool *s = l->spool;
+    return s->first || (s->disk && spool_unread(s->disk) > 0);
 }
 
 bool lane_spool_is_done(const struct lane *l)

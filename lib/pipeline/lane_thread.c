@@ -39,7 +39,7 @@ static void make_room(struct lane *l)
 {
     struct window *w = &l->window;
     struct payload *p;
-    bool more = channel_stats(l->input).len > 0 || (l->spool && !lane_spool_is_done(l));
+    bool more = channel_stats(l->input).len > 0 || (l->spool && lane_spool_waits(l));
     if (w->stubborn == 0 || !more)
         return;
     while ((w->bytes > w->max_bytes / 4 * 3 || w->held + w->in_flight > LANE_WINDOW / 4 * 3) &&
