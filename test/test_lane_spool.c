@@ -295,7 +295,7 @@ TEST(a_spool_that_is_damaged_while_it_is_used_is_replaced_and_what_is_lost_is_co
     WAIT(t.r->books.in_spool > 100);
     fail_vfs.writes_left = 0;
     fail_vfs.code = SQLITE_CORRUPT;
-    scrape_some(t.r, 200, 202);
+    rig_scrape(t.r, "x0", 201, "a 1\n");
     WAIT(t.r->books.lost[LOST_DAMAGED] > 100);
     fail_vfs_reset();
     WAIT(spool_rig_files(&t.disk, "corrupt-", NULL) > 0);

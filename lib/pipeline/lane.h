@@ -17,7 +17,7 @@
  *
  * With a spool (spool.h) what the buffer has no room for goes to disk, and comes back from there.
  *
- *     overflow   payloads go to disk when half of the channel is full, and at the end
+ *     overflow   payloads go to disk when half of the buffer is full, and at the end
  *     always     every payload is committed there first, together with what else came within
  *                LANE_COMMIT_NS, and sent from memory then
  *

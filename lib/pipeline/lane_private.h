@@ -19,7 +19,8 @@ struct lane_spool {
     struct spool_kinds *kinds;
     struct spool *disk; /* NULL: not open */
 
-    /* Out of the channel, not in the window: to be written, or to wait behind what is on disk. */
+    /* Out of the channel, not in the window: to be written, or to wait for room, or behind what is
+     * on disk. */
     struct payload *first, *last;
     size_t len, bytes, max_bytes;
     int64_t since_ns; /* when the first came */
@@ -28,7 +29,7 @@ struct lane_spool {
     size_t gone_len;
     int64_t gone_since_ns;
 
-    bool spilling;    /* the channel is over its mark */
+    bool spilling;    /* more waits than may */
     bool blind;       /* what is on disk cannot be read now */
     bool failing;     /* the last thing that was tried failed */
     int64_t retry_ns; /* nothing is tried before */

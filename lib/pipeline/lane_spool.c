@@ -78,15 +78,17 @@ static bool goes_to_disk(const struct lane_spool *s)
     return is_usable(s) && (s->conf.mode == LANE_ALWAYS || s->spilling || is_behind(s));
 }
 
-static void heed_mark(struct lane *l)
+static bool is_full(const struct lane_spool *s)
 {
-    struct lane_spool *s = l->spool;
-    if (s->conf.mode != LANE_OVERFLOW)
-        return;
-    struct channel_stats t = channel_stats(l->input);
-    if (t.bytes > t.cap_bytes / 2)
+    return s->bytes >= s->max_bytes || s->len >= WAITING_MAX;
+}
+
+/* The channel keeps what comes while the disk is waited for. */
+static void heed_mark(struct lane_spool *s)
+{
+    if (s->conf.mode == LANE_OVERFLOW && is_full(s))
         s->spilling = true;
-    else if (!s->first && t.bytes <= t.cap_bytes / 4)
+    else if (!s->first)
         s->spilling = false;
 }
 
@@ -96,7 +98,7 @@ static bool is_direct(const struct lane_spool *s)
     return !goes_to_disk(s) && !is_behind(s);
 }
 
-/* Those that waited for a disk that fails now go first. */
+/* Those that waited go first.  Whether there is room for the next. */
 static bool pass_waiting(struct lane *l)
 {
     struct lane_spool *s = l->spool;
@@ -110,10 +112,8 @@ static void receive(struct lane *l)
     struct lane_spool *s = l->spool;
     void *item;
     for (;;) {
-        bool direct = is_direct(s);
-        if (direct ? !pass_waiting(l) : s->bytes >= s->max_bytes || s->len >= WAITING_MAX)
-            return;
-        if (l->drained)
+        bool direct = is_direct(s) && pass_waiting(l);
+        if ((!direct && is_full(s)) || l->drained)
             return;
         enum status r = channel_recv(l->input, &item, NULL, DEADLINE_NOW);
         l->drained = r == ERR_CLOSED;
@@ -130,12 +130,7 @@ static void receive(struct lane *l)
 
 bool lane_spool_takes(const struct lane *l)
 {
-    const struct lane_spool *s = l->spool;
-    if (l->hold)
-        return false;
-    if (is_direct(s))
-        return window_has_room(&l->window);
-    return s->bytes < s->max_bytes && s->len < WAITING_MAX;
+    return !l->hold && !is_full(l->spool);
 }
 
 /* p has been written.  Kept, it is sent at once, unless it has to go behind others. */
@@ -176,7 +171,7 @@ static bool write_waiting(struct lane *l, bool keep)
 static bool is_pressing(const struct lane *l)
 {
     const struct lane_spool *s = l->spool;
-    return l->closing || s->bytes >= s->max_bytes / 2 || s->len >= WAITING_MAX / 2;
+    return l->closing || s->spilling || s->bytes >= s->max_bytes / 2 || s->len >= WAITING_MAX / 2;
 }
 
 static void write_due(struct lane *l)
@@ -195,6 +190,8 @@ static void refill(struct lane_spool *s)
 {
     int64_t now = clock_mono_ns(), rate = s->conf.backlog_rate;
     double more = (double)rate * (double)(now - s->budget_ns) / (double)SEC_NS;
+    if (more < 1) /* bytes; they add up */
+        return;
     s->budget_ns = now;
     s->budget = more + (double)s->budget > (double)rate ? rate : s->budget + (int64_t)more;
 }
@@ -304,11 +301,11 @@ void lane_spool_turn(struct lane *l)
         return;
     l->disk_since_ns = clock_mono_ns();
     (void)lane_disk_ready(l);
-    heed_mark(l);
     receive(l);
+    heed_mark(l->spool);
     write_due(l);
-    if (!is_usable(l->spool)) /* it failed just now: what waited for it need not wait any more */
-        receive(l);
+    heed_mark(l->spool);
+    receive(l); /* there is room again, or nothing to wait for: the disk has just failed */
     load(l);
     lane_disk_look(l);
     l->disk_since_ns = 0;
@@ -320,6 +317,8 @@ int64_t lane_spool_wake_ns(const struct lane *l)
     int64_t now = clock_mono_ns(), at = DEADLINE_NEVER;
     if (l->hold)
         return at;
+    if (s->first && is_direct(s) && window_has_room(&l->window))
+        return now;
     if (s->first && goes_to_disk(s))
         at = is_pressing(l) ? now : s->since_ns + LANE_COMMIT_NS;
     if (s->gone_len > 0 && is_usable(s) && s->gone_since_ns + LANE_COMMIT_NS < at)
