@@ -29,15 +29,14 @@ static int usage(int code)
           "flush    delivers what is in it, where the output of the configuration leads, until it\n"
           "         is empty; what has been delivered is deleted\n"
           "  -c, --config C   the configuration\n"
-        "  --output P/O     which output; by default that of the file's name\n"
+          "  --output P/O     which output; by default that of the file's name\n"
           "  --timeout N      give up after so many seconds; what is left stays in the file\n"
           "drop     deletes all that is in it\n"
           "  --yes            without asking\n"
           "\n"
           "flush and drop want a file that no agent has.\n"
           "\n"
-          "Exit codes: 0 fine, flush: it is empty and nothing was lost, 1 failed, 2 usage,\n"
-          "78 configuration.\n",
+          "Exit codes: 0 fine (flush: empty, nothing lost), 1 failed, 2 usage, 78 configuration.\n",
           code == EXIT_FINE ? stdout : stderr);
     return code;
 }

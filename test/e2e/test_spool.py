@@ -15,7 +15,7 @@ COMMIT = 0.2        # between two commits
 WORK = 0.2 * SLOW   # a scrape, and a commit on a busy disk
 
 
-class Spool(harness.Case):
+class SpoolCase(harness.Case):
     def conf(self, server, targets, interval=f"{1 + SLOW:.0f}s", more=None, **spool):
         return harness.config(
             targets, agent={"grace": "1s"}, source={"interval": interval}, sinks=[
@@ -52,6 +52,8 @@ class Spool(harness.Case):
         self.wait_for(lambda: (m := agent.metrics()) and books.in_spool(m) == 0 and
                       books.in_memory(m) == 0, timeout, "all is delivered")
 
+
+class Spool(SpoolCase):
     def test_what_an_outage_leaves_is_delivered_once_and_in_order_while_somebody_reads(self):
         server = self.stream()
         targets = self.targets(10, 1000)
@@ -193,6 +195,8 @@ class Spool(harness.Case):
         self.wait_for(lambda: len(agent.status()["spools_left"]) == 1, 20, "it is reported")
         self.stop(agent)
 
+
+class Kill(SpoolCase):
     def test_always_loses_at_most_what_was_not_committed_yet_when_the_agent_is_killed(self):
         server = self.stream()
         targets = self.targets(10, 50)
