@@ -107,6 +107,7 @@ static void view_memory(struct agent *a, struct view *v)
                                       {"bodies", bodies},
                                       {"lane_buffers", buffers},
                                       {"lane_pools", pooled},
+                                      {"spools", spool_memory()},
                                       {"discovery", objects}};
     _Static_assert(sizeof parts <= sizeof a->view_memory, "no room for all parts");
     memcpy(a->view_memory, parts, sizeof parts);

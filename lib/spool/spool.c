@@ -229,6 +229,11 @@ enum status spool_set_aside(struct spool *s, char *ret_name, struct err *err)
     return r;
 }
 
+uint64_t spool_memory(void)
+{
+    return (uint64_t)sqlite3_memory_used();
+}
+
 int64_t spool_unread(const struct spool *s)
 {
     return s->rows - (int64_t)s->loaded.len;

@@ -81,6 +81,9 @@ struct spool_stats {
 struct spool_stats spool_stats(struct spool *s);
 int64_t spool_unread(const struct spool *s); /* that of the stats, at no cost */
 
+/* Bytes that SQLite has, of all spools of the process.  Any thread. */
+uint64_t spool_memory(void);
+
 /* False: the file has been removed or replaced by somebody else; what s has is lost with s. */
 bool spool_is_there(const struct spool *s);
 
