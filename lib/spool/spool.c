@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #define CACHE_KIB 1024
+#define MOVE_LOG  ((int64_t)8 << 20) /* more at once would take a slow disk long */
 
 static int note_log(void *of, sqlite3 *db, const char *name, int frames)
 {
@@ -85,7 +86,7 @@ static int set_up(struct spool *s)
     snprintf(text, sizeof text,
              "PRAGMA synchronous = %s; PRAGMA cache_size = -%d; PRAGMA temp_store = memory; "
              "PRAGMA journal_size_limit = %lld; PRAGMA max_page_count = %lld; PRAGMA mmap_size = 0",
-             s->full_sync ? "full" : "normal", CACHE_KIB, (long long)(s->max_log / 2),
+             s->full_sync ? "full" : "normal", CACHE_KIB, (long long)s->move_log,
              (long long)s->max_pages);
     sqlite3_wal_autocheckpoint(s->db, 0);
     sqlite3_wal_hook(s->db, note_log, s);
@@ -180,6 +181,7 @@ enum status spool_open(struct spool **ret, const struct spool_conf *conf, struct
     s->vfs = mem_strdup(conf->vfs);
     s->size = conf->size;
     s->max_log = conf->size / 8;
+    s->move_log = s->max_log / 2 < MOVE_LOG ? s->max_log / 2 : MOVE_LOG;
     s->max_pages = conf->size / 4 * 3 / SPOOL_PAGE;
     s->max_body = conf->max_body;
     s->full_sync = conf->full_sync;

@@ -41,7 +41,8 @@ enum spool_sql {
 struct spool {
     char *file, *vfs;
     char aside[SPOOL_NAME_MAX];
-    int64_t size, max_pages, max_log; /* log: bytes */
+    int64_t size, max_pages;
+    int64_t max_log, move_log; /* bytes; from move_log on it is moved into the database */
     size_t max_body;
     bool full_sync;
     int lock_fd;

@@ -4,6 +4,7 @@
 #include "spool_private.h"
 
 #include <assert.h>
+#include <inttypes.h>
 
 #define EMPTY_PAGES 1024 /* an empty database larger than that is made small again */
 
@@ -24,8 +25,9 @@ static enum status refuse_readers(struct spool *s, struct err *err)
     char who[64];
     spool_name_readers(s, who, sizeof who);
     return err_set(err, ERR_AGAIN,
-                   "the log of the spool has %lld bytes and cannot be emptied while %s reads %.80s",
-                   (long long)(s->log_frames * SPOOL_FRAME), who, s->file);
+                   "the log of the spool has %" PRId64
+                   " bytes and cannot be emptied while %s reads %.80s",
+                   s->log_frames * SPOOL_FRAME, who, s->file);
 }
 
 /* The log is begun anew by the next commit once all of it is in the database and nobody reads
@@ -264,7 +266,7 @@ enum status spool_write(struct spool *s, struct spool_write *w, struct err *err)
     w->dropped_len = s->dropped_len;
     if (c.rows < 0)
         shrink(s);
-    if (s->log_frames * SPOOL_FRAME > s->max_log / 2)
+    if (s->log_frames * SPOOL_FRAME > s->move_log)
         (void)spool_checkpoint(s, false); /* if it fails: bound_log sees that */
     return OK;
 }
