@@ -173,3 +173,43 @@ bool compress_payload(struct compressor *c, const struct payload *p, struct buf 
     *ret_body = (struct span){small->data, small->len};
     return true;
 }
+
+struct decompressor {
+    ZSTD_DCtx *zstd;
+};
+
+struct decompressor *decompressor_new(void)
+{
+    struct decompressor *d = mem_alloc(sizeof *d);
+    d->zstd = ZSTD_createDCtx();
+    if (!d->zstd)
+        abort(); /* out of memory, as mem.h would say it */
+    return d;
+}
+
+void decompressor_free(struct decompressor *d)
+{
+    if (!d)
+        return;
+    ZSTD_freeDCtx(d->zstd);
+    mem_free(d);
+}
+
+/* The length in the frame's head says how much room it needs; it may be a lie. */
+enum status decompress_message(struct decompressor *d, struct span in, struct buf *out)
+{
+    buf_truncate(out, 0);
+    unsigned long long len = ZSTD_getFrameContentSize(in.data, in.len);
+    if (len == ZSTD_CONTENTSIZE_ERROR || len == ZSTD_CONTENTSIZE_UNKNOWN)
+        return ERR_INVALID;
+    if (len > out->max)
+        return ERR_LIMIT;
+    char *room = buf_room(out, (size_t)len);
+    if (!room)
+        return ERR_LIMIT;
+    size_t n = ZSTD_decompressDCtx(d->zstd, room, (size_t)len, in.data, in.len);
+    if (ZSTD_isError(n) || n != len)
+        return ERR_INVALID;
+    buf_used(out, n);
+    return OK;
+}

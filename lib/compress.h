@@ -40,4 +40,14 @@ enum status compress_snappy(struct span in, struct buf *out) NODISCARD;
 bool compress_payload(struct compressor *c, const struct payload *p, struct buf *small,
                       struct span *ret_body);
 
+/* Keeps the library's room for work, likewise; of zstd alone. */
+struct decompressor;
+struct decompressor *decompressor_new(void);
+void decompressor_free(struct decompressor *d); /* NULL is fine */
+
+/* Frames of zstd, in, made what they were, in place of what out holds.  ERR_LIMIT: that is, or says
+ * it is, longer than out->max; ERR_INVALID: it is no such thing, or damaged.  After an error out holds
+ * nothing. */
+enum status decompress_message(struct decompressor *d, struct span in, struct buf *out) NODISCARD;
+
 #endif

@@ -155,6 +155,7 @@ void payload_reset(struct payload *p)
     p->first_sent_ns = 0;
     p->how = OK;
     p->unknown = p->maybe_twice = false;
+    p->seq = p->row = 0;
 }
 
 void payload_free(struct payload *p)

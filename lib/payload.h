@@ -80,6 +80,8 @@ struct payload {
     enum status how;       /* the last end */
     bool unknown;          /* it may have arrived, though its end was a failure */
     bool maybe_twice;      /* counted as that */
+    int64_t seq;           /* its place in the order of the lane; pieces of one share it */
+    int64_t row;           /* in the lane's spool; 0: it is not there */
 };
 
 /* Without a lane: payload_end frees it.  key becomes both key and target id.  max_bytes is

@@ -154,3 +154,25 @@ TEST(the_names_are_those_of_the_settings_and_of_http)
         compressor_free(c);
     }
 }
+
+TEST(frames_of_zstd_are_made_what_they_were_and_anything_else_is_refused)
+{
+    struct compressor *c = compressor_new(COMPRESS_ZSTD);
+    struct decompressor *d = decompressor_new();
+    AUTO(buf) struct buf packed = BUF_INIT(compress_max(COMPRESS_ZSTD, MOST));
+    AUTO(buf) struct buf out = BUF_INIT(1000);
+    for (size_t len = 0; len <= 1001; len += 143) {
+        CHECK_INT(compress_message(c, (struct span){from, len}, &packed), OK);
+        struct span in = {packed.data, packed.len};
+        CHECK_INT(decompress_message(d, in, &out), len > out.max ? ERR_LIMIT : OK);
+        CHECK_INT(out.len, len > out.max ? 0 : len);
+        CHECK(memcmp(out.data, from, out.len) == 0);
+        in.len--;
+        CHECK(decompress_message(d, in, &out) != OK);
+        CHECK_INT(out.len, 0);
+    }
+    CHECK_INT(decompress_message(d, (struct span){"no frame", 8}, &out), ERR_INVALID);
+    CHECK_INT(decompress_message(d, (struct span){"", 0}, &out), ERR_INVALID);
+    compressor_free(c);
+    decompressor_free(d);
+}

@@ -19,6 +19,7 @@ int cmd_check(int argc, char **argv);      /* check-config FILE */
 int cmd_check_page(int argc, char **argv); /* check-page [FILE] */
 int cmd_describe(int argc, char **argv);   /* describe [--discover] FILE [--format WORD] */
 int cmd_settings(int argc, char **argv);   /* settings [--markdown | --schema] */
+int cmd_queue(int argc, char **argv);      /* queue show|flush|drop ... FILE */
 int cmd_health(int argc, char **argv);     /* health [-c FILE | --address ADDRESS] */
 
 #endif

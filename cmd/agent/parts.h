@@ -4,6 +4,7 @@
 #define PARTS_H
 
 #include "agent.h"
+#include "left_files.h"
 
 /* Books stay under their name as long as the process runs. */
 struct pool_ledger {
@@ -65,6 +66,8 @@ struct agent {
     uint64_t reloads, reloads_failed;
     char *reload_error;
     bool ready, stopping;
+    struct left_files *left;
+    bool look_for_left;
     struct live_pool *pools;
     struct live_lane *lanes;
     struct pool_ledger *pool_ledgers;

@@ -63,7 +63,7 @@ static enum status prepare_names(struct lane *l, struct lane_scratch *s, const s
 }
 
 /* Never full: nothing is sent while as many as it holds are in flight. */
-static void take_back(void *lane, struct payload *p, enum status how)
+void lane_take_back(void *lane, struct payload *p, enum status how)
 {
     struct lane *l = lane;
     p->how = how;
@@ -116,7 +116,7 @@ void lane_put_part(struct work *w, const struct batch *b)
     p->due_ms = w->scrape->due_ms;
     p->scraped_ms = b->scraped_ms;
     p->lane = l;
-    p->end = take_back;
+    p->end = lane_take_back;
     put(l, p);
 }
 

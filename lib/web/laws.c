@@ -78,6 +78,8 @@ static void records(const struct view_lane *l, bool delivery, struct law *law)
         add(law->right, "delivered", b->delivered);
         add(law->right, "lost", sum(b->lost, LANE_LOSSES));
         add(law->right, "in_memory", b->in_memory);
+        add(law->right, "in_spool", b->in_spool);
+        add(law->right, "left", b->left);
     } else {
         law->name = "records encoded";
         add(law->left, "passed", b->passed);

@@ -311,6 +311,13 @@ static void write_lane_state(struct html_out *h, const struct view_lane *l)
         html_out_text(h, l->state.last_error.text);
         html_out_raw(h, "</small>");
     }
+    if (l->state.spool.there) {
+        html_out_raw(h, "<small>");
+        html_out_count(h, l->books->in_spool);
+        html_out_raw(h, " on disk ");
+        html_out_text(h, l->state.spool.error.status == OK ? "" : l->state.spool.error.text);
+        html_out_raw(h, "</small>");
+    }
     html_out_raw(h, "</td>");
 }
 
