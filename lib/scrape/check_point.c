@@ -150,8 +150,7 @@ static void add(struct check *c, const struct check_sample *s)
 
 static bool is_complete(const struct check *c, const struct check_point *p)
 {
-    return has(p, ROLE_COUNT) && has(p, ROLE_SUM) &&
-           (p->inf || c->family.kind == SERIES_SUMMARY);
+    return has(p, ROLE_COUNT) && has(p, ROLE_SUM) && (p->inf || c->family.kind == SERIES_SUMMARY);
 }
 
 static void stash(struct check *c)
