@@ -155,11 +155,11 @@ class VictoriaMetrics(Server):
 class Prometheus(Server):
     ready = "/-/ready"
 
-    def __init__(self, folder):
+    def __init__(self, folder, port=0):
         path = os.path.join(folder, "prometheus.yml")
         with open(path, "w") as f:
             f.write("global: {scrape_interval: 1h}\n")
-        super().__init__(["prometheus", f"--config.file={path}", "--web.listen-address=127.0.0.1:0",
+        super().__init__(["prometheus", f"--config.file={path}", f"--web.listen-address=127.0.0.1:{port}",
                           f"--storage.tsdb.path={folder}/tsdb", "--web.enable-remote-write-receiver",
                           "--enable-feature=exemplar-storage", "--log.level=warn"], folder, "prometheus")
 

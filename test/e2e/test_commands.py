@@ -46,7 +46,7 @@ class Commands(harness.Case):
         for args in ([], ["walk"], ["run"], ["check-config"], ["describe"], ["scrape"],
                      ["health", "x"], ["health", "-c", "a", "--address", "b"],
                      ["check-page", "--format", "html"], ["check-page", "--mode", "loose"],
-                     ["check-page", "a", "b"], ["check-page", "--nonsense"],
+                     ["check-page", "--nonsense"],
                      ["run", "--nonsense"], ["describe", "--format", "poem", self.file({})]):
             done = self.run_agent(*args)
             self.assertEqual(done.returncode, 2, (args, done.stdout, done.stderr))

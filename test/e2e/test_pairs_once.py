@@ -118,12 +118,13 @@ class Pairs(harness.Case):
             self.check_statsd(b"".join(body.rstrip(b"\n") + b"\n" for body in bodies), scrapes)
             return
         held = exposed.plain(getattr(self, "read_" + encoder)(bodies))
-        self.check_samples(held, scrapes)
+        words = exposed.in_influx_words if encoder == "influx" else dict
+        self.check_samples(held, scrapes, words(self.want))
 
-    def check_samples(self, held, scrapes):
+    def check_samples(self, held, scrapes, want):
         grown = sorted(receivers.double(v) for (name, _, _), v in held.items() if name == GROWS)
         self.assertEqual([b - a for a, b in zip(grown, grown[1:])], [3] * (scrapes - 1))
-        exposed.compare(self, {k: v for k, v in held.items() if k[0] != GROWS}, self.want)
+        exposed.compare(self, {k: v for k, v in held.items() if k[0] != GROWS}, want)
 
     def check_statsd(self, data, scrapes):
         """Gauges hold what was exposed, counters what they grew by; names are made legal."""
@@ -181,7 +182,8 @@ class Pairs(harness.Case):
                  for encoder, sink in pairs]
         _, scrapes = self.run_to_end(outputs, sinks)
         with self.subTest("fluent, fluent"):
-            self.check_samples(exposed.plain(self.of_forward(self.forward.messages())), scrapes)
+            self.check_samples(exposed.plain(self.of_forward(self.forward.messages())), scrapes,
+                               self.want)
         with self.subTest("statsd, statsd"):
             self.check_statsd(b"".join(d.rstrip(b"\n") + b"\n" for d in self.datagrams()), scrapes)
         for encoder, sink in pairs:
