@@ -142,8 +142,8 @@ DEFINE_AUTO_PTR(page, page_free)
 /* Reads one whole body into b, whose old content is dropped.  Every series in b is
  * valid until the next call, its texts as long as body.  A sample without a time
  * of its own, or one that the target does not honor, gets scraped_ms.  Bad lines and refused
- * samples are counted, the rest is read; ret_faults (may be NULL) says how many there were in
- * this body.  An unreadable body leaves the page as it was, b empty: the scrape failed, and
+ * samples are counted, the rest is read; a last line without its newline is a bad one.  ret_faults
+ * (may be NULL) says how many there were in this body.  An unreadable body leaves the page as it was, b empty: the scrape failed, and
  * page_failed is to be called. */
 void page_read(struct page *p, struct span body, int64_t scraped_ms, struct batch *b,
                struct page_faults *ret_faults);

@@ -127,7 +127,7 @@ def report(c, show):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("agent")
-    parser.add_argument("--pages", type=int, default=12000)
+    parser.add_argument("--pages", type=int, default=10500)
     parser.add_argument("--seed", default="1")
     parser.add_argument("--show", type=int, default=0)
     args = parser.parse_args()
