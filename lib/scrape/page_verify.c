@@ -137,10 +137,8 @@ static bool end_is_sound(const struct reader *r)
 static void rewind_lines(struct reader *r)
 {
     struct page *p = r->page;
-    for (size_t i = 0; i < p->now.len; i++) {
-        p->now.items[i]->scrape = p->scrape - 1; /* all were there: the page was checked then */
-        p->now.items[i]->position = (uint32_t)i;
-    }
+    for (size_t i = 0; i < p->now.len; i++) /* all were there: the page was checked then */
+        p->now.items[i]->scrape = p->scrape - 1;
     p->stats.known -= p->now.len;
     p->now.len = 0;
     batch_clear(r->batch);
