@@ -245,6 +245,14 @@ TEST(another_type_brings_its_rules_to_lines_that_are_known)
     CHECK(!read_page(p, "# TYPE s unknown\ns{quantile=\"0.9\"} -1\n# EOF\n").strict);
 }
 
+TEST(what_stands_behind_the_last_line_is_not_what_stood_there_once)
+{
+    AUTO_PTR(page) struct page *p = new_page(FORMAT_TEXT);
+    CHECK(!read_page(p, "a 1\n# TYPE b counter\n").strict);
+    CHECK(!read_page(p, "a 1\nb 2\n").strict);
+    CHECK(read_page(p, "a 1\nb 2\n# TYPE b counter\n").strict);
+}
+
 TEST(what_no_line_but_the_end_holds_is_checked_in_each_format)
 {
     AUTO_PTR(page) struct page *p = new_page(FORMAT_TEXT);
