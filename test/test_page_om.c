@@ -93,17 +93,19 @@ TEST(created_times_go_to_all_samples_of_their_metric_wherever_they_stand)
 
 TEST(a_new_first_line_of_a_metric_takes_its_beginning_over)
 {
-    static const char rest[] = "h_bucket{le=\"+Inf\"} 1\nh_created 3\n# EOF\n";
+    static const char first[] = "# TYPE h histogram\nh_bucket{a=\"1\",le=\"+Inf\"} 1\n";
+    static const char rest[] = "h_bucket{a=\"2\",le=\"+Inf\"} 1\nh_created{a=\"2\"} 3\n# EOF\n";
     AUTO_PTR(page) struct page *p = new_page(NULL);
     AUTO(buf) struct buf text = BUF_INIT(1000);
-    CHECK_INT(buf_printf(&text, "# TYPE h histogram\n%s", rest), OK);
+    CHECK_INT(buf_cat(&text, first, rest, NULL), OK);
     read_page(p, text.data);
-    check_samples("h_bucket(histogram of h)=1@3000 ");
+    check_samples("h_bucket(histogram of h)=1 h_bucket(histogram of h)=1@3000 ");
     buf_truncate(&text, 0);
-    CHECK_INT(buf_printf(&text, "# TYPE h histogram\nh_bucket{le=\"1\"} 0\n%s", rest), OK);
+    CHECK_INT(buf_cat(&text, first, "h_bucket{a=\"2\",le=\"1\"} 0\n", rest, NULL), OK);
     for (int i = 0; i < 2; i++) {
         read_page(p, text.data);
-        check_samples("h_bucket(histogram of h)=0@3000 h_bucket(histogram of h)=1@3000 ");
+        check_samples("h_bucket(histogram of h)=1 h_bucket(histogram of h)=0@3000 "
+                      "h_bucket(histogram of h)=1@3000 ");
     }
 }
 
