@@ -28,6 +28,7 @@ struct target *target_new(const struct target *like)
     t->labels = copy_labels(like->labels, like->labels_len);
     t->labels_len = like->labels_len;
     t->max_samples = like->max_samples;
+    t->mode = like->mode;
     t->honor_labels = like->honor_labels;
     t->honor_timestamps = like->honor_timestamps;
     t->http = http_ref(like->http);
@@ -71,8 +72,8 @@ bool target_same_labels(const struct target *a, const struct target *b)
 bool target_same_scrape(const struct target *a, const struct target *b)
 {
     return a == b || (a->interval_ns == b->interval_ns && a->timeout_ns == b->timeout_ns &&
-                      a->max_samples == b->max_samples && strcmp(a->url, b->url) == 0 &&
-                      target_same_labels(a, b));
+                      a->max_samples == b->max_samples && a->mode == b->mode &&
+                      strcmp(a->url, b->url) == 0 && target_same_labels(a, b));
 }
 
 struct target *target_ref(struct target *t)

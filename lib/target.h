@@ -13,6 +13,9 @@
 
 struct http;
 
+/* How a page with faults is taken. */
+enum target_mode { TARGET_AS_POOL, TARGET_AUTO, TARGET_STRICT, TARGET_SALVAGE };
+
 struct target {
     _Atomic uint32_t refs;
     const char *id;     /* unique in the cluster: "ns/pod/container:port/path", or the URL */
@@ -22,6 +25,7 @@ struct target {
     int64_t interval_ns;
     int64_t timeout_ns;         /* never above interval_ns */
     int64_t max_samples;        /* of one scrape; 0: as the pool says */
+    enum target_mode mode;      /* likewise, unless the target asks for its own */
     const struct label *labels; /* added to every series: namespace, pod, node, ... */
     size_t labels_len;
     bool honor_labels;     /* an exposed label of the same name wins; else it becomes

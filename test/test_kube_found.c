@@ -226,14 +226,14 @@ TEST(rules_see_what_prometheus_shows_them)
 TEST(intervals_and_limits_of_annotations_are_handed_on)
 {
     static const char *const shown[] = {"__scrape_interval__", "__scrape_timeout__",
-                                        "__sample_limit__", NULL};
+                                        "__sample_limit__", "__scrape_mode__", NULL};
     check_pod(&required,
               POD(SCRAPE ",'prometheus.io/interval':'5s','prometheus.io/timeout':'1s',"
-                         "'prometheus.io/sample-limit':'10'",
+                         "'prometheus.io/sample-limit':'10','prometheus.io/mode':'strict'",
                   ONE, NO_MORE),
               shown,
               "shop/web:9090/metrics 10.0.0.1:9090 __scrape_interval__=5s __scrape_timeout__=1s "
-              "__sample_limit__=10\n");
+              "__sample_limit__=10 __scrape_mode__=strict\n");
 }
 
 #define SERVICE(annotations, spec)                                                             \

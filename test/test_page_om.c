@@ -91,6 +91,24 @@ TEST(created_times_go_to_all_samples_of_their_metric_wherever_they_stand)
                "h_sum(histogram of h)=2@3000 g(untyped of g)=5 ");
 }
 
+TEST(a_new_first_line_of_a_metric_takes_its_beginning_over)
+{
+    static const char first[] = "# TYPE h histogram\nh_bucket{a=\"1\",le=\"+Inf\"} 1\n";
+    static const char rest[] = "h_bucket{a=\"2\",le=\"+Inf\"} 1\nh_created{a=\"2\"} 3\n# EOF\n";
+    AUTO_PTR(page) struct page *p = new_page(NULL);
+    AUTO(buf) struct buf text = BUF_INIT(1000);
+    CHECK_INT(buf_cat(&text, first, rest, NULL), OK);
+    read_page(p, text.data);
+    check_samples("h_bucket(histogram of h)=1 h_bucket(histogram of h)=1@3000 ");
+    buf_truncate(&text, 0);
+    CHECK_INT(buf_cat(&text, first, "h_bucket{a=\"2\",le=\"1\"} 0\n", rest, NULL), OK);
+    for (int i = 0; i < 2; i++) {
+        read_page(p, text.data);
+        check_samples("h_bucket(histogram of h)=1 h_bucket(histogram of h)=0@3000 "
+                      "h_bucket(histogram of h)=1@3000 ");
+    }
+}
+
 TEST(a_created_that_is_no_time_says_nothing)
 {
     check_page("# TYPE c counter\nc_total 1\nc_created NaN\n# EOF\n",

@@ -5,7 +5,7 @@
 #include "check.h"
 #include "mem.h"
 #include "page.h"
-#include "test.h"
+#include "relabel_test.h"
 
 static struct page *new_page(enum page_format format)
 {
@@ -87,6 +87,8 @@ TEST(what_a_value_may_not_be_is_found_on_known_lines)
          "# TYPE c counter\nc_total 1 5\nc_created 1 4\n# EOF\n", "(timestamp-order)"},
         {"# TYPE c counter\nc_total 1\nc_created 1\n# EOF\n",
          "# TYPE c counter\nc_total 1\nc_created 1 4\n# EOF\n", "(timestamp-mixed)"},
+        {"# TYPE c counter\nc_total 1 4\nc_created 1 4\n# EOF\n",
+         "# TYPE c counter\nc_total 1 4\nc_created 1\n# EOF\n", "(timestamp-mixed)"},
         {"# TYPE t stateset\nt{t=\"a\"} 1\nt{t=\"b\"} 0\n# EOF\n",
          "# TYPE t stateset\nt{t=\"a\"} 1\nt{t=\"b\"} 0 4\n# EOF\n", "(timestamp-mixed)"},
         {"# TYPE h histogram\nh_bucket{le=\"1.0\"} 1 # {a=\"b\"} 0.5\nh_bucket{le=\"+Inf\"} 1\n# "
@@ -227,6 +229,54 @@ TEST(a_page_that_was_salvaged_is_checked_whole_when_it_is_strict)
     CHECK(!read_page(p, text).strict); /* c and c_total are two families there */
     page_set_manner(p, &(struct page_manner){.format = FORMAT_OPENMETRICS, .mode = MODE_STRICT});
     CHECK(read_page(p, text).strict);
+}
+
+TEST(another_type_brings_its_rules_to_lines_that_are_known)
+{
+    AUTO_PTR(page) struct page *p = new_page(FORMAT_OPENMETRICS);
+    static const char s[] = "s{quantile=\"0.5\"} 1\ns{quantile=\"0.9\"} ";
+    char text[200];
+    for (int i = 0; i < 3; i++) {
+        snprintf(text, sizeof text, "# TYPE s %s\n%s%s\n# EOF\n", i == 0 ? "unknown" : "summary", s,
+                 i == 2 ? "-1" : "1");
+        struct page_faults f = read_page(p, text);
+        CHECK_INT(f.strict, i == 2);
+    }
+    CHECK(!read_page(p, "# TYPE s unknown\ns{quantile=\"0.9\"} -1\n# EOF\n").strict);
+}
+
+TEST(what_stands_behind_the_last_line_is_not_what_stood_there_once)
+{
+    AUTO_PTR(page) struct page *p = new_page(FORMAT_TEXT);
+    CHECK(!read_page(p, "a 1\n# TYPE b counter\n").strict);
+    CHECK(!read_page(p, "a 1\nb 2\n").strict);
+    CHECK(read_page(p, "a 1\nb 2\n# TYPE b counter\n").strict);
+}
+
+TEST(what_no_line_but_the_end_holds_is_checked_in_each_format)
+{
+    AUTO_PTR(page) struct page *p = new_page(FORMAT_TEXT);
+    for (int i = 0; i < 2; i++)
+        CHECK(!read_page(p, "# hello\n").strict);
+    page_set_manner(p, &(struct page_manner){.format = FORMAT_OPENMETRICS, .mode = MODE_STRICT});
+    CHECK(read_page(p, "# hello\n").strict);
+}
+
+TEST(buckets_are_compared_with_those_before_under_rules_too)
+{
+    static const struct rule rename[MAX_RULES] = {
+        {.source = "__name__", .regex = "h_(.*)", .target = "__name__", .replacement = "x_$1"}};
+    AUTO_PTR(relabel) struct relabel *rules = make(rename);
+    AUTO_PTR(page) struct page *p = new_page(FORMAT_OPENMETRICS);
+    page_bind(p, &(struct page_plan){.generation = 1, .relabel = rules, .relabel_hash = 1});
+#define BUCKETS(one, two)                                                                \
+    "# TYPE h histogram\nh_bucket{le=\"1.0\"} " one "\n" two "h_bucket{le=\"+Inf\"} 9\n" \
+    "h_sum 3\nh_count 9\n# EOF\n"
+    CHECK(!read_page(p, BUCKETS("1", "")).strict);
+    for (int i = 0; i < 2; i++)
+        CHECK(!read_page(p, BUCKETS("1", "h_bucket{le=\"2.0\"} 2\n")).strict);
+    CHECK_STR(series_name(batch.samples[0].series), "x_bucket");
+    CHECK(read_page(p, BUCKETS("5", "h_bucket{le=\"2.0\"} 2\n")).strict);
 }
 
 TEST(limits_refuse_samples_of_a_strict_page_and_not_the_page)

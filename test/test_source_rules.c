@@ -270,6 +270,11 @@ TEST(an_address_of_the_machine_itself_counts_as_the_rules_leave_it)
 }
 
 /* "INTERVAL TIMEOUT LIMIT" in ms, or why it is refused; rules and labels as in found. */
+static const char *const modes[] = {[TARGET_AS_POOL] = "",
+                                    [TARGET_AUTO] = " auto",
+                                    [TARGET_STRICT] = " strict",
+                                    [TARGET_SALVAGE] = " salvage"};
+
 static void check_asked(struct test_env *e, const char *given, const struct rule *rules,
                         const char *want)
 {
@@ -283,8 +288,8 @@ static void check_asked(struct test_env *e, const char *given, const struct rule
     AUTO_PTR(relabel) struct relabel *r = rules ? make(rules) : NULL;
     e->env.relabel = r;
     if (source_found_target(&e->env, &found, &t, &err) == OK)
-        snprintf(got, sizeof got, "%lld %lld %lld", (long long)(t->interval_ns / MS_NS),
-                 (long long)(t->timeout_ns / MS_NS), (long long)t->max_samples);
+        snprintf(got, sizeof got, "%lld %lld %lld%s", (long long)(t->interval_ns / MS_NS),
+                 (long long)(t->timeout_ns / MS_NS), (long long)t->max_samples, modes[t->mode]);
     else
         snprintf(got, sizeof got, "%s", err.text);
     target_unref(t);
@@ -295,6 +300,7 @@ static void check_asked(struct test_env *e, const char *given, const struct rule
 #define I "__scrape_interval__="
 #define T "__scrape_timeout__="
 #define L "__sample_limit__="
+#define M "__scrape_mode__="
 
 static const struct {
     const char *given, *want;
@@ -306,6 +312,11 @@ static const struct {
     {I "1m|" T "30s", "60000 30000 0"},
     {T "20s", "30000 20000 0"},
     {L "9", "30000 10000 9"},
+    {M "strict", "30000 10000 0 strict"},
+    {M "salvage", "30000 10000 0 salvage"},
+    {M "auto", "30000 10000 0 auto"},
+    {M "pool", "30000 10000 0"},
+    {M "Strict", "asks for mode: 'Strict' is none of: pool, auto, strict, salvage"},
     {I "4999ms", "asks for an interval below min_interval (4999 < 5000 ms)"},
     {T "31s", "asks for a timeout above its interval (31000 > 30000 ms)"},
     {I "15s|" T "16s", "asks for a timeout above its interval (16000 > 15000 ms)"},

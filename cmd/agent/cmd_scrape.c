@@ -180,8 +180,9 @@ static void take(void *of, void *user, const struct fetch_result *f)
                                         .lanes_len = 1,
                                         .relabel = o->relabel,
                                         .relabel_hash = o->relabel != NULL});
+    enum pool_mode of_pool = o->pool ? (enum pool_mode)o->pool->conf.mode : POOL_AUTO;
     struct page_manner manner = pool_manner(
-        o->pool ? (enum pool_mode)o->pool->conf.mode : POOL_AUTO,
+        pool_mode_of(o->target, of_pool),
         o->pool ? (enum page_format)o->pool->conf.fallback : FORMAT_TEXT, f->content_type);
     manner.may_be_cut = !f->tells_end;
     page_set_manner(page, &manner);

@@ -47,7 +47,7 @@ const struct setting kubernetes_settings[] = {
                    "services, once, by the agent that holds a lease"),
     SETTING_STRING(kubernetes_conf, prefix, "prometheus.io", 0,
                    "of the annotations: PREFIX/scrape, port, path, scheme, interval, timeout, "
-                   "sample-limit"),
+                   "sample-limit, mode"),
     SETTING_CHOICE(kubernetes_conf, annotations, "required", annotations,
                    "required: only what has PREFIX/scrape: \"true\"; optional: each declared TCP "
                    "port of what has no PREFIX/scrape: \"false\""),

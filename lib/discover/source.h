@@ -72,7 +72,7 @@ struct source_env {
  *
  * Labels can ask for more: __scrape_interval__, __scrape_timeout__ (durations) and
  * __sample_limit__ (a number), within what the source's settings allow: min_interval or more,
- * sample_limit or less.
+ * sample_limit or less; and __scrape_mode__ (strict, salvage, auto) in place of the pool's mode.
  *
  * The id is that of found, else the URL made whole; where its host is the machine itself or its link
  * (loopback, link-local, unspecified, localhost) it is "INSTANCE/URL" with agent.instance, for other

@@ -75,10 +75,13 @@ enum status source_rules_run(const struct source_env *env, const struct label *l
 
 /* What a target itself may ask for. */
 
+static const char *const modes[] = {"pool", "auto", "strict", "salvage", NULL};
+
 static const struct setting asked_settings[] = {
     SETTING_DURATION(source_asked, interval, "0s", 10 * MS_NS, DAY_NS, ""), /* as a source's own */
     SETTING_DURATION(source_asked, timeout, "0s", MS_NS, DAY_NS, ""),
     SETTING_INT(source_asked, sample_limit, "0", 1, 10000000, ""),
+    SETTING_CHOICE(source_asked, mode, "pool", modes, ""),
     SETTING_END,
 };
 
@@ -111,17 +114,19 @@ static enum status check(const struct source_common *c, const struct source_aske
     return OK;
 }
 
-enum status source_ask(const struct source_common *c, const char *interval, const char *timeout,
-                       const char *limit, struct source_asked *ret, struct err *err)
+enum status source_ask(const struct source_common *c, const struct source_wish *wish,
+                       struct source_asked *ret, struct err *err)
 {
     struct source_asked a = {.interval = c->interval, .sample_limit = c->sample_limit};
-    enum status r = read("interval", interval, &a, err);
+    enum status r = read("interval", wish->interval, &a, err);
     a.timeout = c->timeout > 0 ? c->timeout : source_timeout(a.interval);
     a.timeout = a.timeout < a.interval ? a.timeout : a.interval;
     if (r == OK)
-        r = read("timeout", timeout, &a, err);
+        r = read("timeout", wish->timeout, &a, err);
     if (r == OK)
-        r = read("sample_limit", limit, &a, err);
+        r = read("sample_limit", wish->limit, &a, err);
+    if (r == OK)
+        r = read("mode", wish->mode, &a, err);
     if (r == OK)
         r = check(c, &a, err);
     if (r == OK)

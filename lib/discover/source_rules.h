@@ -20,14 +20,20 @@ DEFINE_AUTO(source_ruled, source_ruled_done)
 enum status source_rules_run(const struct source_env *env, const struct label *labels, size_t n,
                              struct source_ruled *ret, bool *ret_kept, struct err *err) NODISCARD;
 
-/* Interval, timeout and limit of one target. */
+/* What labels say of how to scrape one target: their texts, or NULL. */
+struct source_wish {
+    const char *interval, *timeout, *limit, *mode;
+};
+
+/* What comes of it. */
 struct source_asked {
     int64_t interval, timeout; /* ns */
     int64_t sample_limit;
+    unsigned mode; /* enum target_mode */
 };
 
-/* interval, timeout and limit: texts of the labels, or NULL.  ERR_INVALID: not allowed; *err says which. */
-enum status source_ask(const struct source_common *c, const char *interval, const char *timeout,
-                       const char *limit, struct source_asked *ret, struct err *err) NODISCARD;
+/* ERR_INVALID: not allowed; *err says which. */
+enum status source_ask(const struct source_common *c, const struct source_wish *wish,
+                       struct source_asked *ret, struct err *err) NODISCARD;
 
 #endif

@@ -398,6 +398,16 @@ static bool would_leak(const struct source_env *env, const struct source_found *
     return found->id && c->tls.verify && http_has_credentials(c) && strncmp(url, "https:", 6) != 0;
 }
 
+static enum status ask(const struct source_common *c, const struct own *own,
+                       struct source_asked *ret, struct err *err)
+{
+    const struct source_wish wish = {.interval = own_value(own, "__scrape_interval__"),
+                                     .timeout = own_value(own, "__scrape_timeout__"),
+                                     .limit = own_value(own, "__sample_limit__"),
+                                     .mode = own_value(own, "__scrape_mode__")};
+    return source_ask(c, &wish, ret, err);
+}
+
 static enum status make_target(const struct source_env *env, const struct source_found *found,
                                const struct own *own, struct target **ret, struct err *err)
 {
@@ -418,9 +428,7 @@ static enum status make_target(const struct source_env *env, const struct source
     if (r == OK)
         r = gather(&labels, env, own, instance.data, err);
     if (r == OK)
-        r = source_ask(c, own_value(own, "__scrape_interval__"),
-                       own_value(own, "__scrape_timeout__"), own_value(own, "__sample_limit__"),
-                       &asked, err);
+        r = ask(c, own, &asked, err);
     if (r == OK)
         r = make_id(env, found, whole.data, local, &id, err);
     if (r != OK)
@@ -432,6 +440,7 @@ static enum status make_target(const struct source_env *env, const struct source
                                        .interval_ns = asked.interval,
                                        .timeout_ns = asked.timeout,
                                        .max_samples = asked.sample_limit,
+                                       .mode = (enum target_mode)asked.mode,
                                        .labels = labels.all,
                                        .labels_len = labels.len,
                                        .honor_labels = c->honor_labels,
@@ -484,7 +493,7 @@ static enum status run_rules(const struct source_env *env, const struct source_f
 {
     const struct source_common *c = env->common;
     struct source_asked plain;
-    enum status r = source_ask(c, NULL, NULL, NULL, &plain, err);
+    enum status r = source_ask(c, &(struct source_wish){.mode = NULL}, &plain, err);
     if (r != OK)
         return r;
     struct source_common shown = {.interval = plain.interval, .timeout = plain.timeout};

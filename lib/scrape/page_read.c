@@ -136,7 +136,6 @@ static void take(struct reader *r, struct series *s, const char *start)
     if (start)
         remember_prefix(s, start, r->line.value_at);
     r->metric = r->found.metric;
-    r->page->tail_len = 0; /* up to now */
     r->page->stats.parsed++;
     add_sample(r, s, &r->line.value);
 }

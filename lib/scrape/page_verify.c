@@ -137,10 +137,8 @@ static bool end_is_sound(const struct reader *r)
 static void rewind_lines(struct reader *r)
 {
     struct page *p = r->page;
-    for (size_t i = 0; i < p->now.len; i++) {
-        p->now.items[i]->scrape = p->scrape - 1; /* all were there: the page was checked then */
-        p->now.items[i]->position = (uint32_t)i;
-    }
+    for (size_t i = 0; i < p->now.len; i++) /* all were there: the page was checked then */
+        p->now.items[i]->scrape = p->scrape - 1;
     p->stats.known -= p->now.len;
     p->now.len = 0;
     batch_clear(r->batch);
@@ -160,12 +158,12 @@ bool reader_verify(struct reader *r)
         return true;
     }
     struct span body = {r->text.start, (size_t)(r->text.end - r->text.start)};
+    /* What is above the limit on samples is refused: of that nothing need be kept in mind. */
     struct check_conf conf = {.format = p->format,
                               .version2 = p->version2,
                               .max_line = p->limits.max_line_bytes,
-                              .max_series = body.len, /* no more than a body has: limits refuse
-                                                         samples, not pages */
-                              .max_families = body.len};
+                              .max_series = p->limits.max_samples,
+                              .max_families = p->limits.max_samples};
     r->verifying = false;
     if (check_page(&conf, body, &r->faults->first_bad) != OK) {
         rewind_lines(r);

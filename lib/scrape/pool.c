@@ -51,6 +51,17 @@ struct page_manner pool_manner(enum pool_mode mode, enum page_format fallback,
     return m;
 }
 
+enum pool_mode pool_mode_of(const struct target *t, enum pool_mode of_pool)
+{
+    switch (t->mode) {
+    case TARGET_AS_POOL: break;
+    case TARGET_AUTO: return POOL_AUTO;
+    case TARGET_STRICT: return POOL_STRICT;
+    case TARGET_SALVAGE: return POOL_SALVAGE;
+    }
+    return of_pool;
+}
+
 const char *pool_accept(enum page_format first)
 {
     if (first == FORMAT_TEXT)

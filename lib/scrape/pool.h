@@ -46,6 +46,9 @@ struct page_limits pool_page_limits(const struct limits_conf *c);
 struct page_manner pool_manner(enum pool_mode mode, enum page_format fallback,
                                struct span content_type);
 
+/* That of the target, or the pool's where it has none. */
+enum pool_mode pool_mode_of(const struct target *t, enum pool_mode of_pool);
+
 /* What targets are asked for, as a header: static. */
 const char *pool_accept(enum page_format first);
 

@@ -145,7 +145,8 @@ static void take_good(struct worker *w, struct running *r, const struct fetch_re
     struct job *j = r->job;
     struct page_faults faults;
     struct page *p = get_page(w, j);
-    struct page_manner manner = pool_manner(w->crew->mode, w->crew->fallback, f->content_type);
+    enum pool_mode mode = pool_mode_of(j->target, w->crew->mode);
+    struct page_manner manner = pool_manner(mode, w->crew->fallback, f->content_type);
     manner.may_be_cut = !f->tells_end;
     page_set_manner(p, &manner);
     page_read(p, f->body, r->start_ms, &w->batch, &faults);

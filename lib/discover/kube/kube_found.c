@@ -8,7 +8,7 @@ enum { DEFAULT_PORT = 9090, NAME_SHOWN = 64 };
 
 /* What the annotations of a pod or service ask for; NULL: nothing. */
 struct ask {
-    const char *scrape, *port, *path, *scheme, *interval, *timeout, *limit;
+    const char *scrape, *port, *path, *scheme, *interval, *timeout, *limit, *mode;
 };
 
 /* Ports there are to choose from. */
@@ -55,6 +55,7 @@ static void read_ask(struct look *k, const struct kube_object *o)
         .interval = annotation(k, o, "interval"),
         .timeout = annotation(k, o, "timeout"),
         .limit = annotation(k, o, "sample-limit"),
+        .mode = annotation(k, o, "mode"),
     };
 }
 
@@ -85,7 +86,6 @@ static const char *unwanted(struct look *k)
 }
 
 /* A list of texts between commas; the spaces around them do not count. */
-
 static struct span list_item(const char *list, size_t n)
 {
     for (; n > 0; n--)
@@ -249,6 +249,7 @@ static void tell_port(struct look *k, const struct kube_port *port, size_t n)
     add_given(k, "__scrape_interval__", k->ask.interval);
     add_given(k, "__scrape_timeout__", k->ask.timeout);
     add_given(k, "__sample_limit__", k->ask.limit);
+    add_given(k, "__scrape_mode__", k->ask.mode);
     if (container[0])
         kube_labels_add(l, "container", container);
     if (k->conf->meta && k->selected)

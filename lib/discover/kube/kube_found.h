@@ -9,11 +9,13 @@
  *                          for all of them
  *     PREFIX/scheme        http, https; a list likewise
  *     PREFIX/interval, PREFIX/timeout, PREFIX/sample-limit      15s, 5s, 1000
+ *     PREFIX/mode                                               strict, salvage, auto
  *
  * Without a port: the container port named metrics or http-metrics, else 9090.
  *
  * Each thing found is told, with the labels that rules see (__address__, __scheme__,
- * __metrics_path__, __param_*, __scrape_interval__, __scrape_timeout__, __sample_limit__, and
+ * __metrics_path__, __param_*, __scrape_interval__, __scrape_timeout__, __sample_limit__,
+ * __scrape_mode__, and
  * __meta_kubernetes_* as Prometheus names them when conf.meta), then the labels that its
  * samples get (namespace, pod, container, node, service, and those chosen).  An object
  * that is no target is told as well, with the reason: "no annotation prometheus.io/scrape",
