@@ -103,12 +103,9 @@ static void view_memory(struct agent *a, struct view *v)
     }
     for (size_t i = 0; i < v->sources_len; i++)
         objects += v->sources[i].watching.object_bytes;
-    const struct view_part parts[] = {{"pages", pages},
-                                      {"bodies", bodies},
-                                      {"lane_buffers", buffers},
-                                      {"lane_pools", pooled},
-                                      {"spools", spool_memory()},
-                                      {"discovery", objects}};
+    const struct view_part parts[] = {{"pages", pages},           {"bodies", bodies},
+                                      {"lane_buffers", buffers},  {"lane_pools", pooled},
+                                      {"spools", spool_memory()}, {"discovery", objects}};
     _Static_assert(sizeof parts <= sizeof a->view_memory, "no room for all parts");
     memcpy(a->view_memory, parts, sizeof parts);
     v->memory = a->view_memory;
