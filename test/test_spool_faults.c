@@ -417,3 +417,18 @@ TEST(a_file_that_was_removed_is_noticed)
     CHECK(!spool_is_there(r.spool));
     spool_rig_done(&r);
 }
+
+TEST(rows_that_somebody_else_deleted_are_damage)
+{
+    struct spool_rig r;
+    struct spool_row row;
+    fill(&r);
+    spool_rig_open(&r);
+    CHECK_INT(spool_rig_next(&r), 1);
+    run_sql(&r, "DELETE FROM payload WHERE row > 3");
+    CHECK_INT(spool_rig_next(&r), 2);
+    CHECK_INT(spool_rig_next(&r), 3);
+    CHECK_INT(spool_next(r.spool, &row, &r.err), ERR_CLOSED);
+    CHECK(says(&r, "17 rows are gone"));
+    spool_rig_done(&r);
+}

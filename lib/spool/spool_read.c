@@ -21,10 +21,19 @@ static int find_next(struct spool *s, struct spool_row *ret)
 enum status spool_next(struct spool *s, struct spool_row *ret, struct err *err)
 {
     struct spool_row row;
+    bool again = false;
     while (spool_unread(s) > 0) {
         int r = find_next(s, &row);
-        if (r == SQLITE_DONE)
-            break;
+        if (r == SQLITE_DONE && !again) { /* there must be more */
+            again = true;
+            s->seq = s->row = INT64_MIN;
+            continue;
+        }
+        if (r == SQLITE_DONE) {
+            s->damaged = true;
+            return err_set(err, ERR_CLOSED, "%lld rows are gone that nobody here has deleted",
+                           (long long)spool_unread(s));
+        }
         if (r != SQLITE_ROW)
             return spool_fail(s, r, "reading the spool", err);
         s->seq = row.seq;
