@@ -17,19 +17,25 @@ twice, and in the stream what was scraped and the meta series."""
 class Found:
     """What a stream, or a topic, holds."""
 
-    def __init__(self, messages):
+    def __init__(self, messages=()):
         self.ids, self.twice, self.samples, self.bytes, self.lines = set(), [], 0, 0, 0
         self.sequences = {}
         for m in messages:
-            key = m.headers["Strata-Id"]
-            if key in self.ids:
-                self.twice.append(key)
-            self.ids.add(key)
-            self.samples += int(m.headers["Strata-Samples"])
-            self.bytes += len(m.data)
-            self.lines += m.data.count(b"\n")
-            for target, value in SEQUENCE.findall(m.data):
-                self.sequences.setdefault(int(target), []).append(int(value) - FIRST_SEQUENCE)
+            self.add(m.headers, m.data)
+
+    def add(self, headers, data):
+        key = headers["Strata-Id"]
+        if key in self.ids:
+            self.twice.append(key)
+        self.ids.add(key)
+        self.samples += int(headers["Strata-Samples"])
+        self.add_lines(data)
+
+    def add_lines(self, data):
+        self.bytes += len(data)
+        self.lines += data.count(b"\n")
+        for target, value in SEQUENCE.findall(data):
+            self.sequences.setdefault(int(target), []).append(int(value) - FIRST_SEQUENCE)
 
     def check_sequences(self, test, served):
         """Each page that was served is there, once, and in order."""
