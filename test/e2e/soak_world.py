@@ -92,12 +92,13 @@ class Receiver:
     MODES = ("status", "too many", "hangs", "keeps quiet", "hangs up")
     name = "receiver"
 
-    def __init__(self):
+    def __init__(self, host="127.0.0.1", port=0):
         self.mode, self.found, self.again = "takes", Found(), 0
         self.lock, self.over = threading.Lock(), threading.Event()
-        self.server = page_server.Server(("127.0.0.1", 0), Handler)
+        self.server = page_server.Server((host, port), Handler)
         self.server.daemon_threads, self.server.owner = True, self
-        self.url = f"http://127.0.0.1:{self.server.server_address[1]}/in"
+        self.port = self.server.server_address[1]
+        self.url = f"http://{host}:{self.port}/in"
         threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
 
     def store(self, headers, data):
