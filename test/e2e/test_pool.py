@@ -6,6 +6,7 @@ import books
 import harness
 import nats
 from chaos import read_all
+from process import SLOW
 
 PATIENT = {"interval": "20s", "timeout": "20s"}
 PAGE = "up_total 1\n"
@@ -84,6 +85,18 @@ class Bounds(harness.Case):
         self.wait_for(lambda: books.scraped(agent.metrics()) == 60, what="all are scraped")
         self.assertLessEqual(gate.most, 4)
         self.balanced(agent)
+        self.stop(agent)
+
+    def test_one_at_a_time_is_no_slower_than_the_targets(self):
+        server = self.targets(30, 20)
+        agent = self.agent(harness.config(
+            server.targets, source={"interval": f"{SLOW:.0f}s"},
+            pool={"workers": 1, "in_flight": 1},
+            sinks=[{"name": "queue", "file": {"path": "/dev/null"}}]))
+        self.wait_for(lambda: min(server.stats()["served"]) >= 6, 10, "six rounds")
+        metrics = self.balanced(agent)
+        self.assertEqual((books.stale(metrics), books.failed(metrics)), (0, {}))
+        self.assertEqual(set(books.dropped(metrics)) - {"busy"}, set())
         self.stop(agent)
 
     def test_a_job_older_than_its_interval_is_dropped_as_stale(self):
