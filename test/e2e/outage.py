@@ -14,11 +14,12 @@ class Outage(harness.Case):
         self.path = os.path.join(self.folder, "beside")
         sink = harness.nats_sink(server.url, "metrics.x", stream, buffer="64MiB")
         sink["nats"].update(nats)
-        self.agent_ = self.agent(harness.config(
+        self.conf = harness.config(
             self.targets_.targets, source={"interval": "1s"}, agent={"grace": "30s"},
             outputs=[{"name": "main", "json": {}, "sink": "queue"},
                      {"name": "beside", "json": {}, "sink": "beside"}],
-            sinks=[sink, {"name": "beside", "file": {"path": self.path}}]))
+            sinks=[sink, {"name": "beside", "file": {"path": self.path}}])
+        self.agent_ = self.agent(self.conf)
 
     def beside(self):
         found = Found()

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """test_outages_once.py - a queue that is not there, elsewhere, closed or full: it costs its own output a while,
 and neither another output nor a scrape anything."""
-import os
+import json, os, resource, signal, socket
 
 import books
 import harness
 from chaos import Found
 from outage import Outage
+from process import SLOW
 
 LOGIN = ["authorization {", "  user: agent", "  password: %s", "}"]
 
@@ -69,6 +70,41 @@ class Outages(Outage):
         server.lines = [line.replace("300KB", "1GB") for line in server.lines]
         server.start()
         self.finish(server, kept)
+
+    def test_no_descriptor_is_left(self):
+        server = self.nats()
+        self.client(server).make_stream("METRICS", ["metrics.>"])
+        self.begin(server)
+        agent, hard = self.agent_, resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        self.wait_for(lambda: books.delivered(agent.metrics(), output="main") > 0 and
+                      min(self.targets_.stats()["served"]) >= 2, what="all connections")
+        before, cpu = self.targets_.stats()["served"], cpu_seconds(agent)
+        # What is open stays so; its own pages cannot be asked any more.
+        most = 1 + max(int(fd) for fd in os.listdir(f"/proc/{agent.pid}/fd"))
+        resource.prlimit(agent.pid, resource.RLIMIT_NOFILE, (most, hard))
+        server.kill()
+        server.start()
+        more = json.loads(harness.text_of(self.conf))
+        more["pools"].append({"name": "more", "outputs": [more["pools"][0]["outputs"][0]]})
+        agent.write(more)
+        agent.send_signal(signal.SIGHUP)
+        self.wait_for(lambda: "reload refused" in agent.err(), 15, "a pool cannot be made")
+        with socket.create_connection(tuple(agent.url.removeprefix("http://").split(":"))):
+            # Somebody waits to be let in meanwhile: no reason to run in circles.
+            self.wait_for(lambda: all(now >= then + 3 for now, then in
+                                      zip(self.targets_.stats()["served"], before)), 15, "scrapes")
+        self.assertLess(cpu_seconds(agent) - cpu, 2 * SLOW)
+        resource.prlimit(agent.pid, resource.RLIMIT_NOFILE, (hard, hard))
+        self.assertGreaterEqual(books.reloads_failed(agent.metrics()), 1)
+        self.assertIn("descriptor", agent.err())
+        agent.reload(self.conf)
+        self.finish(server)
+
+
+def cpu_seconds(process):
+    with open(f"/proc/{process.pid}/stat") as f:
+        fields = f.read().rpartition(") ")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 if __name__ == "__main__":
