@@ -255,12 +255,11 @@ class Soak:
 
     def check_rests(self):
         """The rule for memory: the line through the rests behind the first quarter rises, over their
-        time, by no more than 2 MiB or 5 %; where there are fewer than eight, the last is at most
-        4 MiB above the second.  The accounted bytes, of which
+        time, by no more than 2 MiB or 5 %; fewer than eight rests are still the warming up, and the
+        last is at most 48 MiB above the first.  The accounted bytes, of which
         buffers kept for reuse are a part, come back to less than the first's and a half."""
         first, last = self.rests[0], self.rests[-1]
-        self.growth = last.rss - self.rests[min(1, len(self.rests) - 1)].rss
-        allowed = 4 * MIB
+        self.growth, allowed = last.rss - first.rss, 48 * MIB
         if len(self.rests) >= 8:
             late = [r.rss for r in self.rests[len(self.rests) // 4:]]
             self.growth = statistics.linear_regression(range(len(late)), late).slope * (len(late) - 1)
