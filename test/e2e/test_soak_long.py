@@ -17,7 +17,7 @@ no more than 2 MiB or 5 %, whichever is more. `./dev soak [MINUTES [SEED]]` does
 
 class Long(test_soak_once.Short):
     MINUTES = float(os.environ.get("STRATA_SOAK_MINUTES", "60"))
-    SECONDS, ROUNDS = MINUTES * 60, max(2, round(MINUTES / 2))
+    SECONDS, ROUNDS = MINUTES * 60, max(8, round(MINUTES / 2))
 
     def test_nothing_is_lost_and_nothing_grows(self):
         long_doc.write("Soak", ABOUT, self.soak().figures, "RELIABILITY.md", long_doc.RELIABILITY)
