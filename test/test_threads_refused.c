@@ -16,8 +16,10 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+/* The linker's names.  NOLINTBEGIN(bugprone-reserved-identifier) */
 int __real_pthread_create(pthread_t *t, const pthread_attr_t *a, void *(*run)(void *), void *arg);
 int __wrap_pthread_create(pthread_t *t, const pthread_attr_t *a, void *(*run)(void *), void *arg);
+/* NOLINTEND(bugprone-reserved-identifier) */
 
 static _Atomic int granted = INT_MAX; /* so many threads are still given */
 static _Atomic int refused;

@@ -4,10 +4,11 @@ import harness
 import long_doc
 import test_reload
 
-ABOUT = """The agent takes over one configuration after the other, each as soon as the last is in force: one to
-three pools, more and fewer workers, pools, outputs and sinks under other names, while 40 targets are scraped into a real
-JetStream. Each page that was served must be in the stream, once; threads, descriptors and accounted memory come back to what
-they were, and resident memory has grown by less than 4 MiB since the first quarter."""
+ABOUT = """The agent takes over one configuration after the other, each as soon as the last is in force: one
+to three pools, more and fewer workers, pools, outputs and sinks under other names, while 40 targets are
+scraped into a real JetStream. Each page that was served must be in the stream, once; threads, descriptors
+and accounted memory come back to what they were, and resident memory has grown by less than 4 MiB since the
+first quarter."""
 
 
 class Long(test_reload.UnderLoad):

@@ -6,13 +6,14 @@ import harness
 import long_doc
 import test_soak_once
 
-ABOUT = """Targets and their series come and go, nearly a third of the scrapes meets a fault now and then, nats-server with
-JetStream dies and freezes, an HTTP receiver refuses, hangs, or stores without saying so, the agent itself is frozen,
-and reloads make pools, outputs and sinks more, fewer and others: all at random, from a seed. Every few minutes all is
-well for a moment, and what the agent takes of the machine is looked at. Nothing may be lost, nothing may come twice
-to a reader that honours ids, the books balance to the sample, threads and descriptors come back to what they
-were, and resident memory at rest has no slope: of the rests behind the first quarter, the line through them rises by
-no more than 2 MiB or 5 %, whichever is more. `./dev soak [MINUTES [SEED]]` does the same by hand."""
+ABOUT = """Targets and their series come and go, nearly a third of the scrapes meets a fault now and then,
+nats-server with JetStream dies and freezes, an HTTP receiver refuses, hangs, or stores without saying so,
+the agent itself is frozen, and reloads make pools, outputs and sinks more, fewer and others: all at random,
+from a seed. Every few minutes all is well for a moment, and what the agent takes of the machine is looked
+at. Nothing may be lost, nothing may come twice to a reader that honours ids, the books balance to the
+sample, threads and descriptors come back to what they were, and resident memory at rest has no slope: of
+the rests behind the first quarter, the line through them rises by no more than 2 MiB or 5 %, whichever is
+more. `./dev soak [MINUTES [SEED]]` does the same by hand."""
 
 
 class Long(test_soak_once.Short):
