@@ -27,6 +27,7 @@ from soak_world import Fleet, Receiver
 TARGETS = 24
 KINDS = ("stream", "file", "http")      # first word of each output's name
 MIB = 1 << 20
+SPARE = 4       # descriptors: the http sink keeps one to four connections
 Rest = collections.namedtuple("Rest", "rss threads descriptors allocations bytes")
 
 
@@ -209,7 +210,7 @@ class Soak:
         return [o for o in self.agent.status()["lanes"] if o["in_memory"]]
 
     def own_descriptors(self, m):
-        """But for connections to targets and those that ask for these pages."""
+        """But for connections to targets and of those who ask for these pages."""
         return m.sum("process_open_fds") - m.sum("strata_pool_connections") - \
             m.sum("strata_web_connections")
 
@@ -223,7 +224,7 @@ class Soak:
         def settled():
             m = self.agent.metrics()
             return first is None or (m.sum("process_threads") <= first.threads and
-                                     self.own_descriptors(m) <= first.descriptors)
+                                     self.own_descriptors(m) <= first.descriptors + SPARE)
         try:
             wait_for(settled, 60, what)
         except AssertionError:
