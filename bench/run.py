@@ -37,6 +37,7 @@ def rss_bytes(pid):
 
 class Load:
     """One load, from its start to its figures."""
+    lane = {}    # labels of the lane that counts, where there are others
 
     def __init__(self, name, targets, samples, interval, jetstream=False):
         self.name, self.jetstream = name, jetstream
@@ -81,17 +82,23 @@ class Load:
         counts = [books.allocations(agent.metrics()) for _ in range(8)]
         return min(b - a for a, b in zip(counts, counts[1:]))
 
+    def sent(self):
+        """Bytes that have reached the receiver so far, where it tells."""
+        return 0
+
     def measure(self, agent, window):
         window = -(-window // self.interval) * self.interval    # whole rounds
         own = self.metrics_allocations(agent)
-        before, cpu, at = agent.metrics(), cpu_seconds(agent.pid), time.monotonic()
+        before, sent = agent.metrics(), self.sent()
+        cpu, at = cpu_seconds(agent.pid), time.monotonic()
         time.sleep(window)
-        cpu, after = cpu_seconds(agent.pid) - cpu, agent.metrics()
+        cpu, sent, after = cpu_seconds(agent.pid) - cpu, self.sent() - sent, agent.metrics()
         seconds = time.monotonic() - at
 
         def delta(what):
             return what(after) - what(before)
-        scrapes, delivered = delta(books.scraped), delta(books.delivered)
+        scrapes = delta(books.scraped)
+        delivered = delta(lambda m: books.delivered(m, **self.lane))
         missed = delta(lambda m: sum(books.dropped(m).values()) + sum(books.failed(m).values()) +
                        m.sum("strata_jobs_stale_total"))
         lost = delta(lambda m: sum(books.lost(m).values()))
@@ -100,7 +107,9 @@ class Load:
             "lost": lost, "samples": delivered, "cpu_seconds": cpu,
             "cpu_s_per_million": cpu / (delivered / 1e6) if delivered else float("nan"),
             "rss_bytes": rss_bytes(agent.pid), "series": books.series(after),
-            "json_bytes_per_sample": delta(books.bytes_delivered) / delivered if delivered else 0,
+            "json_bytes_per_sample": delta(lambda m: books.bytes_delivered(m, **self.lane)) /
+            delivered if delivered else 0,
+            "sent_bytes_per_sample": sent / delivered if delivered else 0,
             "allocations_per_scrape": max(0, delta(books.allocations) - own) / max(scrapes, 1),
         }
 
@@ -111,12 +120,13 @@ def run_vmagent(load, folder, window):
     agent = vmagent.VmAgent(os.environ["VMAGENT"], folder, targets, load.interval)
     try:
         harness.wait_for(lambda: agent.samples() >= 2 * load.targets * load.samples,
-                         10 + 4 * load.interval, "vmagent has scraped twice", step=0.5)
-        before, cpu = agent.samples(), cpu_seconds(agent.pid)
+                         30 + 4 * load.interval, "vmagent has scraped twice", step=0.5)
+        before, sent, cpu = agent.samples(), agent.taker.bytes, cpu_seconds(agent.pid)
         time.sleep(window)
         cpu, samples = cpu_seconds(agent.pid) - cpu, agent.samples() - before
         return {"load": load.name, "cpu_s_per_million": cpu / (samples / 1e6),
-                "rss_bytes": rss_bytes(agent.pid)}
+                "sent_bytes_per_sample": (agent.taker.bytes - sent) / samples,
+                "samples": samples, "seconds": window, "rss_bytes": rss_bytes(agent.pid)}
     finally:
         agent.end()
         targets.end()
@@ -214,7 +224,7 @@ def table(results, runs):
 
 def first_line(*args):
     done = subprocess.run(args, capture_output=True, text=True)
-    return (done.stdout + done.stderr).strip().splitlines()[0]
+    return ((done.stdout + done.stderr).strip().splitlines() or ["it does not say which"])[0]
 
 
 def machine():
@@ -223,6 +233,24 @@ def machine():
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / (1 << 30)
     return (f"{os.cpu_count()} × {model[1] if model else platform.machine()}, {memory:.0f} GiB, "
             f"Linux {platform.release().split('-')[0]}")
+
+
+DOCUMENT = os.path.join(ROOT, "docs", "BENCHMARKS.md")
+PAIRS = "\n## Encoders and sinks\n"    # where the part of pairs.py begins, which is the last
+
+
+def write_document(own=None, pairs=None):
+    """Each of the two parts stays as it is where it is None."""
+    text = ""
+    if os.path.exists(DOCUMENT):
+        with open(DOCUMENT) as f:
+            text = f.read()
+    there = text.partition(PAIRS)
+    own = there[0] if own is None else own
+    pairs = there[2] if pairs is None else pairs
+    os.makedirs(os.path.dirname(DOCUMENT), exist_ok=True)
+    with open(DOCUMENT, "w") as f:
+        f.write(own + (PAIRS + pairs if pairs else ""))
 
 
 def document(results, runs, window):
@@ -256,6 +284,14 @@ run, for example the repeat scrape with the naive way.
 """
 
 
+def use(build):
+    """The programs of that build; what the tests know of them is loaded."""
+    os.environ.setdefault("STRATA_AGENT", os.path.join(build, "cmd", "agent", "strata-agent"))
+    os.environ.setdefault("STRATA_TARGETS", os.path.join(build, "bench", "target_server"))
+    global books, harness, nats, vmagent
+    import books, harness, nats, vmagent
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true")
@@ -264,10 +300,7 @@ def main():
     parser.add_argument("--check", action="store_true")
     args = parser.parse_args()
     build = os.path.abspath(args.build)
-    os.environ.setdefault("STRATA_AGENT", os.path.join(build, "cmd", "agent", "strata-agent"))
-    os.environ.setdefault("STRATA_TARGETS", os.path.join(build, "bench", "target_server"))
-    global books, harness, nats, vmagent
-    import books, harness, nats, vmagent
+    use(build)
     window = args.window or (10 if args.quick else 60)
     results, runs = measure_all(build, window, args.quick)
     folder = os.path.join(os.path.dirname(build), "bench")
@@ -275,9 +308,7 @@ def main():
     with open(os.path.join(folder, "results.json"), "w") as f:
         f.write(json.dumps(results, indent=1) + "\n")
     if not args.quick:
-        os.makedirs(os.path.join(ROOT, "docs"), exist_ok=True)
-        with open(os.path.join(ROOT, "docs", "BENCHMARKS.md"), "w") as f:
-            f.write(document(results, runs, window))
+        write_document(own=document(results, runs, window))
     print(table(results, runs))
     missed = [name for name, goal in GOALS.items() if not results[name] <= goal]
     if missed:

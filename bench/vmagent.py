@@ -4,23 +4,11 @@
 Its binary is named by the environment variable VMAGENT.  It scrapes the same target_server and
 writes to a receiver on loopback that throws away what comes, so that only its own process counts.
 """
-import http.server, json, os, re, socket, threading
+import json, os, re, socket
 
 import harness
+import takers
 from process import Process, http_get
-
-
-class Receiver(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def do_POST(self):
-        self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        self.send_response(204)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    def log_message(self, *args):
-        pass
 
 
 def free_port():
@@ -31,8 +19,7 @@ def free_port():
 
 class VmAgent(Process):
     def __init__(self, binary, folder, targets, interval):
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Receiver)
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        self.taker = takers.Http()
         jobs = [{"job_name": f"t{i}", "metrics_path": f"/t/{i}",
                  "static_configs": [{"targets": [f"127.0.0.1:{targets.port}"]}]}
                 for i in range(len(targets.targets))]
@@ -43,7 +30,7 @@ class VmAgent(Process):
         self.metrics_url = f"http://127.0.0.1:{port}/metrics"
         super().__init__(
             [binary, f"-promscrape.config={path}", f"-httpListenAddr=127.0.0.1:{port}",
-             f"-remoteWrite.url=http://127.0.0.1:{self.server.server_port}/write",
+             f"-remoteWrite.url=http://{self.taker.address}/write",
              f"-remoteWrite.tmpDataPath={os.path.join(folder, 'vmagent-queue')}"],
             folder, "vmagent")
         harness.wait_for(lambda: self.samples() >= 0, 20, "vmagent answers")
@@ -59,5 +46,4 @@ class VmAgent(Process):
 
     def end(self):
         super().end()
-        self.server.shutdown()
-        self.server.server_close()
+        self.taker.end()

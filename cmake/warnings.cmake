@@ -11,7 +11,6 @@ target_compile_options(warnings INTERFACE
 target_compile_definitions(warnings INTERFACE _GNU_SOURCE)
 
 # Hardening, as Debian's own packages have it; scripts/hardened.py looks whether it is there.
-set(CMAKE_POSITION_INDEPENDENT_CODE ON)
 add_compile_options(-fPIE -fstack-clash-protection)
 add_link_options(-pie -Wl,-z,relro,-z,now)
 if(CMAKE_SYSTEM_PROCESSOR STREQUAL x86_64)

@@ -6,12 +6,13 @@
  *     gzip      [tag, bin of these compressed, option with compressed: gzip]
  *     message   [tag, time, record, option]: one sample
  *
- *     record    {name: ..., type: ..., tags: {...}, value: 17.0, unit: ...}
+ *     record    {name: ..., type: ..., tags: {...}, value: 17.0, unit: ..., created: "...",
+ *                exemplar: {tags: {...}, value: 0.5, timestamp: "..."}, help: ...}
  *     option    {chunk: the payload's id in base64, size: samples}
  *
  * time is an EventTime: ext type 0, seconds and nanoseconds of 32 bits each; what lies before 1970
  * or after 2106 cannot be said.  value is always the double, bit for bit, NaN and infinities too.
- * Counts that are known at the end only have the longest head, so that they can be filled in.
+ * The other times are texts, as in JSON.  Counts that are known at the end only have the longest head, so that they can be filled in.
  *
  * A gzip message is first a packed one, of which finish copies all but the entries.  */
 #include "encoder.h"
@@ -195,7 +196,8 @@ static enum status add_map(struct buf *out, size_t n)
 
 static bool is_member(const char *name)
 {
-    static const char *const members[] = {"name", "type", "value", "ended", "unit", "help"};
+    static const char *const members[] = {"name", "type",    "value",    "ended",
+                                          "unit", "created", "exemplar", "help"};
     for (size_t i = 0; i < ARRAY_LEN(members); i++)
         if (strcmp(members[i], name) == 0)
             return true;
@@ -240,6 +242,7 @@ static enum status add_labels(const struct fluent *f, const struct series *s, st
     return r;
 }
 
+/* Without text nothing. */
 static enum status add_member(struct buf *out, const char *name, const char *text)
 {
     enum status r = text ? add_str(out, name) : OK;
@@ -290,6 +293,21 @@ static enum status fluent_constant(const void *self, const struct series *s, str
     return OK;
 }
 
+static inline bool is_sayable(int64_t ts_ms)
+{
+    return ts_ms >= 0 && ts_ms / 1000 <= UINT32_MAX;
+}
+
+/* An entry up to its record. */
+static inline char *put_start(char *p, const struct fluent *f, int64_t ts_ms)
+{
+    if (f->mode != FLUENT_MESSAGE)
+        p = msgpack_put_array(p, 2);
+    p = msgpack_put_be16(p, 0xd700); /* fixext 8, type 0 */
+    p = msgpack_put_be32(p, (uint32_t)(ts_ms / 1000));
+    return msgpack_put_be32(p, (uint32_t)(ts_ms % 1000 * 1000000));
+}
+
 /* [time, record] or, of a message, both without a head; what stands between the parts. */
 static inline __attribute__((always_inline)) enum status write_entry(const struct fluent *f,
                                                                      struct message *m,
@@ -297,18 +315,14 @@ static inline __attribute__((always_inline)) enum status write_entry(const struc
                                                                      struct span constant,
                                                                      struct span what)
 {
-    if (ts_ms < 0 || ts_ms / 1000 > UINT32_MAX)
+    if (!is_sayable(ts_ms))
         return ERR_INVALID;
     const struct constant *c = (const void *)constant.data;
     size_t tail_len = constant.len - sizeof *c - c->head_len;
     char *p = buf_room(m->out, ENTRY_MAX + constant.len);
     if (!p)
         return ERR_LIMIT;
-    if (f->mode != FLUENT_MESSAGE)
-        p = msgpack_put_array(p, 2);
-    p = msgpack_put_be16(p, 0xd700); /* fixext 8, type 0 */
-    p = msgpack_put_be32(p, (uint32_t)(ts_ms / 1000));
-    p = msgpack_put_be32(p, (uint32_t)(ts_ms % 1000 * 1000000));
+    p = put_start(p, f, ts_ms);
     memcpy(p, c->bytes, c->head_len);
     p += c->head_len;
     memcpy(p, what.data, what.len);
@@ -319,12 +333,103 @@ static inline __attribute__((always_inline)) enum status write_entry(const struc
     return OK;
 }
 
+#define VALUE_BYTES (6 + 9)
+
+static inline void put_value(char p[VALUE_BYTES], double value)
+{
+    memcpy(p, "\xa5value", 6);
+    msgpack_put_double(p + 6, value);
+}
+
+static enum status add_value(struct buf *out, double value)
+{
+    char room[VALUE_BYTES];
+    put_value(room, value);
+    return buf_add(out, room, sizeof room);
+}
+
+static enum status add_time(struct buf *out, const char *name, int64_t ts_ms)
+{
+    char time[CLOCK_TEXT + 1];
+    clock_format(time, ts_ms);
+    return add_member(out, name, time);
+}
+
+static enum status add_exemplar(struct buf *out, const struct exemplar *e)
+{
+    size_t labels = 0;
+    enum status r = add_str(out, "exemplar");
+    for (struct label l = exemplar_first(e); l.name; l = exemplar_next(e, l))
+        labels++;
+    if (r == OK)
+        r = add_map(out, (size_t)2 + e->has_ts);
+    if (r == OK)
+        r = add_str(out, "tags");
+    if (r == OK)
+        r = add_map(out, labels);
+    for (struct label l = exemplar_first(e); l.name && r == OK; l = exemplar_next(e, l))
+        r = add_member(out, l.name, l.value);
+    if (r == OK)
+        r = add_value(out, e->value);
+    return r == OK && e->has_ts ? add_time(out, "timestamp", e->ts_ms) : r;
+}
+
+/* Moves *tail behind the unit's member, which is first in it where there is one. */
+static struct span take_unit(const struct series *s, struct span *tail)
+{
+    const char *start = tail->data;
+    for (int i = 0; s->family->unit && i < 2; i++) /* name and text */
+        if (msgpack_skip(tail) != OK)
+            abort(); /* cannot be: constant wrote it */
+    return (struct span){start, (size_t)(tail->data - start)};
+}
+
+/* A head for more members, and what is behind the head that there was. */
+static enum status add_head(struct buf *out, struct span head, size_t more)
+{
+    struct msgpack_item map;
+    if (msgpack_read(&head, &map) != OK)
+        abort(); /* cannot be: constant wrote it */
+    enum status r = add_map(out, map.count + more);
+    return r == OK ? buf_add(out, head.data, head.len) : r;
+}
+
+/* An entry with what few samples have. */
+static __attribute__((noinline)) enum status write_extra(const struct fluent *f, struct message *m,
+                                                         const struct sample *s,
+                                                         const struct sample_extra *x,
+                                                         struct span constant)
+{
+    const struct constant *c = (const void *)constant.data;
+    bool created = x->created_ms != EXTRA_NO_TIME;
+    struct span tail = {c->bytes + c->head_len, constant.len - sizeof *c - c->head_len};
+    struct span unit = take_unit(s->series, &tail);
+    if (!is_sayable(s->ts_ms))
+        return ERR_INVALID;
+    char start[ENTRY_MAX];
+    enum status r = buf_add(m->out, start, (size_t)(put_start(start, f, s->ts_ms) - start));
+    if (r == OK)
+        r = add_head(m->out, (struct span){c->bytes, c->head_len},
+                     (size_t)created + x->has_exemplar);
+    if (r == OK)
+        r = add_value(m->out, s->value);
+    if (r == OK)
+        r = buf_add(m->out, unit.data, unit.len);
+    if (r == OK && created)
+        r = add_time(m->out, "created", x->created_ms);
+    if (r == OK && x->has_exemplar)
+        r = add_exemplar(m->out, &x->exemplar);
+    return r == OK ? buf_add(m->out, tail.data, tail.len) : r;
+}
+
 static enum status fluent_append(const void *self, struct message *m, const struct sample *s,
                                  struct span constant)
 {
-    char value[6 + 9];
-    memcpy(value, "\xa5value", 6);
-    msgpack_put_double(value + 6, s->value);
+    char value[VALUE_BYTES];
+    const struct sample_extra *x = sample_extra(m->batch, s);
+    if (x)
+        return write_extra(self, m, s, x, constant);
+    put_value(value, s->value);
     return write_entry(self, m, s->ts_ms, constant, (struct span){value, sizeof value});
 }
 

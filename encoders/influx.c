@@ -114,15 +114,15 @@ static const char *influx_content_type(const void *self)
 }
 
 /* Names need none of this.  A backslash means itself but in front of a byte that would else end the text.  What no escape
- * can say is written in two characters, as others do: a newline, and a return, which some take
- * off the end of a line.  A backslash at the end would escape what follows: it becomes '_'. */
+ * can say is written in two characters, as others do: a newline, a return, which some take off
+ * the end of a line, and a tab, for which Telegraf refuses the whole message.  A backslash at the end would escape what follows: it becomes '_'. */
 static enum status add_escaped(struct buf *out, struct span text)
 {
     const char *p = text.data, *end = p + text.len;
     enum status r = OK;
     while (p < end && r == OK) {
         const char *plain = p;
-        while (p < end && !strchr(",= \\\r\n", *p))
+        while (p < end && !strchr(",= \\\r\n\t", *p))
             p++;
         r = buf_add(out, plain, (size_t)(p - plain));
         if (p == end || r != OK)
@@ -130,8 +130,8 @@ static enum status add_escaped(struct buf *out, struct span text)
         char c = *p++;
         if (c == '\\')
             r = buf_puts(out, p == end ? "_" : "\\");
-        else if (c == '\r' || c == '\n')
-            r = buf_puts(out, c == '\n' ? "\\n" : "\\r");
+        else if (c == '\r' || c == '\n' || c == '\t')
+            r = buf_puts(out, c == '\n' ? "\\n" : c == '\r' ? "\\r" : "\\t");
         else
             r = buf_printf(out, "\\%c", c);
     }

@@ -2,9 +2,10 @@
 /* json.c - one object per sample (docs/MESSAGES.md):
  *
  *     {"name":"up","type":"gauge","tags":{"pod":"a"},"timestamp":"2026-11-21T14:26:00.123Z",
- *      "value":1,"unit":"seconds","help":"Whether it is up."}
+ *      "value":1,"unit":"seconds","created":"...",
+ *      "exemplar":{"tags":{"trace":"7"},"value":0.5,"timestamp":"..."},"help":"Whether it is up."}
  *
- * unit where the page says one, help only if configured.  mode ndjson: each object on a line
+ * unit, created and exemplar where the page says one, help only if configured.  mode ndjson: each object on a line
  * of its own; array: one array per message; single: one object per message.  NaN, +Inf and
  * -Inf, which JSON cannot say, are these words as strings.  Of a series that has ended:
  * "ended":true in place of the value, and the time that missed it.
@@ -128,20 +129,22 @@ static enum status add_string(struct buf *out, const char *s)
     return OK;
 }
 
+/* With a comma behind whatever stands there already. */
+static enum status add_tag(struct buf *out, struct label l)
+{
+    enum status r = out->data[out->len - 1] == '{' ? OK : buf_puts(out, ",");
+    if (r == OK)
+        r = add_string(out, l.name);
+    if (r == OK)
+        r = buf_add(out, ":", 1);
+    return r == OK ? add_string(out, l.value) : r;
+}
+
 static enum status add_tags(struct buf *out, const struct series *s)
 {
     enum status r = OK;
-    const char *before = "";
-    for (struct label l = series_first(s); l.name && r == OK; l = series_next(s, l)) {
-        r = buf_puts(out, before);
-        if (r == OK)
-            r = add_string(out, l.name);
-        if (r == OK)
-            r = buf_add(out, ":", 1);
-        if (r == OK)
-            r = add_string(out, l.value);
-        before = ",";
-    }
+    for (struct label l = series_first(s); l.name && r == OK; l = series_next(s, l))
+        r = add_tag(out, l);
     return r;
 }
 
@@ -266,15 +269,23 @@ struct record {
     bool quoted; /* what */
 };
 
+/* What is kept of the head, and the tail. */
+static inline struct span tail_of(struct span constant)
+{
+    const struct constant *c = (const void *)constant.data;
+    const char *tail = (const char *)c->lens + (c->texts ? c->texts : c->head_len);
+    return (struct span){tail, (size_t)(constant.data + constant.len - tail)};
+}
+
 static inline __attribute__((always_inline)) enum status write_record(const struct json *j,
                                                                       struct message *m,
                                                                       const struct record *r)
 {
     const struct constant *c = (const void *)r->constant.data;
-    const char *kept = (const char *)c->lens, *tail = kept + (c->texts ? c->texts : c->head_len);
-    size_t tail_len = (size_t)(r->constant.data + r->constant.len - tail);
+    const char *kept = (const char *)c->lens;
+    struct span tail = tail_of(r->constant);
     size_t fixed = CLOCK_TEXT + 2u * r->quoted + LEN("}\n"); /* or ",}" */
-    char *p = buf_room(m->out, fixed + c->head_len + r->middle.len + r->what.len + tail_len);
+    char *p = buf_room(m->out, fixed + c->head_len + r->middle.len + r->what.len + tail.len);
     if (!p)
         return ERR_LIMIT;
     if (j->array && m->samples > 0)
@@ -287,7 +298,7 @@ static inline __attribute__((always_inline)) enum status write_record(const stru
     p = put(p, r->what.data, r->what.len);
     if (r->quoted)
         *p++ = '"';
-    p = put(p, tail, tail_len);
+    p = put(p, tail.data, tail.len);
     *p++ = '}';
     if (!j->array)
         *p++ = '\n';
@@ -295,17 +306,78 @@ static inline __attribute__((always_inline)) enum status write_record(const stru
     return OK;
 }
 
+static enum status add_time(struct buf *out, const char *before, int64_t ts_ms)
+{
+    char time[CLOCK_TEXT + 1];
+    clock_format(time, ts_ms);
+    return buf_cat(out, before, time, "\"", NULL);
+}
+
+static enum status add_number(struct buf *out, double value)
+{
+    char digits[NUMBER_ROOM + 1];
+    const char *quote = isfinite(value) ? "" : "\"";
+    digits[number_print(digits, value)] = '\0';
+    return buf_cat(out, quote, digits, quote, NULL);
+}
+
+static enum status add_exemplar(struct buf *out, const struct exemplar *e)
+{
+    enum status r = buf_puts(out, ",\"exemplar\":{\"tags\":{");
+    for (struct label l = exemplar_first(e); l.name && r == OK; l = exemplar_next(e, l))
+        r = add_tag(out, l);
+    if (r == OK)
+        r = buf_puts(out, "},\"value\":");
+    if (r == OK)
+        r = add_number(out, e->value);
+    if (r == OK && e->has_ts)
+        r = add_time(out, ",\"timestamp\":\"", e->ts_ms);
+    return r == OK ? buf_puts(out, "}") : r;
+}
+
+/* Of a tail, the help; the unit's member stands before it. */
+static struct span help_of(const struct json *j, const struct series *s, struct span tail)
+{
+    const char *p = tail.data + (j->help ? 0 : tail.len);
+    if (j->help && s->family->unit) {
+        for (p += LEN(",\"unit\":\""); *p != '"'; p++)
+            p += *p == '\\';
+        p++;
+    }
+    return (struct span){p, (size_t)(tail.data + tail.len - p)};
+}
+
+/* Into the record that was written last, in front of its help. */
+static __attribute__((noinline)) enum status add_extra(const struct json *j, struct message *m,
+                                                       const struct series *s,
+                                                       const struct sample_extra *x,
+                                                       struct span constant)
+{
+    struct span help = help_of(j, s, tail_of(constant));
+    enum status r = OK;
+    buf_truncate(m->out, m->out->len - LEN("}") - !j->array - help.len);
+    if (x->created_ms != EXTRA_NO_TIME)
+        r = add_time(m->out, ",\"created\":\"", x->created_ms);
+    if (r == OK && x->has_exemplar)
+        r = add_exemplar(m->out, &x->exemplar);
+    if (r == OK)
+        r = buf_add(m->out, help.data, help.len);
+    return r == OK ? buf_puts(m->out, j->array ? "}" : "}\n") : r;
+}
+
 static enum status json_append(const void *self, struct message *m, const struct sample *s,
                                struct span constant)
 {
     char digits[NUMBER_ROOM];
-    return write_record(self, m,
-                        &(struct record){.series = s->series,
-                                         .ts_ms = s->ts_ms,
-                                         .constant = constant,
-                                         .middle = TEXT("\",\"value\":"),
-                                         .what = sample_text(s, digits),
-                                         .quoted = !isfinite(s->value)});
+    const struct sample_extra *x = sample_extra(m->batch, s);
+    enum status r = write_record(self, m,
+                                 &(struct record){.series = s->series,
+                                                  .ts_ms = s->ts_ms,
+                                                  .constant = constant,
+                                                  .middle = TEXT("\",\"value\":"),
+                                                  .what = sample_text(s, digits),
+                                                  .quoted = !isfinite(s->value)});
+    return r == OK && x ? add_extra(self, m, s->series, x, constant) : r;
 }
 
 static enum status json_append_ended(const void *self, struct message *m, const struct series *s,

@@ -1,11 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* remote_write.c - Prometheus remote write, 1.0 and 2.0 (docs/MESSAGES.md).
  *
- * A message is one protobuf message, compressed by snappy's block format:
+ * A message is one protobuf message, compressed by snappy's block format, or 2.0 by zstd:
  *
- *     1.0   WriteRequest { TimeSeries = 1 { Label = 1 { name = 1, value = 2 } ..., Sample = 2 } ... }
- *     2.0   Request { symbols = 4 ..., TimeSeries = 5 { labels_refs = 1, Sample = 2, Metadata = 5 } }
- *     Sample { value = 1, timestamp = 2 }, in milliseconds
+ *     1.0   WriteRequest { TimeSeries = 1 { Label = 1 { name = 1, value = 2 } ..., Sample = 2,
+ *                                           Exemplar = 3 { Label = 1 ..., value = 2, timestamp = 3 } } }
+ *     2.0   Request { symbols = 4 ..., TimeSeries = 5 { labels_refs = 1, Sample = 2,
+ *                     Exemplar = 4 { labels_refs = 1, value = 2, timestamp = 3 }, Metadata = 5,
+ *                     created_timestamp = 6 } }
+ *     Sample { value = 1, timestamp = 2, start_timestamp = 3 (2.0) }, in milliseconds
+ *
+ * The created time stands twice: the protocol's drafts have moved it from the series to its
+ * sample, and a receiver passes over the one it does not know.
  *
  * Each series has one sample.  Labels are sorted, __name__ among them.  A series that has ended
  * gets a sample whose value is the stale marker, a NaN of its own.  2.0: symbols stand between the
@@ -15,44 +21,68 @@
  * bytes stand in the series.  Fields of value 0 are written too: the sign of -0 would be lost.  */
 #include "remote_write.h"
 
+#include "compress.h"
 #include "encoder.h"
 #include "mem.h"
 
 #include <endian.h>
 #include <math.h>
-#include <snappy-c.h>
+#include <stdatomic.h>
 
 #define NAME         "__name__"
 #define NORMAL_NAN   UINT64_C(0x7ff8000000000001)
 #define STALE_MARKER UINT64_C(0x7ff0000000000002)
 
 struct remote_write_conf {
-    unsigned version;
+    unsigned version, compression;
     bool help;
+};
+
+/* Compressors that no worker is using: so many of them are kept. */
+enum { SPARES = 8 };
+struct spares {
+    _Atomic(struct compressor *) of[SPARES];
 };
 
 struct remote_write {
     bool symbols; /* version 2.0 */
     bool help;
+    struct spares *zstd; /* NULL: snappy */
 };
 
 static const char *const versions[] = {"v1", "v2", NULL};
+
+static const char *const compressions[] = {"snappy", "zstd", NULL};
 
 static const struct setting settings[] = {
     SETTING_CHOICE(remote_write_conf, version, "v1", versions,
                    "of the protocol; 1.0: any receiver; 2.0: smaller, with types and helps"),
     SETTING_BOOL(remote_write_conf, help, "true", "whether 2.0 carries the metrics' helps"),
+    SETTING_CHOICE(remote_write_conf, compression, "snappy", compressions,
+                   "zstd: smaller, for receivers of 2.0 that take it; the protocol asks for snappy "
+                   "only"),
     SETTING_END};
 
 static enum status remote_write_open(void **ret_self, const void *conf, struct err *err)
 {
     const struct remote_write_conf *c = conf;
-    (void)err;
+    if (c->compression && c->version == 0)
+        return err_set(err, ERR_INVALID, "compression: version v1 knows snappy only");
     struct remote_write *self = mem_alloc(sizeof *self);
     self->symbols = c->version == 1;
     self->help = c->help;
+    self->zstd = c->compression ? mem_alloc(sizeof *self->zstd) : NULL;
     *ret_self = self;
     return OK;
+}
+
+static void remote_write_close(void *of)
+{
+    struct remote_write *self = of;
+    for (size_t i = 0; self->zstd && i < SPARES; i++)
+        compressor_free(self->zstd->of[i]);
+    mem_free(self->zstd);
+    mem_free(self);
 }
 
 static const char *remote_write_content_type(const void *of)
@@ -68,8 +98,10 @@ static const char *const *remote_write_headers(const void *of)
                                       "X-Prometheus-Remote-Write-Version: 0.1.0", NULL};
     static const char *const two[] = {"Content-Encoding: snappy",
                                       "X-Prometheus-Remote-Write-Version: 2.0.0", NULL};
+    static const char *const two_zstd[] = {"Content-Encoding: zstd",
+                                           "X-Prometheus-Remote-Write-Version: 2.0.0", NULL};
     const struct remote_write *self = of;
-    return self->symbols ? two : one;
+    return !self->symbols ? one : self->zstd ? two_zstd : two;
 }
 
 static char *put_text(char *p, char key, const char *text, size_t len)
@@ -80,10 +112,15 @@ static char *put_text(char *p, char key, const char *text, size_t len)
     return p + len;
 }
 
+static size_t label_len(size_t name_len, size_t value_len)
+{
+    return 2 + varint_len(name_len) + name_len + varint_len(value_len) + value_len;
+}
+
 static enum status add_label(struct buf *out, const char *name, const char *value)
 {
     size_t name_len = strlen(name), value_len = strlen(value);
-    size_t len = 2 + varint_len(name_len) + name_len + varint_len(value_len) + value_len;
+    size_t len = label_len(name_len, value_len);
     char *p = buf_room(out, 1 + VARINT_ROOM + len);
     if (!p)
         return ERR_LIMIT;
@@ -161,38 +198,117 @@ static enum status remote_write_constant(const void *of, const struct series *s,
     return self->symbols ? add_symbols(self, s, out) : add_labels(s, out);
 }
 
-#define SAMPLE_ROOM (2 + 9 + 1 + VARINT_ROOM)
+/* What is said of a series. */
+struct point {
+    uint64_t bits;
+    int64_t ts_ms, created_ms; /* 0: none */
+    const struct exemplar *exemplar;
+};
 
-static inline size_t sample_len(int64_t ts_ms)
+#define DOUBLE_BYTES 9 /* with its key, as all these */
+#define SAMPLE_ROOM  (2 + DOUBLE_BYTES + 2 * (1 + VARINT_ROOM))
+
+static inline size_t number_len(int64_t n)
 {
-    return 9 + 1 + varint_len((uint64_t)ts_ms);
+    return 1 + varint_len((uint64_t)n);
+}
+
+static inline size_t sample_len(const struct point *at)
+{
+    return DOUBLE_BYTES + number_len(at->ts_ms) + (at->created_ms ? number_len(at->created_ms) : 0);
+}
+
+static inline char *put_number(char *p, char key, int64_t n)
+{
+    *p++ = key;
+    return varint_put(p, (uint64_t)n);
+}
+
+static inline char *put_double(char *p, char key, uint64_t bits)
+{
+    uint64_t little = htole64(bits);
+    *p++ = key;
+    memcpy(p, &little, sizeof little);
+    return p + sizeof little;
 }
 
 /* Field 2 of a series in both versions. */
-static inline char *put_sample(char *p, uint64_t bits, int64_t ts_ms)
+static inline char *put_sample(char *p, const struct point *at)
 {
-    uint64_t little = htole64(bits);
     *p++ = WIRE_BYTES(2);
-    *p++ = (char)sample_len(ts_ms);
-    *p++ = WIRE_DOUBLE(1);
-    memcpy(p, &little, sizeof little);
-    p += sizeof little;
-    *p++ = WIRE_VARINT(2);
-    return varint_put(p, (uint64_t)ts_ms);
+    *p++ = (char)sample_len(at);
+    p = put_double(p, WIRE_DOUBLE(1), at->bits);
+    p = put_number(p, WIRE_VARINT(2), at->ts_ms);
+    return at->created_ms ? put_number(p, WIRE_VARINT(3), at->created_ms) : p;
 }
 
-static inline enum status write_labels(struct message *m, uint64_t bits, int64_t ts_ms,
+/* None may look like a marker. */
+static inline uint64_t bits_of(double value)
+{
+    uint64_t bits = NORMAL_NAN;
+    if (!isnan(value))
+        memcpy(&bits, &value, sizeof bits);
+    return bits;
+}
+
+/* The time that an exemplar's own stands for where it has none. */
+static int64_t exemplar_ms(const struct point *at)
+{
+    return at->exemplar->has_ts ? at->exemplar->ts_ms : at->ts_ms;
+}
+
+/* The end of an exemplar in both versions. */
+static char *put_observed(char *p, const struct point *at)
+{
+    p = put_double(p, WIRE_DOUBLE(2), bits_of(at->exemplar->value));
+    return put_number(p, WIRE_VARINT(3), exemplar_ms(at));
+}
+#define OBSERVED_ROOM (DOUBLE_BYTES + 1 + VARINT_ROOM)
+
+static size_t labelled_exemplar_len(const struct point *at)
+{
+    size_t len = DOUBLE_BYTES + number_len(exemplar_ms(at));
+    for (struct label l = exemplar_first(at->exemplar); l.name;
+         l = exemplar_next(at->exemplar, l)) {
+        size_t label = label_len(strlen(l.name), strlen(l.value));
+        len += 1 + varint_len(label) + label;
+    }
+    return len;
+}
+
+/* Field 3 of a series in 1.0. */
+static enum status add_labelled_exemplar(struct buf *out, const struct point *at)
+{
+    char *p = buf_room(out, 1 + VARINT_ROOM);
+    if (!p)
+        return ERR_LIMIT;
+    *p = WIRE_BYTES(3);
+    buf_used(out, (size_t)(varint_put(p + 1, labelled_exemplar_len(at)) - p));
+    enum status r = OK;
+    for (struct label l = exemplar_first(at->exemplar); l.name && r == OK;
+         l = exemplar_next(at->exemplar, l))
+        r = add_label(out, l.name, l.value);
+    p = r == OK ? buf_room(out, OBSERVED_ROOM) : NULL;
+    if (!p)
+        return ERR_LIMIT;
+    buf_used(out, (size_t)(put_observed(p, at) - p));
+    return OK;
+}
+
+static inline enum status write_labels(struct message *m, const struct point *at,
                                        struct span labels)
 {
+    size_t exemplar = at->exemplar ? labelled_exemplar_len(at) : 0;
     char *p = buf_room(m->out, 1 + VARINT_ROOM + labels.len + SAMPLE_ROOM);
     if (!p)
         return ERR_LIMIT;
     *p++ = WIRE_BYTES(1);
-    p = varint_put(p, labels.len + 2 + sample_len(ts_ms));
+    p = varint_put(p, labels.len + 2 + sample_len(at) +
+                          (exemplar ? 1 + varint_len(exemplar) + exemplar : 0));
     memcpy(p, labels.data, labels.len);
-    p = put_sample(p + labels.len, bits, ts_ms);
+    p = put_sample(p + labels.len, at);
     buf_used(m->out, (size_t)(p - m->out->data) - m->out->len);
-    return OK;
+    return exemplar ? add_labelled_exemplar(m->out, at) : OK;
 }
 
 /* Numbers of the texts of a series. */
@@ -256,52 +372,117 @@ static char *put_metadata(char *p, const struct series *s, const struct refs *re
     return q > inner ? put_text(p, WIRE_BYTES(5), inner, (size_t)(q - inner)) : p;
 }
 
-static enum status write_refs(struct message *m, const struct series *s, uint64_t bits,
-                              int64_t ts_ms, const struct constant *c)
+/* Fields 4 of a series in 2.0, its exemplar, as it is written. */
+#define EXEMPLAR_TEXTS 256
+struct referring_exemplar {
+    size_t len; /* 0: there is none */
+    char bytes[2 * (1 + VARINT_ROOM) + 2 * EXEMPLAR_TEXTS + OBSERVED_ROOM];
+};
+
+/* One of more texts than any page may have is left out. */
+static enum status find_exemplar(struct buf *out, const struct point *at,
+                                 struct referring_exemplar *ret)
+{
+    char refs[2 * EXEMPLAR_TEXTS], *p = refs;
+    struct span texts = at->exemplar->labels;
+    enum status r = OK;
+    size_t n = 0;
+    for (size_t i = 0, len; i < texts.len && r == OK; i += len + 1) {
+        uint32_t number;
+        len = strlen(texts.data + i);
+        if (n++ == EXEMPLAR_TEXTS)
+            return OK;
+        r = symbols_get(out, symbol_of((struct span){texts.data + i, len}), texts.data + i,
+                        &number);
+        p = r == OK ? varint_put(p, number) : p;
+    }
+    size_t refs_len = (size_t)(p - refs), own = DOUBLE_BYTES + number_len(exemplar_ms(at));
+    p = ret->bytes;
+    *p++ = WIRE_BYTES(4);
+    p = varint_put(p, own + (n ? 1 + varint_len(refs_len) + refs_len : 0));
+    if (n)
+        p = put_text(p, WIRE_BYTES(1), refs, refs_len);
+    ret->len = (size_t)(put_observed(p, at) - ret->bytes);
+    return r;
+}
+
+static char *put_series(char *p, const struct point *at, const struct refs *refs,
+                        struct span exemplar, struct span metadata)
+{
+    size_t created = at->created_ms ? number_len(at->created_ms) : 0;
+    *p++ = WIRE_BYTES(5);
+    p = varint_put(p, 1 + varint_len(refs->len) + refs->len + 2 + sample_len(at) + exemplar.len +
+                          metadata.len + created);
+    p = put_text(p, WIRE_BYTES(1), refs->labels, refs->len);
+    p = put_sample(p, at);
+    memcpy(p, exemplar.data, exemplar.len);
+    p += exemplar.len;
+    memcpy(p, metadata.data, metadata.len);
+    p += metadata.len;
+    return created ? put_number(p, WIRE_VARINT(6), at->created_ms) : p;
+}
+
+static enum status write_refs(struct message *m, const struct series *s, const struct point *at,
+                              const struct constant *c)
 {
     struct refs refs;
+    struct referring_exemplar e;
     uint32_t before = symbols_count(m->out);
     char *p = NULL, metadata[16];
-    if (find_refs(m->out, s, c, &refs) == OK)
-        p = buf_room(m->out, 2 * (1 + VARINT_ROOM) + refs.len + SAMPLE_ROOM + sizeof metadata);
+    enum status r = find_refs(m->out, s, c, &refs);
+    e.len = 0;
+    if (r == OK && at->exemplar)
+        r = find_exemplar(m->out, at, &e);
+    if (r == OK)
+        p = buf_room(m->out,
+                     3 * (1 + VARINT_ROOM) + refs.len + SAMPLE_ROOM + e.len + sizeof metadata);
     if (!p) {
         symbols_undo(m->out, before);
         return ERR_LIMIT;
     }
     size_t metadata_len = (size_t)(put_metadata(metadata, s, &refs) - metadata);
-    *p++ = WIRE_BYTES(5);
-    p = varint_put(p, 1 + varint_len(refs.len) + refs.len + 2 + sample_len(ts_ms) + metadata_len);
-    p = put_text(p, WIRE_BYTES(1), refs.labels, refs.len);
-    p = put_sample(p, bits, ts_ms);
-    memcpy(p, metadata, metadata_len);
-    p += metadata_len;
-    buf_used(m->out, (size_t)(p - m->out->data) - m->out->len);
+    char *end = put_series(p, at, &refs, (struct span){e.bytes, e.len},
+                           (struct span){metadata, metadata_len});
+    buf_used(m->out, (size_t)(end - p));
     return OK;
 }
 
 static inline enum status write_series(const struct remote_write *self, struct message *m,
-                                       const struct series *s, uint64_t bits, int64_t ts_ms,
+                                       const struct series *s, const struct point *at,
                                        struct span constant)
 {
     if (!self->symbols)
-        return write_labels(m, bits, ts_ms, constant);
-    return write_refs(m, s, bits, ts_ms, (const void *)constant.data);
+        return write_labels(m, at, constant);
+    return write_refs(m, s, at, (const void *)constant.data);
 }
 
-static enum status remote_write_append(const void *self, struct message *m, const struct sample *s,
+/* A time of 0 would say that there is none: the protocol wants its neighbour. */
+static int64_t created_of(const struct sample_extra *x)
+{
+    if (x->created_ms == EXTRA_NO_TIME)
+        return 0;
+    return x->created_ms ? x->created_ms : 1;
+}
+
+static enum status remote_write_append(const void *of, struct message *m, const struct sample *s,
                                        struct span constant)
 {
-    uint64_t bits = NORMAL_NAN; /* none may look like a marker */
-    if (!isnan(s->value))
-        memcpy(&bits, &s->value, sizeof bits);
-    return write_series(self, m, s->series, bits, s->ts_ms, constant);
+    const struct remote_write *self = of;
+    struct point at = {.bits = bits_of(s->value), .ts_ms = s->ts_ms};
+    const struct sample_extra *x = sample_extra(m->batch, s);
+    if (x) {
+        at.created_ms = self->symbols ? created_of(x) : 0;
+        at.exemplar = x->has_exemplar ? &x->exemplar : NULL;
+    }
+    return write_series(self, m, s->series, &at, constant);
 }
 
 static enum status remote_write_append_ended(const void *self, struct message *m,
                                              const struct series *s, int64_t ts_ms,
                                              struct span constant)
 {
-    return write_series(self, m, s, STALE_MARKER, ts_ms, constant);
+    return write_series(self, m, s, &(struct point){.bits = STALE_MARKER, .ts_ms = ts_ms},
+                        constant);
 }
 
 static enum status remote_write_begin(const void *of, struct message *m)
@@ -310,23 +491,49 @@ static enum status remote_write_begin(const void *of, struct message *m)
     return self->symbols ? symbols_begin(m->out) : OK;
 }
 
+static struct compressor *take_compressor(struct spares *s)
+{
+    struct compressor *c = NULL;
+    for (size_t i = 0; i < SPARES && !c; i++)
+        c = atomic_exchange(&s->of[i], NULL);
+    return c ? c : compressor_new(COMPRESS_ZSTD);
+}
+
+static void give_compressor(struct spares *s, struct compressor *c)
+{
+    for (size_t i = 0; i < SPARES && c; i++)
+        c = atomic_exchange(&s->of[i], c);
+    compressor_free(c);
+}
+
+static enum status compress_zstd(struct spares *s, struct span in, struct buf *out)
+{
+    struct compressor *c = take_compressor(s);
+    enum status r = compress_message(c, in, out);
+    give_compressor(s, c);
+    return r;
+}
+
 static void remote_write_finish(const void *of, struct span in, struct buf *out)
 {
     const struct remote_write *self = of;
     size_t skip = self->symbols ? symbols_room() : 0;
-    size_t len = snappy_max_compressed_length(in.len - skip);
-    char *p = buf_room(out, len);
-    if (!p || snappy_compress(in.data + skip, in.len - skip, p, &len) != SNAPPY_OK)
+    in = (struct span){in.data + skip, in.len - skip};
+    if ((self->zstd ? compress_zstd(self->zstd, in, out) : compress_snappy(in, out)) != OK)
         abort(); /* cannot be: see finish_max */
-    buf_used(out, len);
 }
 
-/* Snappy makes at most 7 bytes of 6, and some more. */
+static size_t compressed_max(const struct remote_write *self, size_t len)
+{
+    return compress_max(self->zstd ? COMPRESS_ZSTD : COMPRESS_SNAPPY, len);
+}
+
+/* Snappy makes at most 7 bytes of 6, and some more; zstd 257 of 256, and some more. */
 static size_t remote_write_finish_max(const void *of, size_t max)
 {
     const struct remote_write *self = of;
-    size_t len = max / 7 * 6;
-    while (len > 0 && snappy_max_compressed_length(len) > max)
+    size_t len = self->zstd ? max - max / 257 : max / 7 * 6;
+    while (len > 0 && compressed_max(self, len) > max)
         len--;
     return len > 0 && self->symbols ? len + symbols_room() : len;
 }
@@ -348,5 +555,5 @@ const struct encoder_ops encoder_remote_write = {
     .append_ended = remote_write_append_ended,
     .finish = remote_write_finish,
     .finish_max = remote_write_finish_max,
-    .close = mem_free,
+    .close = remote_write_close,
 };

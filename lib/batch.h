@@ -19,14 +19,14 @@ struct exemplar {
     struct span labels; /* as in a series' key: name, value, ... each ended by NUL, sorted;
                            belongs to the batch */
     double value;
-    int64_t ts_ms;
+    int64_t ts_ms; /* as a sample's */
     bool has_ts;
 };
 
 /* What few samples have. */
 struct sample_extra {
-    int64_t created_ms; /* since when a counter, histogram or summary counts; EXTRA_NO_TIME:
-                           the page does not say */
+    int64_t created_ms; /* since when a counter, histogram or summary counts, as a sample's
+                           ts_ms; EXTRA_NO_TIME: the page does not say */
     struct exemplar exemplar;
     bool has_exemplar;
 };
@@ -61,11 +61,36 @@ static inline const struct sample_extra *sample_extra(const struct batch *b, con
     return s->extra ? &b->extras[s->extra - 1] : NULL;
 }
 
+/* for (struct label l = exemplar_first(e); l.name; l = exemplar_next(e, l)) */
+static inline struct label exemplar_label(const struct exemplar *e, const char *name)
+{
+    if (name == e->labels.data + e->labels.len)
+        return (struct label){NULL, NULL};
+    return (struct label){name, name + strlen(name) + 1};
+}
+static inline struct label exemplar_first(const struct exemplar *e)
+{
+    return exemplar_label(e, e->labels.data);
+}
+static inline struct label exemplar_next(const struct exemplar *e, struct label l)
+{
+    return exemplar_label(e, l.value + strlen(l.value) + 1);
+}
+
 /* Zeroed is empty: struct batch b = {0}.  batch_reserve makes room for cap samples
  * in all; batch_done frees the room. */
 void batch_reserve(struct batch *b, size_t cap);
 void batch_done(struct batch *b);
 DEFINE_AUTO(batch, batch_done)
+
+/* Empties it and keeps the room. */
+void batch_clear(struct batch *b);
+
+/* What s, which has nothing beside its value yet, comes to have; empty. */
+struct sample_extra *batch_add_extra(struct batch *b, struct sample *s);
+
+/* Keeps a copy of labels, as a key has them, for e, which is of b; until b is read anew. */
+void batch_set_exemplar(struct batch *b, struct sample_extra *e, struct span labels);
 
 /* Samples and ended series: what encoders write. */
 static inline size_t batch_records(const struct batch *b)

@@ -4,6 +4,8 @@
 #include "mem.h"
 
 #include <assert.h>
+#include <lz4frame.h>
+#include <snappy-c.h>
 #include <zlib.h>
 #include <zstd.h>
 
@@ -15,7 +17,21 @@ enum {
     ZSTD_LEVEL = 1,
 };
 
-const char *const compress_names[] = {"none", "gzip", "zstd", NULL};
+const char *const compress_names[] = {"none", "gzip", "zstd", "lz4", "snappy", NULL};
+
+/* The size is told, so that a reader need not guess. */
+static LZ4F_preferences_t lz4_preferences(size_t len)
+{
+    return (LZ4F_preferences_t){.frameInfo = {.blockSizeID = LZ4F_max4MB, .contentSize = len}};
+}
+
+enum compression compress_named(const char *name)
+{
+    size_t i = 0;
+    while (strcmp(compress_names[i], name) != 0)
+        i++;
+    return (enum compression)i;
+}
 
 struct compressor {
     enum compression how;
@@ -25,8 +41,10 @@ struct compressor {
 
 struct compressor *compressor_new(enum compression how)
 {
+    if (how == COMPRESS_NONE)
+        return NULL;
     struct compressor *c = mem_alloc(sizeof *c);
-    bool good = false;
+    bool good = true;
     c->how = how;
     if (how == COMPRESS_GZIP) {
         good = deflateInit2(&c->gzip, GZIP_LEVEL, Z_DEFLATED, GZIP_BITS, GZIP_MEMORY,
@@ -50,9 +68,22 @@ void compressor_free(struct compressor *c)
     mem_free(c);
 }
 
+const char *compressor_name(const struct compressor *c)
+{
+    return compress_names[c->how];
+}
+
 size_t compress_max(enum compression how, size_t len)
 {
-    return how == COMPRESS_ZSTD ? ZSTD_compressBound(len) : compressBound((uLong)len) + GZIP_FRAME;
+    LZ4F_preferences_t lz4 = lz4_preferences(len);
+    switch (how) {
+    case COMPRESS_GZIP: return compressBound((uLong)len) + GZIP_FRAME;
+    case COMPRESS_ZSTD: return ZSTD_compressBound(len);
+    case COMPRESS_LZ4: return LZ4F_compressFrameBound(len, &lz4);
+    case COMPRESS_SNAPPY: return snappy_max_compressed_length(len);
+    case COMPRESS_NONE: break;
+    }
+    return len;
 }
 
 static size_t run_gzip(z_stream *z, struct span in, char *room, size_t max)
@@ -76,6 +107,34 @@ static size_t run_zstd(ZSTD_CCtx *z, struct span in, char *room, size_t max)
     return n;
 }
 
+static size_t run_lz4(struct span in, char *room, size_t max)
+{
+    LZ4F_preferences_t lz4 = lz4_preferences(in.len);
+    size_t n = LZ4F_compressFrame(room, max, in.data, in.len, &lz4);
+    if (LZ4F_isError(n))
+        abort(); /* out of memory: there was room for the worst */
+    return n;
+}
+
+static size_t run_snappy(struct span in, char *room, size_t max)
+{
+    if (snappy_compress(in.data, in.len, room, &max) != SNAPPY_OK)
+        abort(); /* cannot be: there was room for the worst */
+    return max;
+}
+
+static size_t run(struct compressor *c, struct span in, char *room, size_t max)
+{
+    switch (c->how) {
+    case COMPRESS_GZIP: return run_gzip(&c->gzip, in, room, max);
+    case COMPRESS_ZSTD: return run_zstd(c->zstd, in, room, max);
+    case COMPRESS_LZ4: return run_lz4(in, room, max);
+    case COMPRESS_SNAPPY: return run_snappy(in, room, max);
+    case COMPRESS_NONE: break;
+    }
+    abort(); /* there is no such compressor */
+}
+
 enum status compress_message(struct compressor *c, struct span in, struct buf *out)
 {
     size_t max = compress_max(c->how, in.len);
@@ -84,7 +143,73 @@ enum status compress_message(struct compressor *c, struct span in, struct buf *o
     char *room = buf_room(out, max);
     if (!room)
         return ERR_LIMIT;
-    buf_used(out, c->how == COMPRESS_GZIP ? run_gzip(&c->gzip, in, room, max)
-                                          : run_zstd(c->zstd, in, room, max));
+    buf_used(out, run(c, in, room, max));
+    return OK;
+}
+
+enum status compress_snappy(struct span in, struct buf *out)
+{
+    struct compressor c = {.how = COMPRESS_SNAPPY};
+    return compress_message(&c, in, out);
+}
+
+static bool is_encoded(const struct payload *p)
+{
+    for (size_t i = 0; p->headers && p->headers[i]; i++)
+        if (strncasecmp(p->headers[i], "Content-Encoding:", 17) == 0)
+            return true;
+    return false;
+}
+
+bool compress_payload(struct compressor *c, const struct payload *p, struct buf *small,
+                      struct span *ret_body)
+{
+    *ret_body = (struct span){p->body.data, p->body.len};
+    if (!c || is_encoded(p))
+        return false;
+    small->max = compress_max(c->how, p->body.len);
+    if (compress_message(c, *ret_body, small) != OK)
+        abort(); /* cannot be: there is room for the worst */
+    *ret_body = (struct span){small->data, small->len};
+    return true;
+}
+
+struct decompressor {
+    ZSTD_DCtx *zstd;
+};
+
+struct decompressor *decompressor_new(void)
+{
+    struct decompressor *d = mem_alloc(sizeof *d);
+    d->zstd = ZSTD_createDCtx();
+    if (!d->zstd)
+        abort(); /* out of memory, as mem.h would say it */
+    return d;
+}
+
+void decompressor_free(struct decompressor *d)
+{
+    if (!d)
+        return;
+    ZSTD_freeDCtx(d->zstd);
+    mem_free(d);
+}
+
+/* The length in the frame's head says how much room it needs; it may be a lie. */
+enum status decompress_message(struct decompressor *d, struct span in, struct buf *out)
+{
+    buf_truncate(out, 0);
+    unsigned long long len = ZSTD_getFrameContentSize(in.data, in.len);
+    if (len == ZSTD_CONTENTSIZE_ERROR || len == ZSTD_CONTENTSIZE_UNKNOWN)
+        return ERR_INVALID;
+    if (len > out->max)
+        return ERR_LIMIT;
+    char *room = buf_room(out, (size_t)len);
+    if (!room)
+        return ERR_LIMIT;
+    size_t n = ZSTD_decompressDCtx(d->zstd, room, (size_t)len, in.data, in.len);
+    if (ZSTD_isError(n) || n != len)
+        return ERR_INVALID;
+    buf_used(out, n);
     return OK;
 }

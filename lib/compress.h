@@ -6,20 +6,24 @@
 #ifndef COMPRESS_H
 #define COMPRESS_H
 
-#include "buf.h"
-#include "text.h"
+#include "payload.h"
 
-enum compression { COMPRESS_NONE, COMPRESS_GZIP, COMPRESS_ZSTD };
+/* LZ4 is its frame format, snappy its block format. */
+enum compression { COMPRESS_NONE, COMPRESS_GZIP, COMPRESS_ZSTD, COMPRESS_LZ4, COMPRESS_SNAPPY };
 
-/* "none", "gzip", "zstd", ended by NULL: for a SETTING_CHOICE whose value is the enum; each but the
+/* "none", "gzip", "zstd", "lz4", "snappy", ended by NULL, in the order of the enum; each but the
  * first is also what a Content-Encoding says. */
 extern const char *const compress_names[];
 
+/* The one of that name, which is one of these. */
+enum compression compress_named(const char *name);
+
 struct compressor;
 
-/* how is not COMPRESS_NONE. */
+/* NULL for COMPRESS_NONE. */
 struct compressor *compressor_new(enum compression how);
 void compressor_free(struct compressor *c); /* NULL is fine */
+const char *compressor_name(const struct compressor *c);
 
 /* in, which is below 4 GiB, compressed, in place of what out holds.  ERR_LIMIT: out->max is less
  * than what any input of that length may need (a little more than in.len). */
@@ -27,5 +31,23 @@ enum status compress_message(struct compressor *c, struct span in, struct buf *o
 
 /* That most. */
 size_t compress_max(enum compression how, size_t len);
+
+/* As compress_message by snappy, which needs no compressor; any thread. */
+enum status compress_snappy(struct span in, struct buf *out) NODISCARD;
+
+/* What is to be sent of p: its body, compressed into small when there is a c and the encoder has not
+ * compressed it already (a header Content-Encoding).  True: it is in small. */
+bool compress_payload(struct compressor *c, const struct payload *p, struct buf *small,
+                      struct span *ret_body);
+
+/* Keeps the library's room for work, likewise; of zstd alone. */
+struct decompressor;
+struct decompressor *decompressor_new(void);
+void decompressor_free(struct decompressor *d); /* NULL is fine */
+
+/* Frames of zstd, in, made what they were, in place of what out holds.  ERR_LIMIT: that is, or says
+ * it is, longer than out->max; ERR_INVALID: it is no such thing, or damaged.  After an error out holds
+ * nothing. */
+enum status decompress_message(struct decompressor *d, struct span in, struct buf *out) NODISCARD;
 
 #endif

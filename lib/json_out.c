@@ -9,15 +9,12 @@
 #include <inttypes.h>
 #include <math.h>
 
-/* Bytes of the character at s, 0 when it is none. */
-static size_t character(const char *s)
+/* Bytes of the character that s, which is not empty, begins with; 0 when it is none. */
+static size_t character(struct span s)
 {
-    for (size_t n = 1; n <= 4; n++) {
-        if (text_is_utf8((struct span){s, n}))
+    for (size_t n = 1; n <= 4 && n <= s.len; n++)
+        if (text_is_utf8((struct span){s.data, n}))
             return n;
-        if (s[n] == '\0')
-            break;
-    }
     return 0;
 }
 
@@ -26,9 +23,9 @@ static bool is_plain(unsigned char c)
     return c >= ' ' && c < 0x7f && c != '"' && c != '\\';
 }
 
-static enum status add_special(struct buf *out, const char *s, size_t *ret_len)
+static enum status add_special(struct buf *out, struct span s, size_t *ret_len)
 {
-    unsigned char c = (unsigned char)*s;
+    unsigned char c = (unsigned char)s.data[0];
     *ret_len = 1;
     if (c == '"' || c == '\\')
         return buf_printf(out, "\\%c", c);
@@ -40,22 +37,22 @@ static enum status add_special(struct buf *out, const char *s, size_t *ret_len)
     if (n == 0)
         return buf_puts(out, "\xef\xbf\xbd");
     *ret_len = n;
-    return buf_add(out, s, n);
+    return buf_add(out, s.data, n);
 }
 
-enum status json_out_quote(struct buf *out, const char *text)
+enum status json_out_quote_span(struct buf *out, struct span text)
 {
     size_t mark = out->len;
     enum status r = buf_puts(out, "\"");
-    while (*text && r == OK) {
+    while (text.len > 0 && r == OK) {
         size_t n = 0;
-        while (is_plain((unsigned char)text[n]))
+        while (n < text.len && is_plain((unsigned char)text.data[n]))
             n++;
-        r = buf_add(out, text, n);
-        text += n;
-        if (*text && r == OK) {
+        r = buf_add(out, text.data, n);
+        text = (struct span){text.data + n, text.len - n};
+        if (text.len > 0 && r == OK) {
             r = add_special(out, text, &n);
-            text += n;
+            text = (struct span){text.data + n, text.len - n};
         }
     }
     if (r == OK)
@@ -63,6 +60,11 @@ enum status json_out_quote(struct buf *out, const char *text)
     if (r != OK)
         buf_truncate(out, mark);
     return r;
+}
+
+enum status json_out_quote(struct buf *out, const char *text)
+{
+    return json_out_quote_span(out, (struct span){text, strlen(text)});
 }
 
 static void put(struct json_out *j, const char *text)
@@ -114,6 +116,13 @@ void json_out_string(struct json_out *j, const char *key, const char *text)
         quote(j, text);
     else
         put(j, "null");
+}
+
+void json_out_span(struct json_out *j, const char *key, struct span text)
+{
+    begin(j, key);
+    if (j->status == OK)
+        j->status = json_out_quote_span(j->out, text);
 }
 
 void json_out_uint(struct json_out *j, const char *key, uint64_t n)

@@ -17,6 +17,7 @@
 #define JSON_OUT_H
 
 #include "buf.h"
+#include "text.h"
 
 struct json_out {
     struct buf *out;
@@ -29,6 +30,7 @@ struct json_out {
 void json_out_open(struct json_out *j, const char *key, char bracket);       /* '{' or '[' */
 void json_out_close(struct json_out *j, char bracket);                       /* '}' or ']' */
 void json_out_string(struct json_out *j, const char *key, const char *text); /* NULL: null */
+void json_out_span(struct json_out *j, const char *key, struct span text);   /* may hold NULs */
 void json_out_uint(struct json_out *j, const char *key, uint64_t n);
 void json_out_int(struct json_out *j, const char *key, int64_t n);
 void json_out_double(struct json_out *j, const char *key, double d); /* no number: null */
@@ -38,5 +40,6 @@ void json_out_time(struct json_out *j, const char *key, int64_t wall_ms); /* 0: 
 /* text in quotes, escaped; what is no UTF-8 becomes U+FFFD.  OK, or ERR_LIMIT with out as it
  * was. */
 enum status json_out_quote(struct buf *out, const char *text) NODISCARD;
+enum status json_out_quote_span(struct buf *out, struct span text) NODISCARD;
 
 #endif

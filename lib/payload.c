@@ -22,6 +22,7 @@ struct payload_id payload_id_make(const struct payload_origin *o)
         htole64(o->outcome),
         htole64(o->clock_steps),
     };
+    const uint64_t series = htole64(o->series);
     const struct span pieces[] = {
         text(o->cluster),
         text(o->instance),
@@ -30,9 +31,10 @@ struct payload_id payload_id_make(const struct payload_origin *o)
         text(o->settings),
         text(o->target),
         {(const char *)numbers, sizeof numbers},
+        {(const char *)&series, sizeof series},
     };
     struct payload_id id;
-    hash_pieces(pieces, ARRAY_LEN(pieces), &id.high, &id.low);
+    hash_pieces(pieces, ARRAY_LEN(pieces) - (o->series == 0), &id.high, &id.low);
     return id;
 }
 
@@ -153,6 +155,7 @@ void payload_reset(struct payload *p)
     p->first_sent_ns = 0;
     p->how = OK;
     p->unknown = p->maybe_twice = false;
+    p->seq = p->row = 0;
 }
 
 void payload_free(struct payload *p)

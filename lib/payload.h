@@ -29,6 +29,8 @@ struct payload_origin {
     const char *target;   /* its id */
     int64_t due_ms;
     uint32_t part;
+    uint64_t series;      /* hash of those that the part has samples of, when the output says
+                             `replicas: true`; else 0 */
     uint32_t outcome;     /* of the scrape: 0 good; else why it failed, or that all has ended */
     uint32_t clock_steps; /* how often the wall clock was seen to go backward */
 };
@@ -78,6 +80,8 @@ struct payload {
     enum status how;       /* the last end */
     bool unknown;          /* it may have arrived, though its end was a failure */
     bool maybe_twice;      /* counted as that */
+    int64_t seq;           /* its place in the order of the lane; pieces of one share it */
+    int64_t row;           /* in the lane's spool; 0: it is not there */
 };
 
 /* Without a lane: payload_end frees it.  key becomes both key and target id.  max_bytes is

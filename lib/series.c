@@ -73,6 +73,7 @@ struct series *series_relane(struct series *s, uint8_t lanes, const uint8_t *fro
     new->prefix_len = s->prefix_len;
     new->scrape = s->scrape;
     new->position = s->position;
+    new->role = s->role;
     new->last_ms = s->last_ms;
     new->last_value = s->last_value;
     for (unsigned i = 0; i < lanes; i++)

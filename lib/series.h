@@ -64,6 +64,7 @@ struct series {
     bool asked;        /* selected is valid */
 
     uint8_t lanes;   /* length of parts */
+    uint8_t role;    /* for page.c only: what is special about its line; 0: nothing */
     int64_t last_ms; /* 0: no value yet; see batch_commit */
     double last_value;
     struct family *family; /* kind, help, unit; never NULL */

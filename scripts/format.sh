@@ -8,5 +8,5 @@ cd "$(dirname "$0")/.."
 require_tool clang-format 14
 mode=(--dry-run -Werror)
 [ "${1:-}" != -i ] || mode=(-i)
-find cmd lib filters encoders sinks test bench -name '*.[ch]' -print0 |
+find cmd lib filters encoders sinks test bench docs -name '*.[ch]' -print0 |
     xargs -0 clang-format "${mode[@]}"

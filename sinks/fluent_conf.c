@@ -25,7 +25,8 @@ const struct setting fluent_settings[] = {
     SETTING_INT(fluent_conf, in_flight, "256", 1, 1024,
                 "messages sent and not yet acknowledged; no output ever has more than 1024"),
     SETTING_DURATION(fluent_conf, timeout, "10s", 100 * MS_NS, HOUR_NS,
-                     "for an acknowledgement, and, up to 5s, for a write that does not move"),
+                     "for an acknowledgement, anew while others come in turn; up to 5s for a write "
+                     "that does not move"),
     SETTING_DURATION(fluent_conf, connect_timeout, "5s", 100 * MS_NS, HOUR_NS,
                      "for a connection to one server, with TLS and login"),
     SETTING_DURATION(fluent_conf, back_after, "5m", SEC_NS, 24 * HOUR_NS,

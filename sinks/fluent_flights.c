@@ -62,10 +62,13 @@ void fluent_flights_acknowledge(struct fluent_flights *f, struct payload_id id)
         const struct payload_id *has = &f->at[i].p->id;
         if (has->high != id.high || has->low != id.low)
             continue;
-        if (i < f->written)
-            end(f, i, OK);
-        else
+        if (i >= f->written) {
             f->at[i].acknowledged = true;
+            return;
+        }
+        if (f->at[i].written_ns > f->passed_ns)
+            f->passed_ns = f->at[i].written_ns;
+        end(f, i, OK);
         return;
     }
 }

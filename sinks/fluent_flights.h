@@ -18,8 +18,9 @@ struct fluent_flight {
 struct fluent_flights {
     struct fluent_flight *at;
     size_t cap, len;
-    size_t written; /* of them, whole */
-    size_t offset;  /* bytes written of the next one */
+    size_t written;    /* of them, whole */
+    size_t offset;     /* bytes written of the next one */
+    int64_t passed_ns; /* when the last one written that is acknowledged was written */
 };
 
 void fluent_flights_init(struct fluent_flights *f, size_t cap);

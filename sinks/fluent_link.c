@@ -318,22 +318,29 @@ static int64_t write_bound_ns(const struct fluent_link *l)
     return l->conf.timeout < SINK_WRITE_NS ? l->conf.timeout : SINK_WRITE_NS;
 }
 
-/* One that is not acknowledged while others are is sent again; a server that says nothing at all
- * is given up. */
+/* When a server that has acknowledged nothing since is given up. */
+static int64_t silent_ns(const struct fluent_link *l)
+{
+    int64_t since_ns = l->flights.at[0].written_ns;
+    return (l->heard_ns > since_ns ? l->heard_ns : since_ns) + l->conf.timeout;
+}
+
+/* One that is not acknowledged in time while some behind it are is sent again.  The others wait for
+ * their turn: sent again they would make a slow connection slower. */
 static enum status check_overdue(struct fluent_link *l, struct err *err)
 {
     const struct fluent_flights *f = &l->flights;
-    int64_t now_ns = clock_mono_ns(), since_ns = f->written > 0 ? f->at[0].written_ns : 0;
+    int64_t now_ns = clock_mono_ns(), late_ns = now_ns - l->conf.timeout;
     if (f->written < f->len && now_ns - l->progress_ns > write_bound_ns(l))
         return err_set(err, ERR_IO, "a write has not moved for %lld ms",
                        (long long)(write_bound_ns(l) / MS_NS));
-    if (f->written == 0 || now_ns - since_ns < l->conf.timeout)
+    if (f->written == 0 || f->at[0].written_ns > late_ns)
         return OK;
+    bool silent = now_ns >= silent_ns(l);
     err_set(&l->last_end, ERR_TIMEOUT, "no acknowledgement in time");
-    (void)fluent_flights_end_until(&l->flights, now_ns - l->conf.timeout);
-    if (l->heard_ns > since_ns)
-        return OK;
-    return err_set(err, ERR_IO, "the server acknowledges nothing");
+    (void)fluent_flights_end_until(&l->flights,
+                                   silent || f->passed_ns > late_ns ? late_ns : f->passed_ns);
+    return silent ? err_set(err, ERR_IO, "the server acknowledges nothing") : OK;
 }
 
 static enum status step_up(struct fluent_link *l, struct err *err)
@@ -397,6 +404,8 @@ static int64_t next_ns(const struct fluent_link *l)
     int64_t at = DEADLINE_NEVER;
     if (f->written > 0)
         at = f->at[0].written_ns + l->conf.timeout;
+    if (at <= clock_mono_ns())
+        at = silent_ns(l);
     if (f->written < f->len)
         at = earlier(at, l->progress_ns + write_bound_ns(l) + 1);
     return at;

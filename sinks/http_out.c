@@ -24,8 +24,9 @@ struct flight {
     struct http_request request;
     enum state state;
     struct payload *p;
-    struct buf small;    /* its body, compressed */
-    struct span body;    /* what is sent: that, or the payload's own */
+    struct buf small; /* its body, compressed */
+    struct span body; /* what is sent: that, or the payload's own */
+    bool compressed;
     bool again;          /* after a 401 */
     uint64_t token;      /* the number of that it was sent with */
     int64_t deadline_ns; /* for all of it */
@@ -67,8 +68,7 @@ enum status http_out_new(struct http_out **ret, const struct http_sink_conf *con
         http_out_free(o);
         return s;
     }
-    if (conf->compression != COMPRESS_NONE)
-        o->compressor = compressor_new((enum compression)conf->compression);
+    o->compressor = compressor_new(compress_named(http_sink_compressions[conf->compression]));
     if (conf->oauth2.token_url[0])
         o->token = http_token_new(&o->conf, o->loop);
     for (; o->len < len; o->len++) {
@@ -137,26 +137,6 @@ void http_out_free(struct http_out *o)
 
 /* Sending. */
 
-static bool is_encoded(const struct payload *p)
-{
-    for (size_t i = 0; p->headers && p->headers[i]; i++)
-        if (strncasecmp(p->headers[i], "Content-Encoding:", 17) == 0)
-            return true;
-    return false;
-}
-
-static void prepare_body(struct http_out *o, struct flight *f)
-{
-    const struct buf *body = &f->p->body;
-    f->body = (struct span){body->data, body->len};
-    if (!o->compressor || is_encoded(f->p))
-        return;
-    f->small.max = compress_max((enum compression)o->conf.compression, body->len);
-    if (compress_message(o->compressor, f->body, &f->small) != OK)
-        abort(); /* cannot be: there is room for the worst */
-    f->body = (struct span){f->small.data, f->small.len};
-}
-
 static enum status add_headers(struct http_out *o, struct flight *f)
 {
     struct http_request *r = &f->request;
@@ -170,8 +150,8 @@ static enum status add_headers(struct http_out *o, struct flight *f)
         s = http_request_header(r, "Idempotency-Key", h.id);
     for (size_t i = 0; f->p->headers && f->p->headers[i] && s == OK; i++)
         s = http_request_line(r, f->p->headers[i]);
-    if (s == OK && f->body.data == f->small.data)
-        s = http_request_header(r, "Content-Encoding", compress_names[o->conf.compression]);
+    if (s == OK && f->compressed)
+        s = http_request_header(r, "Content-Encoding", compressor_name(o->compressor));
     return s;
 }
 
@@ -224,7 +204,7 @@ enum status http_out_send(struct http_out *o, struct payload *p, struct err *err
     f->again = false;
     f->deadline_ns = clock_mono_ns() + o->conf.timeout;
     o->in_flight++;
-    prepare_body(o, f);
+    f->compressed = compress_payload(o->compressor, p, &f->small, &f->body);
     enum status s = go(o, f, err);
     if (s != OK)
         (void)let_go(o, f);

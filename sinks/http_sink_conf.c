@@ -3,13 +3,13 @@
 #include "http_sink_conf.h"
 
 #include "clock.h"
-#include "compress.h"
 
 #include <curl/curl.h>
 
 #define HOUR_NS (3600 * SEC_NS)
 
 const char *const http_sink_methods[] = {"POST", "PUT", NULL};
+const char *const http_sink_compressions[] = {"none", "gzip", "zstd", NULL};
 static const char *const logins[] = {"header", "body", NULL};
 
 static const struct setting oauth2_settings[] = {
@@ -29,7 +29,7 @@ const struct setting http_sink_settings[] = {
                    "http:// or https://; names in braces behind the host are labels of the "
                    "target, or {pool} {source} {target} {instance} {job}"),
     SETTING_CHOICE(http_sink_conf, method, "POST", http_sink_methods, "of each request"),
-    SETTING_CHOICE(http_sink_conf, compression, "none", compress_names,
+    SETTING_CHOICE(http_sink_conf, compression, "none", http_sink_compressions,
                    "of bodies, unless the encoder compresses"),
     SETTING_INT(http_sink_conf, connections, "4", 1, 64,
                 "requests at a time, each on a connection of its own"),

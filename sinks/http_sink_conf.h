@@ -21,7 +21,7 @@ enum http_oauth2_login { HTTP_LOGIN_HEADER, HTTP_LOGIN_BODY };
 struct http_sink_conf {
     char *url;
     unsigned method;      /* of http_sink_methods */
-    unsigned compression; /* enum compression */
+    unsigned compression; /* of http_sink_compressions */
     int64_t connections;
     int64_t timeout, connect_timeout, duplicate_window;
     struct http_conf client;
@@ -29,7 +29,8 @@ struct http_sink_conf {
 };
 
 extern const struct setting http_sink_settings[];
-extern const char *const http_sink_methods[]; /* "POST", ... */
+extern const char *const http_sink_methods[];      /* "POST", ... */
+extern const char *const http_sink_compressions[]; /* names of compress.h */
 
 /* As sink_ops.check, of a struct http_sink_conf. */
 void http_sink_check(const void *conf, const struct setting_report *report);

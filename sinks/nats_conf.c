@@ -7,6 +7,7 @@
 
 #define HOUR_NS (3600 * SEC_NS)
 
+const char *const nats_compressions[] = {"none", "zstd", "lz4", "snappy", NULL};
 static const char *const storages[] = {"file", "memory", NULL};
 
 static const struct setting stream_settings[] = {
@@ -44,10 +45,14 @@ const struct setting nats_settings[] = {
     SETTING_STRING(nats_conf, inbox_prefix, "_INBOX", 0,
                    "first tokens of the subjects that acknowledgements come back on"),
     SETTING_GROUP(nats_conf, jetstream, stream_settings, "delivery into a stream"),
+    SETTING_CHOICE(nats_conf, compression, "none", nats_compressions,
+                   "of messages, unless the encoder compresses; one that would not become smaller "
+                   "goes as it is"),
     SETTING_INT(nats_conf, in_flight, "256", 1, 1024,
                 "messages sent and not yet confirmed; no output ever has more than 1024"),
     SETTING_DURATION(nats_conf, timeout, "5s", 100 * MS_NS, HOUR_NS,
-                     "for a confirmation, and, up to 5s, for a write that does not move"),
+                     "for a confirmation, anew while others come in turn; up to 5s for a write "
+                     "that does not move"),
     SETTING_DURATION(nats_conf, connect_timeout, "5s", 100 * MS_NS, HOUR_NS,
                      "for a connection to one server, and for questions about the stream"),
     SETTING_DURATION(nats_conf, reconnect_max, "5s", 10 * MS_NS, HOUR_NS,

@@ -23,11 +23,13 @@ struct nats_conf {
     struct tls_conf tls;
     char *name, *inbox_prefix;
     struct nats_stream_conf jetstream;
+    unsigned compression; /* of nats_compressions */
     int64_t in_flight;
     int64_t timeout, connect_timeout, reconnect_max, ping;
 };
 
 extern const struct setting nats_settings[];
+extern const char *const nats_compressions[]; /* names of compress.h */
 
 /* ERR_INVALID: what no server could make work.  *err names the setting. */
 enum status nats_conf_check(const struct nats_conf *c, struct err *err) NODISCARD;

@@ -114,5 +114,6 @@ const struct payload *nats_flights_payload(const struct nats_flights *f, uint64_
 
 int64_t nats_flights_deadline_ns(const struct nats_flights *f, uint64_t ticket)
 {
-    return f->slots[slot_of(f, ticket)].deadline_ns;
+    uint32_t slot = slot_of(f, ticket);
+    return slot == NONE || !f->slots[slot].p ? 0 : f->slots[slot].deadline_ns;
 }

@@ -33,6 +33,6 @@ struct payload *nats_flights_take(struct nats_flights *f, uint64_t ticket);
 /* The ticket behind that one in the order, or the first one for 0; 0: none. */
 uint64_t nats_flights_next(const struct nats_flights *f, uint64_t ticket);
 const struct payload *nats_flights_payload(const struct nats_flights *f, uint64_t ticket);
-int64_t nats_flights_deadline_ns(const struct nats_flights *f, uint64_t ticket);
+int64_t nats_flights_deadline_ns(const struct nats_flights *f, uint64_t ticket); /* 0: no good */
 
 #endif

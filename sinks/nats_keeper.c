@@ -113,6 +113,8 @@ static bool connect_to(struct nats_link *l, const char *server)
     else if (l->lane) {
         l->lane->connects++;
         l->lane->connected = true;
+        if (!l->stream)
+            l->lane->window = 1; /* it grows with each PONG that comes soon */
     }
     l->nc = s == OK ? nc : NULL;
     l->acks = acks;
@@ -162,6 +164,15 @@ static natsStatus round_trip(natsConnection *nc, int64_t timeout_ms)
     return n == NATS_OK && (s == ERR_IO || s == ERR_TIMEOUT) ? lasting : n;
 }
 
+/* After a round trip, which took so long; lock is held. */
+static void fit_window(struct nats_link *l, natsStatus n, int64_t took_ns)
+{
+    int64_t timeout_ns = l->conf.timeout;
+    if (l->lane && (n == NATS_OK || took_ns > timeout_ns / 2))
+        l->lane->window = nats_state_window(l->lane->window, (size_t)l->conf.in_flight,
+                                            n == NATS_OK ? took_ns : timeout_ns, timeout_ns);
+}
+
 /* Core NATS: sends a PING behind what was published, and waits for its PONG.  lock is held,
  * but for the waiting. */
 static void confirm(struct nats_link *l)
@@ -171,7 +182,7 @@ static void confirm(struct nats_link *l)
     pthread_mutex_unlock(&l->lock);
     nanosleep(&(struct timespec){.tv_nsec = GATHER_NS}, NULL);
     pthread_mutex_lock(&l->lock);
-    int64_t mark_ns = l->published_ns;
+    int64_t mark_ns = l->published_ns, since_ns = clock_mono_ns();
     pthread_mutex_unlock(&l->lock);
     natsStatus n = round_trip(nc, l->conf.timeout / MS_NS);
     /* What was refused is told by another thread, before the PONG or a little later. */
@@ -179,7 +190,9 @@ static void confirm(struct nats_link *l)
         nanosleep(&(struct timespec){.tv_nsec = SETTLE_NS}, NULL);
     struct err why;
     err_set(&why, ERR_IO, "no sign that messages have arrived: %s", nats_words(n));
+    int64_t took_ns = clock_mono_ns() - since_ns;
     pthread_mutex_lock(&l->lock);
+    fit_window(l, n, took_ns);
     if (n == NATS_OK) {
         nats_state_end_until(l, mark_ns, OK, NULL);
         l->confirmed_ns = mark_ns;
@@ -206,9 +219,8 @@ static void recheck(struct nats_link *l)
 /* Until the connection breaks or is no longer wanted; lock is held. */
 static void serve(struct nats_link *l)
 {
-    static const struct err overdue = {ERR_TIMEOUT, "no acknowledgement in time"};
     while (!l->stop && !l->broken) {
-        int64_t now_ns = clock_mono_ns(), next_ns = l->recheck_ns;
+        int64_t now_ns = clock_mono_ns(), next_ns = DEADLINE_NEVER;
         if (!l->stream && l->published_ns != l->confirmed_ns) {
             confirm(l);
             continue;
@@ -218,11 +230,8 @@ static void serve(struct nats_link *l)
             continue;
         }
         if (l->stream)
-            nats_state_end_until(l, now_ns, ERR_TIMEOUT, &overdue);
-        uint64_t first = nats_flights_next(&l->flights, 0);
-        if (l->stream && first && nats_flights_deadline_ns(&l->flights, first) < next_ns)
-            next_ns = nats_flights_deadline_ns(&l->flights, first);
-        nats_state_wait(l, next_ns);
+            next_ns = nats_state_end_overdue(l, now_ns);
+        nats_state_wait(l, next_ns < l->recheck_ns ? next_ns : l->recheck_ns);
     }
 }
 

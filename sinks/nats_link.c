@@ -29,6 +29,8 @@ struct nats_link *nats_link_new(const struct nats_conf *conf, struct sink_lane *
                                                                     : mem_strdup("strata");
     l->stream = conf->jetstream.stream[0] != '\0';
     l->lane = lane;
+    l->compressor = compressor_new(compress_named(nats_compressions[conf->compression]));
+    l->small = (struct buf)BUF_INIT(0);
     nats_flights_init(&l->flights, (uint32_t)conf->in_flight);
     pthread_condattr_t monotonic;
     pthread_condattr_init(&monotonic);
@@ -113,15 +115,29 @@ static enum status take_back(struct nats_link *l, uint64_t ticket, natsStatus n,
     return ours ? (broken ? ERR_IO : s) : OK;
 }
 
+/* At each send: what waits stays as it is, so that it can be cut.  Equal payloads give equal bytes, so
+ * a resend is the same message. */
+static struct nats_body compress(struct nats_link *l, const struct payload *p)
+{
+    const struct nats_body plain = {{p->body.data, p->body.len}, NULL};
+    struct nats_body body = plain;
+    if (!compress_payload(l->compressor, p, &l->small, &body.bytes) ||
+        body.bytes.len >= p->body.len)
+        return plain;
+    body.encoding = compressor_name(l->compressor);
+    return body;
+}
+
 /* use is held. */
-static enum status publish(struct nats_link *l, struct payload *p, uint64_t ticket, struct err *err)
+static enum status publish(struct nats_link *l, struct payload *p, const struct nats_body *body,
+                           uint64_t ticket, struct err *err)
 {
     char reply[NATS_INBOX_MAX + 20];
     natsMsg *msg = NULL;
     natsStatus n = NATS_CONNECTION_CLOSED;
     if (l->nc) {
         snprintf(reply, sizeof reply, "%s.%" PRIx64, l->inbox, ticket);
-        n = nats_message_make(&msg, p, l->stream ? l->conf.jetstream.stream : NULL,
+        n = nats_message_make(&msg, p, body, l->stream ? l->conf.jetstream.stream : NULL,
                               l->stream ? reply : NULL);
     }
     pthread_mutex_lock(&l->lock);
@@ -162,8 +178,9 @@ enum status nats_link_send(struct nats_link *l, struct payload *p, int64_t deadl
     pthread_mutex_unlock(&l->lock);
     if (s != OK)
         return s;
+    struct nats_body body = compress(l, p);
     pthread_mutex_lock(&l->use);
-    s = publish(l, p, ticket, err);
+    s = publish(l, p, &body, ticket, err);
     pthread_mutex_unlock(&l->use);
     return s;
 }

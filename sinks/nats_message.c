@@ -35,15 +35,18 @@ static natsStatus add_own_headers(natsMsg *msg, const struct payload *p)
     return n;
 }
 
-natsStatus nats_message_make(natsMsg **ret, const struct payload *p, const char *stream,
-                             const char *reply)
+natsStatus nats_message_make(natsMsg **ret, const struct payload *p, const struct nats_body *body,
+                             const char *stream, const char *reply)
 {
     natsMsg *msg = NULL;
-    natsStatus n = natsMsg_Create(&msg, p->address.data, reply, p->body.data, (int)p->body.len);
+    natsStatus n =
+        natsMsg_Create(&msg, p->address.data, reply, body->bytes.data, (int)body->bytes.len);
     if (n == NATS_OK)
         n = add_headers(msg, p, stream);
     if (n == NATS_OK)
         n = add_own_headers(msg, p);
+    if (n == NATS_OK && body->encoding)
+        n = natsMsgHeader_Set(msg, "Content-Encoding", body->encoding);
     if (n == NATS_OK)
         *ret = msg;
     else

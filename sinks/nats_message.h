@@ -7,10 +7,15 @@
 
 #include <nats/nats.h>
 
-/* A copy of p's body under p's address with the headers of docs/MESSAGES.md.  stream: the one
- * that is to store it, which also gives it an id to be known again by; NULL: core NATS.
+struct nats_body {
+    struct span bytes;
+    const char *encoding; /* what they are compressed by, beside what p says; NULL: nothing */
+};
+
+/* A copy of body, which is p's, under p's address with the headers of docs/MESSAGES.md.  stream: the
+ * one that is to store it, which also gives it an id to be known again by; NULL: core NATS.
  * reply: where the answer goes; NULL: there is none. */
-natsStatus nats_message_make(natsMsg **ret, const struct payload *p, const char *stream,
-                             const char *reply);
+natsStatus nats_message_make(natsMsg **ret, const struct payload *p, const struct nats_body *body,
+                             const char *stream, const char *reply);
 
 #endif

@@ -29,6 +29,8 @@ static struct nats_link *find(void *closure)
 static void destroy(struct nats_link *l)
 {
     nats_flights_done(&l->flights);
+    compressor_free(l->compressor);
+    buf_done(&l->small);
     for (size_t i = 0; i < NATS_DENIED_MAX; i++)
         mem_free(l->denied[i].subject);
     secret_done(&l->password);
@@ -132,6 +134,25 @@ void nats_state_end_until(struct nats_link *l, int64_t deadline_ns, enum status 
         end(l, t, how, why);
 }
 
+int64_t nats_state_end_overdue(struct nats_link *l, int64_t now_ns)
+{
+    static const struct err why = {ERR_TIMEOUT, "no acknowledgement in time"};
+    int64_t silent_ns = l->heard_ns + l->conf.timeout;
+    bool all = silent_ns <= now_ns || l->acked_ns > now_ns;
+    nats_state_end_until(l, all ? now_ns : l->acked_ns, ERR_TIMEOUT, &why);
+    uint64_t first = nats_flights_next(&l->flights, 0);
+    int64_t next_ns = first ? nats_flights_deadline_ns(&l->flights, first) : DEADLINE_NEVER;
+    return next_ns > now_ns ? next_ns : silent_ns;
+}
+
+size_t nats_state_window(size_t window, size_t most, int64_t took_ns, int64_t timeout_ns)
+{
+    if (took_ns < timeout_ns / 8)
+        return window < most / 2 ? 2 * window : most;
+    size_t part = took_ns >= timeout_ns ? 4 : took_ns > timeout_ns / 2 ? 2 : 1;
+    return window > part ? window / part : 1;
+}
+
 void nats_state_break(struct nats_link *l, const struct err *why)
 {
     if (!l->broken)
@@ -186,7 +207,11 @@ void nats_state_on_ack(natsConnection *nc, natsSubscription *sub, natsMsg *msg, 
                              l->conf.jetstream.stream)
                    : nats_ack_read(json, &duplicate, &err);
         pthread_mutex_lock(&l->lock);
-        struct payload *p = nats_flights_take(&l->flights, strtoull(dot + 1, NULL, 16));
+        uint64_t ticket = strtoull(dot + 1, NULL, 16);
+        int64_t deadline_ns = nats_flights_deadline_ns(&l->flights, ticket);
+        struct payload *p = nats_flights_take(&l->flights, ticket);
+        l->acked_ns = deadline_ns > l->acked_ns ? deadline_ns : l->acked_ns;
+        l->heard_ns = clock_mono_ns();
         /* A resend whose earlier outcome is unknown may well be known there; nothing else may. */
         if (p && duplicate && !p->unknown && l->lane)
             l->lane->duplicates++;

@@ -4,6 +4,7 @@
 #ifndef NATS_STATE_H
 #define NATS_STATE_H
 
+#include "compress.h"
 #include "nats_connect.h"
 #include "nats_flights.h"
 #include "sink.h"
@@ -26,7 +27,9 @@ struct nats_link {
     struct nats_conf conf;
     char *name; /* of the connection */
     struct secret password, token;
-    bool stream; /* JetStream */
+    bool stream;                   /* JetStream */
+    struct compressor *compressor; /* the lane's own, with small; NULL: none */
+    struct buf small;
 
     /* Held by who publishes, and by who puts another connection in place; taken before
      * lock.  nc changes under both. */
@@ -52,6 +55,8 @@ struct nats_link {
     int64_t put_ns;       /* deadline of the last one put; they differ all */
     int64_t published_ns; /* deadline of the last one handed to the library */
     int64_t confirmed_ns; /* core: that of the last one confirmed */
+    int64_t acked_ns;     /* JetStream: that of the last one put that is acknowledged */
+    int64_t heard_ns;     /* when anything was acknowledged last */
     struct nats_denied denied[NATS_DENIED_MAX];
     size_t denied_next;
 };
@@ -72,6 +77,17 @@ void nats_state_wait(struct nats_link *l, int64_t until_ns); /* for a change */
 /* Ends those in flight whose deadline is no later than that. */
 void nats_state_end_until(struct nats_link *l, int64_t deadline_ns, enum status how,
                           const struct err *why);
+
+/* Ends those in flight that no acknowledgement will come for: now_ns is past their deadline, and
+ * one behind them is acknowledged, or nothing has been for the timeout.  The others wait for their
+ * turn on a slow connection, and sent again they would make all that follows later still.
+ * Returns when to look again; DEADLINE_NEVER: nothing is in flight. */
+int64_t nats_state_end_overdue(struct nats_link *l, int64_t now_ns);
+
+/* Core NATS: how many messages may wait for a PONG together, at most `most`, after one that took so
+ * long to come.  A PING goes behind what was published: on a slow connection a PONG for all that there
+ * is would come too late each time, and all of it would be sent again and again. */
+size_t nats_state_window(size_t window, size_t most, int64_t took_ns, int64_t timeout_ns);
 
 /* The connection is to be given up. */
 void nats_state_break(struct nats_link *l, const struct err *why);

@@ -35,8 +35,8 @@ struct sink_lane {
                                    sink_ops; a sink that learns of another bound at
                                    connect stores it here, and later payloads keep to it */
     _Atomic size_t window;               /* payloads the sink takes before one must end; 0: no
-                                   bound of its own.  Set at open; a send beyond it is
-                                   ERR_AGAIN */
+                                   bound of its own.  Set at open, and when it changes; a send
+                                   beyond it is ERR_AGAIN */
     _Atomic int64_t duplicate_window_ns; /* how long the peer knows an id again; 0: not at all */
     _Atomic uint64_t connects;           /* how often a connection was made, for /metrics */
     _Atomic uint64_t duplicates;         /* payloads that the peer knew at their first send, and so

@@ -326,7 +326,8 @@ static inline void check_balance(struct rig *r)
     for (size_t i = 0; i < ENCODER_SKIPS; i++)
         skipped += b->skipped[i];
     CHECK_INT(b->passed + b->meta + b->ended, b->encoded + skipped);
-    CHECK_INT(b->encoded + b->restored, b->delivered + rig_lost(r) + b->in_memory);
+    CHECK_INT(b->encoded + b->restored,
+              b->delivered + rig_lost(r) + b->in_memory + b->in_spool + b->left);
 }
 
 static inline void rig_free(struct rig *r)

@@ -64,6 +64,9 @@ static inline void made_target(struct made *m, size_t i)
         s->refused = 7;
         err_set(&s->first_bad, ERR_INVALID, "line 17, column 4: '}' expected, token 'x='");
         err_set(&s->first_refused, ERR_LIMIT, "max_value_bytes: http_requests_total");
+        s->named[0] = (struct page_named){PAGE_MAX_VALUE_BYTES, "http_requests_total"};
+        s->named[1] = (struct page_named){PAGE_MAX_SERIES, "other"};
+        s->named_len = 2;
     }
     s->failures = s->health == TARGET_DOWN ? 12 : 0;
 }
@@ -112,7 +115,9 @@ static inline void made_lanes(struct made *m)
     b[0].ended = b[1].ended = 900;
     b[0].encoded = 105071298;
     b[0].skipped[SKIP_TOO_LARGE] = 2;
-    b[0].delivered = 105069298;
+    b[0].delivered = 105069298 - 5000;
+    b[0].in_spool = 4000;
+    b[0].left = 1000;
     b[0].lost[LOST_BUFFER_FULL] = 1500;
     b[0].lost[LOST_REFUSED] = 100;
     b[0].in_memory = 400;
@@ -137,6 +142,15 @@ static inline void made_lanes(struct made *m)
                       .last_delivered_ms = clock_wall_ms() - 1500,
                       .max_payload = 1048576}};
     m->lanes[0].state.in_flight = 12;
+    m->lanes[0].state.spool = (struct lane_spool_state){.there = true,
+                                                        .rows = 10,
+                                                        .unread = 4,
+                                                        .stored_bytes = 90000,
+                                                        .file_bytes = 122880,
+                                                        .log_bytes = 41200,
+                                                        .limit_bytes = 1 << 30,
+                                                        .oldest_ms = clock_wall_ms() - 9000,
+                                                        .error = {ERR_AGAIN, "somebody reads"}};
     m->lanes[0].state.failing = true;
     err_set(&m->lanes[0].state.last_error, ERR_IO, "nats: no responders for METRICS.%s",
             MADE_HOSTILE);

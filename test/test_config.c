@@ -274,6 +274,12 @@ static const struct fault_case {
      "bytes)\n"},
     {MIN_SOURCE MIN_POOL "sinks: [{name: out, stdout: }, {name: out, stdout: }]\n",
      "f:3:39: a second sink named 'out'\n"},
+    {MIN_SOURCE MIN_POOL "sinks: [{name: out, stdout: , spool: {path: /x, size: 7MiB}}]\n",
+     "f:2:32: the spool of sink 'out' (7340032 bytes) is smaller than 16 messages (524288 bytes "
+     "each)\n"},
+    {MIN_SOURCE MIN_POOL "sinks: [{name: out, stdout: , spool: {mode: never, size: 9}}]\n",
+     "f:3:45: mode: 'never' is none of: overflow, always\n"
+     "f:3:58: size: '9' is out of range, 1MiB to 1024GiB\n"},
     {MIN_SOURCE "pools: [{name: main, filters: [{clip: {min: 2, max: 1}}], outputs: [{json: , "
                 "sink: out}]}]\n" MIN_SINK,
      "f:2:45: clip: min 2 is above max 1\n"},
@@ -297,7 +303,7 @@ static const struct fault_case {
     {MIN_SOURCE MIN_POOL "sinks: [{name: out, stdout: , x\x1b[31m: 1}]\n",
      "f:3:32: control characters are not allowed\n"},
     {MIN_SOURCE MIN_POOL "sinks: [{name: out, stdout: , \"x\\e\\n\": 1}]\n",
-     "f:3:31: unknown key 'x?\?'; known: name, buffer, stdout"},
+     "f:3:31: unknown key 'x?\?'; known: name, buffer, spool, stdout"},
 };
 
 TEST(each_fault_is_named_with_its_place)

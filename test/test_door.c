@@ -38,8 +38,8 @@ TEST(the_token_opens_and_nothing_near_it_does)
 {
     struct http_server_conf conf = conf_of("", "", "abc");
     static const char *const others[] = {
-        "Bearer ab", "Bearer abcd", "Bearer abd", "Bearer", "Bearerabc", "abc", "", "Basic abc",
-        "Bearer abc ", "Bearer \"abc\"", "Basic OmFiYw==",
+        "Bearer ab", "Bearer abcd", "Bearer abd",  "Bearer",         "Bearerabc",      "abc",
+        "",          "Basic abc",   "Bearer abc ", "Bearer \"abc\"", "Basic OmFiYw==",
     };
     CHECK(lets(&conf, "Bearer abc") && lets(&conf, "bearer   abc"));
     CHECK(!lets(&conf, NULL));
@@ -53,8 +53,11 @@ TEST(the_login_opens_and_nothing_near_it_does)
     /* RFC 7617, section 2 */
     struct http_server_conf conf = conf_of("Aladdin", "open sesame", "");
     static const char *const others[] = {
-        "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ=", "Basic QWxhZGRpbjpvcGVuIHNlc2FtZR==",
-        "Basic QWxhZGRpbg==", "Basic ", "Bearer QWxhZGRpbjpvcGVuIHNlc2FtZQ==",
+        "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ=",
+        "Basic QWxhZGRpbjpvcGVuIHNlc2FtZR==",
+        "Basic QWxhZGRpbg==",
+        "Basic ",
+        "Bearer QWxhZGRpbjpvcGVuIHNlc2FtZQ==",
         "Basic Aladdin:open sesame",
     };
     CHECK(lets(&conf, "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ=="));

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Messages of the Forward protocol, as msgpack-c reads them. */
 #include "encoders.h"
+#include "extra.h"
 #include "mem.h"
 #include "msgpack.h"
 #include "read.h"
@@ -400,6 +401,96 @@ TEST(what_has_ended_is_said_without_a_value)
         CHECK(ended.type == MSGPACK_OBJECT_BOOLEAN && ended.via.boolean);
         CHECK_INT(find(&record, "value").type, MSGPACK_OBJECT_NIL);
         CHECK(is_text(find(&record, "unit"), "s"));
+        forget();
+        close_encoder();
+    }
+}
+
+static msgpack_object check_exemplar(msgpack_object record, uint32_t members, double value)
+{
+    msgpack_object e = find(&record, "exemplar");
+    CHECK_INT(e.type, MSGPACK_OBJECT_MAP);
+    CHECK_INT(e.via.map.size, members);
+    check_value(e, value);
+    return find(&e, "tags");
+}
+
+/* Of extra_batch; tells the order of members, too. */
+static void check_extra(size_t i, msgpack_object record, uint32_t tags)
+{
+    static const char *const behind[4][5] = {{"value", "unit", "created", "exemplar", "help"},
+                                             {"value", "exemplar"},
+                                             {"value", "created", "help"},
+                                             {"value"}};
+    size_t n = 2 + tags;
+    for (size_t k = 0; k < 5 && behind[i][k]; k++)
+        CHECK(is_text(record.via.map.ptr[n++].key, behind[i][k]));
+    CHECK_INT(record.via.map.size, n);
+    if (i == 0) {
+        msgpack_object e = find(&record, "exemplar");
+        msgpack_object labels = check_exemplar(record, 3, 0.1);
+        CHECK_INT(labels.via.map.size, 2);
+        CHECK(is_text(find(&labels, "id"), "q\"") && is_text(find(&labels, "x"), "\xc3\xa9"));
+        CHECK(is_text(find(&e, "timestamp"), "2026-11-21T14:25:59.999Z"));
+        CHECK(is_text(find(&record, "created"), "2026-11-21T13:26:00.007Z"));
+        CHECK(is_text(find(&record, "unit"), "s") && is_text(find(&record, "help"), "h\""));
+    } else if (i == 1) {
+        CHECK_INT(check_exemplar(record, 2, -0.0).via.map.size, 0);
+    } else if (i == 2) {
+        CHECK(is_text(find(&record, "created"), "1970-01-01T00:00:00.000Z"));
+        CHECK(is_text(find(&record, "help"), "h"));
+    }
+}
+
+TEST(created_and_exemplar_are_members_of_a_record)
+{
+    for (size_t m = 0; m < ARRAY_LEN(modes); m++) {
+        for (int scrape = 0; scrape < 2; scrape++) { /* constants made, then remembered */
+            OPEN("mode", modes[m], "help", "true");
+            AUTO_PTR(page) struct page *p = page_new(NULL, &wide, 1);
+            const struct batch *b = extra_batch(p);
+            size_t from = 0, done = 0, n;
+            while ((n = encode(b, &from)) > 0) {
+                read_message(modes[m], n);
+                for (size_t i = 0; i < n; i++, done++) {
+                    const struct sample *s = &b->samples[done];
+                    msgpack_object record = check_entry(i, s->series, s->ts_ms);
+                    check_value(record, s->value);
+                    check_extra(done, record, 1);
+                }
+            }
+            CHECK_INT(done, 4);
+            forget();
+            close_encoder();
+        }
+    }
+}
+
+/* The head of a map grows from one byte to three where it gets 16 members. */
+TEST(a_record_may_get_more_members_than_its_head_says)
+{
+    for (size_t labels = 8; labels < 18; labels++) {
+        AUTO(buf) struct buf text = BUF_INIT(1000);
+        CHECK_INT(buf_puts(&text, "a{created=\"c\",exemplar=\"e\""), OK);
+        for (size_t i = 2; i < labels; i++)
+            CHECK_INT(buf_printf(&text, ",l%zu=\"v\"", i), OK);
+        CHECK_INT(buf_puts(&text, "} 1\n"), OK);
+        OPEN("tags", "flat");
+        AUTO_PTR(page) struct page *p = page_new(NULL, &wide, 1);
+        struct batch *b = read_text(p, text.data);
+        b->extras_len = 0;
+        extra_set(b, 0,
+                  &(struct sample_extra){
+                      .created_ms = 0, .has_exemplar = true, .exemplar = {.value = 2}});
+        size_t from = 0;
+        CHECK_INT(encode(b, &from), 1);
+        read_message("forward", 1);
+        msgpack_object record = got.entries[0].via.array.ptr[1];
+        CHECK_INT(record.via.map.size, 3 + labels + 2);
+        CHECK(is_text(find(&record, "created"), "1970-01-01T00:00:00.000Z"));
+        CHECK(is_text(find(&record, "tag_created"), "c"));
+        CHECK(is_text(find(&record, "tag_exemplar"), "e"));
+        CHECK_INT(check_exemplar(record, 2, 2).via.map.size, 0);
         forget();
         close_encoder();
     }

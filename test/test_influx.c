@@ -44,7 +44,7 @@ TEST(tags_are_escaped)
         {"two\\nlines", "two\\nlines"},
         {"a\rb", "a\\rb"},
         {"say \\\"hi\\\"", "say\\ \"hi\""},
-        {"\xc3\xa9\t#", "\xc3\xa9\t#"},
+        {"\xc3\xa9\t#", "\xc3\xa9\\t#"},
         {"=", "\\="},
         {" ", "\\ "},
     };

@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The message contract of the json encoder. */
 #include "encoders.h"
+#include "extra.h"
+#include "json_check.h"
 #include "mem.h"
 #include "read.h"
 #include "test.h"
+
+#include <math.h>
 
 #define TIME "\"timestamp\":\"2026-11-21T14:26:00.123Z\""
 
@@ -231,5 +235,127 @@ TEST(the_end_of_meta_series_is_told_to_who_had_them)
         CHECK(strstr(out->body.data, "\"ended\":true") != NULL);
     CHECK_INT(counts.ended, 1 + PAGE_META);
     CHECK_INT(counts.encoded, 2 * (1 + PAGE_META));
+    e.ops->close(e.self);
+}
+
+#define MEMBER_A                                                                         \
+    "{\"name\":\"a_s\",\"type\":\"counter\",\"tags\":{\"x\":\"1\"}," TIME ",\"value\":1" \
+    ",\"unit\":\"s\",\"created\":\"2026-11-21T13:26:00.007Z\",\"exemplar\":{\"tags\":"   \
+    "{\"id\":\"q\\\"\",\"x\":\"\xc3\xa9\"},\"value\":0.1,\"timestamp\":"                 \
+    "\"2026-11-21T14:25:59.999Z\"}"
+#define MEMBER_B                                                                  \
+    "{\"name\":\"b_bucket\",\"type\":\"histogram\",\"tags\":{\"le\":\"1\"}," TIME \
+    ",\"value\":2,\"exemplar\":{\"tags\":{},\"value\":-0}"
+#define MEMBER_C                                             \
+    "{\"name\":\"c\",\"type\":\"counter\",\"tags\":{}," TIME \
+    ",\"value\":3,\"created\":\"1970-01-01T00:00:00.000Z\""
+#define MEMBER_D "{\"name\":\"d\",\"type\":\"untyped\",\"tags\":{}," TIME ",\"value\":4"
+
+TEST(created_and_exemplar_stand_between_unit_and_help)
+{
+    static const struct {
+        const char *mode, *help, *want;
+    } cases[] = {
+        {"ndjson", "false", MEMBER_A "}\n" MEMBER_B "}\n" MEMBER_C "}\n" MEMBER_D "}\n"},
+        {"ndjson", "true",
+         MEMBER_A ",\"help\":\"h\\\"\"}\n" MEMBER_B "}\n" MEMBER_C ",\"help\":\"h\"}\n" MEMBER_D
+                  "}\n"},
+        {"array", "false", "[" MEMBER_A "}," MEMBER_B "}," MEMBER_C "}," MEMBER_D "}]\n"},
+        {"array", "true",
+         "[" MEMBER_A ",\"help\":\"h\\\"\"}," MEMBER_B "}," MEMBER_C ",\"help\":\"h\"}," MEMBER_D
+         "}]\n"},
+        {"single", "true",
+         MEMBER_A ",\"help\":\"h\\\"\"}\n|" MEMBER_B "}\n|" MEMBER_C ",\"help\":\"h\"}\n|" MEMBER_D
+                  "}\n"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct encoder_step e = open_json(cases[i].mode, cases[i].help);
+        AUTO_PTR(page) struct page *p = page_new(NULL, &PAGE_LIMITS_DEFAULT, 1);
+        const struct batch *b = extra_batch(p);
+        check_messages(&e, b, 5000, cases[i].want);
+        check_messages(&e, b, 5000, cases[i].want); /* now from the cache */
+        e.ops->close(e.self);
+    }
+}
+
+TEST(a_unit_is_told_from_the_help_behind_it)
+{
+    static const char *const units[] = {"s", "a\\\"b", "\\\\", "x\\\\\\\"", ",\\\"help\\\":"};
+    for (size_t i = 0; i < ARRAY_LEN(units); i++) {
+        struct encoder_step e = open_json("array", "true");
+        AUTO_PTR(page) struct page *p = page_new(NULL, &PAGE_LIMITS_DEFAULT, 1);
+        AUTO_PTR(payload) struct payload *out = payload_new("key", 5000);
+        AUTO(buf) struct buf text = BUF_INIT(500);
+        struct encoder_counts counts = {0};
+        size_t from = 0;
+        CHECK_INT(buf_cat(&text, "# HELP a \"h\"\n# UNIT a ", units[i], "\na 1\n", NULL), OK);
+        struct batch *b = read_text(p, text.data);
+        b->extras_len = 0;
+        extra_set(b, 0, &(struct sample_extra){.created_ms = EXTRA_CREATED});
+        CHECK_INT(encoder_run(&e, b, &from, out, NULL, &counts), 1);
+        CHECK(json_is_valid(out->body.data));
+        CHECK(strstr(out->body.data, "\",\"created\":\"2026-11-21T13:26:00.007Z\","
+                                     "\"help\":\"\\\"h\\\"\"}]\n") != NULL);
+        e.ops->close(e.self);
+    }
+}
+
+TEST(an_exemplar_of_any_labels_and_value_is_json)
+{
+    static const struct {
+        struct exemplar e;
+        const char *want;
+    } cases[] = {
+        {{.value = NAN}, "{\"tags\":{},\"value\":\"NaN\"}"},
+        {{.value = -INFINITY}, "{\"tags\":{},\"value\":\"-Inf\"}"},
+        {{.value = 2.5e-300, .has_ts = true, .ts_ms = CLOCK_MIN_MS},
+         "{\"tags\":{},\"value\":2.5e-300,\"timestamp\":\"0001-01-01T00:00:00.000Z\"}"},
+        {{.labels = EXTRA_LABELS("a\0\0b\0\n\x01\\\0"), .value = 1},
+         "{\"tags\":{\"a\":\"\",\"b\":\"\\u000a\\u0001\\\\\"},\"value\":1}"},
+        {{.labels = EXTRA_LABELS("q\"\0{\0"), .value = 1},
+         "{\"tags\":{\"q\\\"\":\"{\"},\"value\":1}"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct encoder_step e = open_json("single", "false");
+        AUTO_PTR(page) struct page *p = page_new(NULL, &PAGE_LIMITS_DEFAULT, 1);
+        AUTO(buf) struct buf want = BUF_INIT(500);
+        struct batch *b = read_text(p, "a 1\n");
+        b->extras_len = 0;
+        extra_set(b, 0,
+                  &(struct sample_extra){
+                      .created_ms = EXTRA_NO_TIME, .exemplar = cases[i].e, .has_exemplar = true});
+        CHECK_INT(buf_cat(&want,
+                          "{\"name\":\"a\",\"type\":\"untyped\",\"tags\":{}," TIME
+                          ",\"value\":1,\"exemplar\":",
+                          cases[i].want, "}\n", NULL),
+                  OK);
+        CHECK(json_is_valid(want.data));
+        check_messages(&e, b, 5000, want.data);
+        e.ops->close(e.self);
+    }
+}
+
+/* A record with extras that no longer fits leaves nothing of itself behind, and where records
+ * begin stays right. */
+TEST(what_does_not_fit_is_undone_to_the_mark)
+{
+    struct encoder_step e = open_json("ndjson", "true");
+    AUTO_PTR(page) struct page *p = page_new(NULL, &PAGE_LIMITS_DEFAULT, 1);
+    const struct batch *b = extra_batch(p);
+    AUTO_PTR(payload) struct payload *whole = payload_new("key", 5000);
+    struct encoder_counts c = {0};
+    size_t from = 0;
+    CHECK_INT(encoder_run(&e, b, &from, whole, NULL, &c), 4);
+    CHECK_INT(whole->marks.len, 4);
+    for (size_t i = 1; i < 4; i++) {
+        CHECK(memcmp(whole->body.data + whole->marks.at[i] - 2, "}\n{", 3) == 0);
+        for (size_t max = whole->marks.at[i] + 2; max < whole->marks.at[i] + 12; max++) {
+            AUTO_PTR(payload) struct payload *out = payload_new("key", max);
+            size_t begin = 0;
+            CHECK_INT(encoder_run(&e, b, &begin, out, NULL, &c), i);
+            CHECK_INT(out->body.len, whole->marks.at[i]);
+            CHECK(memcmp(out->body.data, whole->body.data, out->body.len) == 0);
+        }
+    }
     e.ops->close(e.self);
 }

@@ -2,12 +2,11 @@
 /* test_lane.c - from a batch to the sink: parts, ids, meta series, the buffer, the books. */
 #include "fake_sink.h"
 
-static struct payload_id id_of(const struct rig *r, const char *target, int64_t due_ms,
-                               uint32_t part, uint32_t outcome)
+static struct payload_id id_of(const char *target, int64_t due_ms, uint32_t part, uint32_t outcome)
 {
     return payload_id_make(&(struct payload_origin){
         .cluster = "prod",
-        .instance = r->conf.replicas ? NULL : "node-7",
+        .instance = "node-7",
         .pool = "main",
         .output = "out",
         .settings = "prefix=",
@@ -31,7 +30,7 @@ TEST(what_is_encoded_is_delivered_with_key_address_and_id)
     CHECK_STR(s->address, "metrics.pods");
     CHECK_INT(s->part, 0);
     CHECK_INT(s->due_ms, 1000);
-    CHECK(same_id(s->id, id_of(r, "shop/a", 1000, 0, 0)));
+    CHECK(same_id(s->id, id_of("shop/a", 1000, 0, 0)));
     CHECK_INT(r->books.passed, 2);
     CHECK_INT(r->books.encoded, 2);
     WAIT(r->books.in_memory == 0);
@@ -59,7 +58,7 @@ TEST(a_scrape_larger_than_a_message_goes_in_parts)
     for (uint32_t i = 0; i < 3; i++) {
         const struct fake_send *s = &r->fake.log[i];
         bool x = strcmp(s->key, "prod/x") == 0;
-        CHECK(same_id(s->id, id_of(r, x ? "x" : "y", 5, s->part, 0)));
+        CHECK(same_id(s->id, id_of(x ? "x" : "y", 5, s->part, 0)));
         CHECK_STR(s->body, s->part == 1 ? "c:3|g\n" : x ? "a:1|g\nb:2|g\n" : "a:1|g\n");
     }
     rig_finish(r);
@@ -167,23 +166,8 @@ TEST(meta_series_of_a_failed_scrape_are_a_part_of_their_own_with_the_outcome_in_
     CHECK_INT(r->books.meta, 2);
     CHECK_INT(r->books.passed, 0);
     CHECK_INT(r->fake.log[0].part, LANE_META_PART);
-    CHECK(same_id(r->fake.log[0].id, id_of(r, "x", 7, LANE_META_PART, 3)));
-    CHECK(same_id(r->fake.log[1].id, id_of(r, "x", 7, LANE_META_PART, 4)));
-    rig_finish(r);
-}
-
-TEST(replicas_make_equal_ids_and_send_meta_series_apart)
-{
-    struct rig *r = rig_new();
-    r->conf.replicas = true;
-    rig_start(r);
-    scrape_meta(r, "a 1\nup 1\n", 1, 0);
-    WAIT(r->books.delivered == 2);
-    CHECK_INT(r->fake.sends, 2);
-    CHECK_STR(r->fake.log[0].body, "a:1|g\n");
-    CHECK_STR(r->fake.log[1].body, "up:1|g\n");
-    CHECK(same_id(r->fake.log[0].id, id_of(r, "x", 7, 0, 0)));
-    CHECK(same_id(r->fake.log[1].id, id_of(r, "x", 7, LANE_META_PART, 0)));
+    CHECK(same_id(r->fake.log[0].id, id_of("x", 7, LANE_META_PART, 3)));
+    CHECK(same_id(r->fake.log[1].id, id_of("x", 7, LANE_META_PART, 4)));
     rig_finish(r);
 }
 
@@ -195,7 +179,7 @@ TEST(a_payload_too_large_for_the_peer_is_cut_at_its_marks)
     rig_start(r);
     rig_scrape(r, "x", 1, "a 1\nb 2\nc 3\nd 4\ne 5\n");
     WAIT(r->books.delivered == 5);
-    struct payload_id whole = id_of(r, "x", 1, 0, 0);
+    struct payload_id whole = id_of("x", 1, 0, 0);
     static const char *const bodies[] = {"a:1|g\nb:2|g\n", "c:3|g\nd:4|g\n", "e:5|g\n"};
     CHECK_INT(r->fake.sends, 4);
     for (uint32_t i = 0; i < 3; i++) {

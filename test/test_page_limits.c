@@ -137,6 +137,63 @@ TEST(a_page_with_refusals_at_limits_allocates_nothing)
     CHECK(page_stats(p).refused[PAGE_MAX_LABELS] > 0 && page_stats(p).lines_bad == 4);
 }
 
+TEST(the_first_names_that_were_refused_are_told)
+{
+    struct page_limits limits = PAGE_LIMITS_DEFAULT;
+    limits.max_labels = 1;
+    limits.max_series = 1;
+    AUTO_PTR(page) struct page *p = page_new(NULL, &limits, 0);
+    for (int scrape = 0; scrape < 2; scrape++) {
+        struct page_faults f = check_read(p,
+                                          "a 0\nb 1\nb{x=\"1\"} 2\nb{x=\"1\",y=\"2\"} 3\n"
+                                          "c 4\na 5\nd 6\ne 7\nf 8\n",
+                                          "0 ");
+        static const struct page_named want[] = {{PAGE_MAX_SERIES, "b"},
+                                                 {PAGE_MAX_LABELS, "b"},
+                                                 {PAGE_MAX_SERIES, "c"},
+                                                 {PAGE_SERIES_TWICE, "a"},
+                                                 {PAGE_MAX_SERIES, "d"}};
+        CHECK_INT(f.refused, 8);
+        CHECK_INT(f.named_len, ARRAY_LEN(want));
+        for (size_t i = 0; i < ARRAY_LEN(want); i++) {
+            CHECK_INT(f.named[i].why, want[i].why);
+            CHECK_STR(f.named[i].name, want[i].name);
+        }
+    }
+}
+
+TEST(every_limit_is_looked_at_before_any_rule_in_both_formats)
+{
+    static const struct {
+        struct page_limits limits; /* 0: the default */
+        const char *text, *refused;
+    } cases[] = {
+        {{.max_series = 1}, "a 1\nb 2\n", "max_series: b"},
+        {{.max_bytes = 100}, "a 1\nb 2\n", "max_bytes: b"},
+        {{.max_labels = 1}, "a 1\nb{x=\"1\",y=\"2\"} 2\n", "max_labels: b"},
+        {{.max_name_bytes = 2}, "a 1\nbcd 2\n", "max_name_bytes: bcd"},
+        {{.max_name_bytes = 2}, "a 1\nb{xyz=\"1\"} 2\n", "max_name_bytes: b"},
+        {{.max_value_bytes = 2}, "a 1\nb{x=\"123\"} 2\n", "max_value_bytes: b"},
+        {{.max_samples = 1}, "a 1\nb 2\n", "max_samples: b"},
+        {{.max_new_series = 1}, "a 1\nb 2\n", "max_new_series: b"},
+        {{.max_names = 1}, "a 1\nb 2\n", "max_names: b"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct page_limits limits = PAGE_LIMITS_DEFAULT;
+        size_t *to = (size_t *)&limits;
+        const size_t *from = (const size_t *)&cases[i].limits;
+        for (size_t k = 0; k < sizeof limits / sizeof *to; k++)
+            to[k] = from[k] ? from[k] : to[k];
+        for (int format = FORMAT_TEXT; format <= FORMAT_OPENMETRICS; format++) {
+            AUTO_PTR(page) struct page *p = page_new(NULL, &limits, 0);
+            page_set_manner(p, &(struct page_manner){.format = (enum page_format)format});
+            struct page_faults f = check_read(p, cases[i].text, "1 ");
+            CHECK_STR(f.first_refused.text, cases[i].refused);
+            CHECK_INT(f.refused, 1);
+        }
+    }
+}
+
 TEST(every_refusal_has_a_name)
 {
     for (int i = 0; i < PAGE_REFUSALS; i++)
@@ -155,8 +212,8 @@ TEST(a_line_longer_than_the_limit_is_a_bad_line)
     } cases[] = {
         {"a 34567890\nb 2\n", "3.45679e+07 2 ", 0},
         {"a 345678901\nb 2\n", "2 ", 1},
-        {"b 2\na 34567890", "2 3.45679e+07 ", 0},
-        {"b 2\na 345678901", "2 ", 1},
+        {"b 2\na 34567890\n", "2 3.45679e+07 ", 0},
+        {"b 2\na 345678901\n", "2 ", 1},
         {"# HELP a h\na 1\n", "1 ", 0}, /* two lines, together above the limit */
         {"# HELP a 11\na 1\n", "1 ", 1},
         {"# a comment\na 1\n", "1 ", 1},
@@ -174,6 +231,36 @@ TEST(a_line_longer_than_the_limit_is_a_bad_line)
     }
     check_read(p, "a 1\nb 2\n", "1 2 ");
     CHECK_INT(check_read(p, "a 1          \nb 2\n", "2 ").lines_bad, 1); /* known, then longer */
+}
+
+/* A page that was cut may end within a number. */
+TEST(where_a_page_may_have_been_cut_a_line_without_its_end_is_a_bad_line)
+{
+    const struct page_manner manner = {.may_be_cut = true};
+    static const struct {
+        const char *text, *want;
+        unsigned line; /* 0: good */
+    } cases[] = {
+        {"a 1\nb 23", "1 ", 2}, {"b 23", "", 1}, {"\n\nb 23", "", 3}, {"a 1\nb 2\n ", "1 2 ", 3},
+        {"a 1\n# x", "1 ", 2},  {"", "", 0},     {"a 1\n", "1 ", 0},
+    };
+    AUTO_PTR(page) struct page *p = page_new(NULL, &PAGE_LIMITS_DEFAULT, 0);
+    check_read(p, "a 1\nb 23", "1 23 "); /* a whole one */
+    page_set_manner(p, &manner);
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        for (int scrape = 0; scrape < 2; scrape++) {
+            AUTO(buf) struct buf want = BUF_INIT(100);
+            struct page_faults f = check_read(p, cases[i].text, cases[i].want);
+            CHECK_INT(buf_printf(&want,
+                                 "line %u, column 1: the last line does not end with a line feed",
+                                 cases[i].line),
+                      OK);
+            CHECK_INT(f.lines_bad, cases[i].line > 0);
+            if (f.lines_bad)
+                CHECK_STR(f.first_bad.text, want.data);
+        }
+        check_read(p, "a 1\nb 2\n", "1 2 ");
+    }
 }
 
 static void check_time(bool honor, const char *text, int64_t want)

@@ -31,7 +31,7 @@ TEST(every_field_makes_another_id)
 {
     struct payload_origin cases[] = {
         example, example, example, example, example, example, example,
-        example, example, example, example, example, example,
+        example, example, example, example, example, example, example,
     };
     size_t n = 1; /* case 0 stays as it is */
     cases[n++].cluster = "test";
@@ -44,6 +44,7 @@ TEST(every_field_makes_another_id)
     cases[n++].target = "shop/cart-1/app:8080/metrics";
     cases[n++].due_ms++;
     cases[n++].part++;
+    cases[n++].series = 1;
     cases[n++].outcome++;
     cases[n++].clock_steps++;
     CHECK_INT(n, ARRAY_LEN(cases));

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The message contract of the remote_write encoder, read back by protobuf-c and snappy. */
-#include "encoder_run.h"
+#include "extra.h"
 
 #include <remote_write.pb-c.h>
 #include <snappy-c.h>
+#include <zstd.h>
 
 #define ALL (1 << 20)
 
@@ -19,6 +20,14 @@ static struct buf uncompress(const struct payload *p)
 {
     struct buf b = BUF_INIT(ALL);
     size_t len;
+    if (strcmp(p->headers[0], "Content-Encoding: zstd") == 0) {
+        char *whole = buf_room(&b, ALL);
+        CHECK(whole != NULL);
+        len = ZSTD_decompress(whole, ALL, p->body.data, p->body.len);
+        CHECK(!ZSTD_isError(len));
+        buf_used(&b, len);
+        return b;
+    }
     CHECK_INT(snappy_uncompressed_length(p->body.data, p->body.len, &len), SNAPPY_OK);
     char *room = buf_room(&b, len);
     CHECK(room != NULL);
@@ -34,7 +43,13 @@ static void tell_sample(struct buf *out, size_t samples, Wire__Sample *const *s)
               OK);
 }
 
-/* "label=value,... bits ms", a line for each series. */
+static void tell_observed(struct buf *out, double value, int64_t ts_ms)
+{
+    CHECK_INT(buf_printf(out, "} %016" PRIx64 " %" PRId64, bits_of(value), ts_ms), OK);
+}
+
+/* "label=value,... bits ms", then " {label=value,...} bits ms" of exemplars; a line for each
+ * series. */
 static void tell_labelled(struct buf *out, const struct buf *body)
 {
     Wire__WriteRequest *q =
@@ -49,6 +64,17 @@ static void tell_labelled(struct buf *out, const struct buf *body)
                 buf_cat(out, k ? "," : "", s->labels[k]->name, "=", s->labels[k]->value, NULL), OK);
         }
         tell_sample(out, s->n_samples, s->samples);
+        CHECK_INT(s->samples[0]->start_timestamp, 0);
+        for (size_t k = 0; k < s->n_exemplars; k++) {
+            const Wire__LabelledExemplar *e = s->exemplars[k];
+            CHECK(e->base.n_unknown_fields == 0);
+            CHECK_INT(buf_puts(out, " {"), OK);
+            for (size_t n = 0; n < e->n_labels; n++)
+                CHECK_INT(
+                    buf_cat(out, n ? "," : "", e->labels[n]->name, "=", e->labels[n]->value, NULL),
+                    OK);
+            tell_observed(out, e->value, e->timestamp);
+        }
         CHECK_INT(buf_puts(out, "\n"), OK);
     }
     wire__write_request__free_unpacked(q, NULL);
@@ -76,7 +102,25 @@ static void check_symbols(const Wire__Request *q)
     mem_free(sorted);
 }
 
-/* The same, and " type|help|unit" where there is metadata. */
+static void tell_referring_extra(struct buf *out, const Wire__Request *q,
+                                 const Wire__ReferringSeries *s)
+{
+    for (size_t k = 0; k < s->n_exemplars; k++) {
+        const Wire__ReferringExemplar *e = s->exemplars[k];
+        CHECK(e->n_labels_refs % 2 == 0 && e->base.n_unknown_fields == 0);
+        CHECK_INT(buf_puts(out, " {"), OK);
+        for (size_t n = 0; n < e->n_labels_refs; n += 2)
+            CHECK_INT(buf_cat(out, n ? "," : "", symbol(q, e->labels_refs[n]), "=",
+                              symbol(q, e->labels_refs[n + 1]), NULL),
+                      OK);
+        tell_observed(out, e->value, e->timestamp);
+    }
+    CHECK_INT(s->created_timestamp, s->samples[0]->start_timestamp);
+    if (s->created_timestamp)
+        CHECK_INT(buf_printf(out, " since %" PRId64, s->created_timestamp), OK);
+}
+
+/* The same, then " since ms" and " type|help|unit" where there are any. */
 static void tell_referring(struct buf *out, const struct buf *body)
 {
     Wire__Request *q = wire__request__unpack(NULL, body->len, (const uint8_t *)body->data);
@@ -92,6 +136,8 @@ static void tell_referring(struct buf *out, const struct buf *body)
                       OK);
         }
         tell_sample(out, s->n_samples, s->samples);
+        CHECK(s->base.n_unknown_fields == 0);
+        tell_referring_extra(out, q, s);
         if (s->metadata)
             CHECK_INT(buf_printf(out, " %d|%s|%s", (int)s->metadata->type,
                                  symbol(q, s->metadata->help_ref),
@@ -356,11 +402,15 @@ TEST(a_repeat_scrape_allocates_nothing)
 TEST(a_message_says_what_it_is)
 {
     static const struct {
-        const char *conf, *type, *version;
+        const char *conf, *type, *version, *encoding;
     } cases[] = {
-        {"version=v1", "application/x-protobuf", "X-Prometheus-Remote-Write-Version: 0.1.0"},
+        {"version=v1", "application/x-protobuf", "X-Prometheus-Remote-Write-Version: 0.1.0",
+         "snappy"},
         {"version=v2", "application/x-protobuf;proto=io.prometheus.write.v2.Request",
-         "X-Prometheus-Remote-Write-Version: 2.0.0"},
+         "X-Prometheus-Remote-Write-Version: 2.0.0", "snappy"},
+        {"version=v2 compression=zstd",
+         "application/x-protobuf;proto=io.prometheus.write.v2.Request",
+         "X-Prometheus-Remote-Write-Version: 2.0.0", "zstd"},
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         struct encoder_step e = encoder_configured("remote_write", cases[i].conf);
@@ -371,9 +421,93 @@ TEST(a_message_says_what_it_is)
         size_t from = 0;
         CHECK_INT(encoder_run(&e, read_text(p, "a 1\n"), &from, out, &raw, &c), 1);
         CHECK_STR(out->content_type, cases[i].type);
-        CHECK_STR(out->headers[0], "Content-Encoding: snappy");
+        CHECK(strstr(out->headers[0], "Content-Encoding: ") == out->headers[0]);
+        CHECK_STR(out->headers[0] + strlen("Content-Encoding: "), cases[i].encoding);
         CHECK_STR(out->headers[1], cases[i].version);
         CHECK(out->headers[2] == NULL);
         e.ops->close(e.self);
     }
+}
+
+#define A \
+    "__name__=a_s,x=1 3ff0000000000000" TS " {id=q\",x=\xc3\xa9} 3fb999999999999a 1795271159999"
+#define B "__name__=b_bucket,le=1 4000000000000000" TS " {} 8000000000000000" TS
+
+TEST(exemplars_and_created_times_are_told)
+{
+    static const struct {
+        const char *conf, *want;
+    } cases[] = {
+        {"version=v1",
+         A "\n" B "\n__name__=c 4008000000000000" TS "\n__name__=d 4010000000000000" TS "\n"},
+        {"version=v2", A " since 1795267560007 1|h\"|s\n" B " 3||\n__name__=c 4008000000000000" TS
+                         " since 1 1|h|\n__name__=d 4010000000000000" TS "\n"},
+        {"version=v2 compression=zstd help=false",
+         A " since 1795267560007 1||s\n" B " 3||\n__name__=c 4008000000000000" TS
+           " since 1 1||\n__name__=d 4010000000000000" TS "\n"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct encoder_step e = encoder_configured("remote_write", cases[i].conf);
+        AUTO_PTR(page) struct page *p = page_new(NULL, &PAGE_LIMITS_DEFAULT, 1);
+        const struct batch *b = extra_batch(p);
+        check_told(&e, b, 5000, cases[i].want);
+        check_told(&e, b, 5000, cases[i].want); /* now from the cache */
+        e.ops->close(e.self);
+    }
+}
+
+/* n labels; those of OpenMetrics have at most 128 characters in all. */
+static struct batch *many_labels(struct page *p, struct buf *labels, size_t n)
+{
+    struct batch *b = read_text(p, "a 1\n");
+    for (size_t i = 0; i < n; i++) {
+        CHECK_INT(buf_printf(labels, "l%03zu", i), OK);
+        CHECK_INT(buf_add(labels, "\0\0", 2), OK);
+    }
+    b->extras_len = 0;
+    extra_set(b, 0,
+              &(struct sample_extra){.created_ms = EXTRA_NO_TIME,
+                                     .has_exemplar = true,
+                                     .exemplar = {.labels = {labels->data, labels->len}}});
+    return b;
+}
+
+TEST(an_exemplar_of_too_many_labels_is_left_out_of_the_second_version)
+{
+    struct encoder_step e = encoder_configured("remote_write", "version=v2");
+    AUTO_PTR(page) struct page *p = page_new(NULL, &PAGE_LIMITS_DEFAULT, 1);
+    AUTO(buf) struct buf labels = BUF_INIT(10000), more = BUF_INIT(10000), want = BUF_INIT(10000);
+    CHECK_INT(buf_puts(&want, "__name__=a 3ff0000000000000" TS " {"), OK);
+    for (size_t i = 0; i < 128; i++)
+        CHECK_INT(buf_printf(&want, "%sl%03zu=", i ? "," : "", i), OK);
+    CHECK_INT(buf_puts(&want, "} 0000000000000000" TS "\n"), OK);
+    check_told(&e, many_labels(p, &labels, 128), 50000, want.data);
+    check_told(&e, many_labels(p, &more, 129), 50000, "__name__=a 3ff0000000000000" TS "\n");
+    e.ops->close(e.self);
+}
+
+TEST(what_is_undone_with_its_exemplar_leaves_no_symbols_behind)
+{
+    struct encoder_step e = encoder_configured("remote_write", "version=v2");
+    AUTO_PTR(page) struct page *p = page_new(NULL, &PAGE_LIMITS_DEFAULT, 1);
+    AUTO(buf) struct buf labels = BUF_INIT(10000);
+    struct batch *b = read_text(p, "a 1\nb{x=\"long\"} 2\n");
+    CHECK_INT(buf_printf(&labels, "long"), OK);
+    CHECK_INT(buf_add(&labels, "\0", 1), OK);
+    CHECK_INT(buf_printf(&labels, "%0400d", 0), OK);
+    CHECK_INT(buf_add(&labels, "\0", 1), OK);
+    b->extras_len = 0;
+    extra_set(b, 0,
+              &(struct sample_extra){.created_ms = EXTRA_NO_TIME,
+                                     .has_exemplar = true,
+                                     .exemplar = {.labels = {labels.data, labels.len}}});
+    struct encoder_counts c = check_told(&e, b, 200, "__name__=b,x=long 4000000000000000" TS "\n");
+    CHECK_INT(c.skipped[SKIP_TOO_LARGE], 1);
+    e.ops->close(e.self);
+}
+
+TEST(the_first_version_knows_no_zstd)
+{
+    encoder_check_refused("remote_write", "version=v1 compression=zstd",
+                          "compression: version v1 knows snappy only");
 }

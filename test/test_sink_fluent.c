@@ -79,6 +79,23 @@ TEST(a_lost_acknowledgement_times_out_and_the_rest_goes_on)
     close_all();
 }
 
+TEST(what_waits_for_its_turn_on_a_slow_connection_is_not_sent_again)
+{
+    OPEN("timeout", "100ms");
+    struct payload_id ids[4];
+    for (size_t i = 0; i < ARRAY_LEN(ids); i++)
+        ids[i] = give("x");
+    RUN_UNTIL(servers[0].len == ARRAY_LEN(ids));
+    for (size_t i = 0; i < ARRAY_LEN(ids); i++) { /* 160 ms in all */
+        work(40 * MS_NS);
+        server_ack(&servers[0], ids[i]);
+        RUN_UNTIL(run.ended[OK] == i + 1);
+    }
+    CHECK_INT(run.ended[ERR_TIMEOUT], 0);
+    CHECK_INT(run.lane.connects, 1);
+    close_all();
+}
+
 TEST(a_server_that_acknowledges_nothing_is_given_up)
 {
     OPEN("timeout", "100ms");

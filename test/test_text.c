@@ -2,6 +2,7 @@
 #include "clock.h"
 #include "number.h"
 #include "test.h"
+#include <time.h>
 #include "text.h"
 
 #include <math.h>
@@ -158,6 +159,22 @@ TEST(times_are_written_in_utc)
         char out[CLOCK_TEXT + 1];
         clock_format(out, cases[i].ms);
         CHECK_STR(out, cases[i].text);
+    }
+}
+
+/* Every so many days, so that all dates and all kinds of years are met. */
+TEST(dates_are_those_of_the_calendar)
+{
+    for (int64_t ms = CLOCK_MIN_MS; ms <= CLOCK_MAX_MS; ms += INT64_C(89) * 86400000 + 12345678) {
+        char out[CLOCK_TEXT + 1], want[64];
+        time_t s = (time_t)((ms - CLOCK_MIN_MS) / 1000 + CLOCK_MIN_MS / 1000);
+        struct tm t;
+        gmtime_r(&s, &t);
+        snprintf(want, sizeof want, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", t.tm_year + 1900,
+                 t.tm_mon + 1, t.tm_mday, t.tm_hour, t.tm_min, t.tm_sec,
+                 (int)((ms - CLOCK_MIN_MS) % 1000));
+        clock_format(out, ms);
+        CHECK_STR(out, want);
     }
 }
 

@@ -147,6 +147,7 @@ TEST(targets_are_told_as_json)
         "\"last_error\":\"timeout: no answer within 10 s\"",
         "\"first_bad_line\":\"line 17, column 4: '}' expected, token 'x='\"",
         "\"first_refused\":\"max_value_bytes: http_requests_total\"",
+        "\"refused_names\":[\"max_value_bytes: http_requests_total\",\"max_series: other\"]",
         "\"labels\":{\"namespace\":\"shop\",\"odd\":\"<script>alert(\\\"x\\\")</script>'&\\\\\\n",
         "\"health\":\"unknown\",\"interval_seconds\":15,\"timeout_seconds\":10,",
         "\"last_scrape\":null",
@@ -234,8 +235,10 @@ TEST(the_status_is_json_with_balanced_books)
         "\"right\":{\"handed\":128473,\"dropped\":13,\"queued\":4},\"balance\":0}",
         "{\"of\":\"records delivered\",\"pool\":\"main\",\"output\":\"json-queue\",",
         "\"left\":{\"encoded\":105071298,\"restored\":0},",
-        "\"right\":{\"delivered\":105069298,\"lost\":1600,\"in_memory\":400},\"balance\":0}",
-        "\"lost\":{\"buffer_full\":1500,\"too_large\":0,\"refused\":100,\"closed\":0}",
+        "\"right\":{\"delivered\":105064298,\"lost\":1600,\"in_memory\":400,\"in_spool\":4000,"
+        "\"left\":1000},\"balance\":0}",
+        "\"lost\":{\"buffer_full\":1500,\"too_large\":0,\"refused\":100,\"closed\":0,"
+        "\"spool_full\":0,\"too_old\":0,\"spool_damaged\":0}",
         "\"filtered\":[{\"index\":0,\"filter\":\"clip\",\"samples\":400}",
         "\"memory\":{\"parts\":{\"pages\":31457280,",
         "\"name\":\"old\",\"gone\":true",

@@ -183,7 +183,7 @@ struct agent_account agent_account(struct agent *a)
 {
     struct agent_account t = {0};
     struct registry_books r = registry_books(a->registry);
-    uint64_t stale = 0, ended = 0, passed = 0, in = 0, restored = 0, in_memory = 0, queued = 0;
+    uint64_t stale = 0, ended = 0, passed = 0, in = 0, restored = 0, waiting = 0, queued = 0;
     for (struct pool_ledger *l = a->pool_ledgers; l; l = l->next) {
         const struct pool_books *b = &l->books;
         t.scrapes += b->scraped;
@@ -194,7 +194,7 @@ struct agent_account agent_account(struct agent *a)
         queued += b->running;
         t.samples += b->read;
         passed += b->passed;
-        for (size_t i = 0; i < FILTER_STEPS; i++)
+        for (size_t i = 0; i < BOOKS_FILTERS; i++)
             t.filtered += b->filtered[i];
         for (size_t i = 0; i < BOOKS_REFUSALS; i++)
             t.refused += b->refused[i];
@@ -205,7 +205,8 @@ struct agent_account agent_account(struct agent *a)
         t.encoded += b->encoded;
         t.delivered += b->delivered;
         restored += b->restored;
-        in_memory += b->in_memory;
+        waiting += b->in_memory + b->in_spool + b->left;
+        t.left += b->in_spool + b->left;
         for (size_t i = 0; i < ENCODER_SKIPS; i++)
             t.skipped += b->skipped[i];
         for (size_t i = 0; i < LANE_LOSSES; i++)
@@ -218,7 +219,7 @@ struct agent_account agent_account(struct agent *a)
         (int64_t)(r.due - t.scrapes - t.failures - stale - ended - dropped - r.queued - queued);
     t.samples_balance = (int64_t)(t.samples - passed - t.filtered - t.refused);
     t.records_balance = (int64_t)(in - t.encoded - t.skipped) +
-                        (int64_t)(t.encoded + restored - t.delivered - t.lost - in_memory);
+                        (int64_t)(t.encoded + restored - t.delivered - t.lost - waiting);
     return t;
 }
 
@@ -246,6 +247,7 @@ void agent_free(struct agent *a)
     config_free(a->config);
     free_ledgers(a);
     buf_done(&a->view_refused);
+    left_files_free(a->left);
     mem_free(a->reload_error);
     mem_free(a->listen);
     setting_done(http_server_settings, &a->web_access);

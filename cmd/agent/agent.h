@@ -27,7 +27,7 @@ struct agent_account {
     uint64_t scrapes, failures; /* jobs */
     uint64_t samples;           /* read from pages */
     uint64_t filtered, refused;
-    uint64_t encoded, delivered, skipped, lost;             /* records of all outputs */
+    uint64_t encoded, delivered, skipped, lost, left; /* records of all outputs; left: on disk */
     int64_t jobs_balance, samples_balance, records_balance; /* 0 at rest: law 1 */
 };
 

@@ -117,7 +117,7 @@ static void print_account(const struct agent_account *t)
     log_info("stopped", LOG_I("scrapes", t->scrapes), LOG_I("failed_scrapes", t->failures),
              LOG_I("scraped", t->samples), LOG_I("filtered", t->filtered),
              LOG_I("refused", t->refused), LOG_I("delivered", t->delivered),
-             LOG_I("skipped", t->skipped), LOG_I("lost", t->lost),
+             LOG_I("skipped", t->skipped), LOG_I("lost", t->lost), LOG_I("on_disk", t->left),
              LOG_I("unaccounted",
                    llabs(t->jobs_balance) + llabs(t->samples_balance) + llabs(t->records_balance)));
     if (!log_format_is(LOG_LOGFMT))

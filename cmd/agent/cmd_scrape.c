@@ -22,6 +22,7 @@ struct once {
     struct pipeline pipeline;
     struct pool_books books;
     struct encoder_step encoder;
+    struct relabel *relabel; /* NULL: no rules */
     struct http *http;
     struct target *target;
     struct page_limits limits;
@@ -85,7 +86,10 @@ static enum status open_filters(struct once *o, struct err *err)
         ops[i] = o->pool->filters[i].ops;
         confs[i] = o->pool->filters[i].conf;
     }
-    return pipeline_init(&o->pipeline, ops, confs, n, NULL, 0, &o->books, err);
+    const struct group_list none = {NULL, 0};
+    const struct group_list *rules = o->pool ? &o->pool->conf.metric_relabel : &none;
+    enum status s = rules->len > 0 ? relabel_new(&o->relabel, rules->items, rules->len, err) : OK;
+    return s == OK ? pipeline_init(&o->pipeline, ops, confs, n, NULL, 0, &o->books, err) : s;
 }
 
 /* Those that a source's own settings give to all of its targets, if its kind has such. */
@@ -129,6 +133,10 @@ static enum status make_target(struct once *o, const char *url, struct err *err)
 
 static void report(const struct page_faults *f, size_t scraped, size_t passed)
 {
+    if (f->strict) {
+        fprintf(stderr, "the page is refused: %s\n", f->first_bad.text);
+        return;
+    }
     fprintf(stderr, "%zu samples, %zu after filters", scraped, passed);
     if (f->refused > 0)
         fprintf(stderr, ", %" PRIu64 " refused, the first: %s", f->refused, f->first_refused.text);
@@ -166,8 +174,20 @@ static void take(void *of, void *user, const struct fetch_result *f)
     AUTO(batch) struct batch batch = {0};
     struct page_faults faults;
     struct page *page = page_new(o->target, &o->limits, 1);
+    const uint32_t lane = 0;
+    page_bind(page, &(struct page_plan){.generation = 1,
+                                        .lane_ids = &lane,
+                                        .lanes_len = 1,
+                                        .relabel = o->relabel,
+                                        .relabel_hash = o->relabel != NULL});
+    struct page_manner manner = pool_manner(
+        o->pool ? (enum pool_mode)o->pool->conf.mode : POOL_AUTO,
+        o->pool ? (enum page_format)o->pool->conf.fallback : FORMAT_TEXT, f->content_type);
+    manner.may_be_cut = !f->tells_end;
+    page_set_manner(page, &manner);
     page_read(page, f->body, start_ms, &batch, &faults);
-    size_t scraped = batch.len, passed = pipeline_filter(&o->pipeline, &batch);
+    size_t scraped = batch.len + (size_t)faults.filtered;
+    size_t passed = pipeline_filter(&o->pipeline, &batch);
     struct page_meta meta = {.up = true,
                              .duration_seconds = (double)f->duration_ns / (double)SEC_NS,
                              .samples_scraped = scraped + faults.refused,
@@ -182,7 +202,12 @@ static void take(void *of, void *user, const struct fetch_result *f)
 
 static enum status scrape(struct once *o, struct err *err)
 {
-    struct fetcher_conf conf = {.max_connections = 1, .done = take, .of = o};
+    struct fetcher_conf conf = {
+        .max_connections = 1,
+        .accept =
+            pool_accept(o->pool ? (enum page_format)o->pool->conf.accept : FORMAT_OPENMETRICS),
+        .done = take,
+        .of = o};
     struct fetcher *f;
     enum status s = net_init(err);
     if (s == OK)
@@ -240,6 +265,7 @@ static int run(const char *url, const char *path, const char *pool)
         code = EXIT_FAILED;
     }
     pipeline_done(&o.pipeline);
+    relabel_free(o.relabel);
     if (o.encoder.self)
         o.encoder.ops->close(o.encoder.self);
     target_unref(o.target);

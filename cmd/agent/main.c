@@ -9,9 +9,11 @@ static const struct {
 } commands[] = {
     {"run", cmd_run, "scrape, filter, encode, deliver; until SIGTERM"},
     {"check-config", cmd_check, "all faults of a configuration, each with its place"},
+    {"check-page", cmd_check_page, "all faults of a page of metrics, each with its place"},
     {"describe", cmd_describe, "what a configuration amounts to, defaults filled in"},
     {"settings", cmd_settings, "every setting with type, default, bounds and help"},
     {"scrape", cmd_scrape, "one scrape of a URL, through filters and encoder, to stdout"},
+    {"queue", cmd_queue, "what is in the queue on disk of an output; delivers or deletes it"},
     {"health", cmd_health, "whether the agent on this machine is well, by its exit code"},
 };
 

@@ -4,12 +4,13 @@
 #define PARTS_H
 
 #include "agent.h"
+#include "left_files.h"
 
 /* Books stay under their name as long as the process runs. */
 struct pool_ledger {
     char *pool;
     struct pool_books books;
-    const char *filters[FILTER_STEPS]; /* what each of books.filtered counts; never changes */
+    const char *filters[BOOKS_FILTERS]; /* what each of books.filtered counts; never changes */
     size_t filters_len;
     struct pool_ledger *next;
 };
@@ -65,6 +66,8 @@ struct agent {
     uint64_t reloads, reloads_failed;
     char *reload_error;
     bool ready, stopping;
+    struct left_files *left;
+    bool look_for_left;
     struct live_pool *pools;
     struct live_lane *lanes;
     struct pool_ledger *pool_ledgers;

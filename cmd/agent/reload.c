@@ -5,6 +5,7 @@
  * All that can fail comes first: lanes and pools are made, then sources are handed over.
  * Only then pools change places in the registry, and the old ones drain (law 4).  */
 #include "clock.h"
+#include "lane_conf_of.h"
 #include "log.h"
 #include "mem.h"
 #include "parts.h"
@@ -66,24 +67,15 @@ static enum status make_lane(struct agent *a, const struct config *c, const char
                              const struct output_conf *o, struct live_lane **ret, struct err *err)
 {
     const struct sink_entry *sink = &c->sinks[o->sink];
-    struct lane_conf conf = {.pool = pool,
-                             .output = o->name,
-                             .encoder = o->encoder,
-                             .encoder_conf = o->encoder_conf,
-                             .encoder_text = o->encoder_text,
-                             .sink = sink->ops,
-                             .sink_conf = sink->conf,
-                             .sink_name = sink->name,
-                             .max_message = (size_t)o->max_message,
-                             .max_samples = (size_t)o->max_samples,
-                             .buffer_bytes = (size_t)sink->buffer,
-                             .replicas = o->replicas,
-                             .cluster = c->agent.cluster,
-                             .instance = c->agent.instance};
+    AUTO(buf) struct buf file = BUF_INIT(SPOOL_NAME_MAX);
+    struct lane_conf conf;
     struct lane *lane;
     struct lane_ledger *ledger = lane_ledger_of(a, pool, o->name);
+    enum status s = lane_conf_of(c, pool, o, &file, &conf, err);
+    if (s != OK)
+        return s;
     conf.hold = has_older(ledger, a->lanes);
-    enum status s = lane_new(&lane, &conf, &ledger->books, err);
+    s = lane_new(&lane, &conf, &ledger->books, err);
     if (s != OK)
         return s;
     struct live_lane *l = mem_alloc(sizeof *l);
@@ -167,25 +159,29 @@ static enum status open_pipeline(const struct pool_entry *e, struct lane *const 
     return pipeline_init(ret, ops, confs, e->filters_len, lanes, e->outputs_len, books, err);
 }
 
-/* A filter goes on counting where one of its name counted before, so that no counter changes its
- * name; a new one takes a new place while there is one. */
+/* Where a filter of that name counts that is number i: where one of its name counted before, so
+ * that no counter changes its name; a new one takes a new place while there is one. */
+static uint8_t place_filter(struct pool_ledger *ledger, const char *name, size_t i, uint64_t *taken)
+{
+    size_t at = 0;
+    while (at < ledger->filters_len && (*taken >> at & 1 || strcmp(ledger->filters[at], name) != 0))
+        at++;
+    if (at == BOOKS_FILTERS)
+        at = i;
+    if (at == ledger->filters_len)
+        ledger->filters[ledger->filters_len++] = name;
+    *taken |= UINT64_C(1) << at;
+    return (uint8_t)at;
+}
+
 static void place_filters(struct pool_ledger *ledger, const struct pool_entry *e,
                           struct pipeline *p)
 {
-    uint32_t taken = 0;
-    for (size_t i = 0; i < e->filters_len; i++) {
-        const char *name = e->filters[i].ops->name;
-        size_t at = 0;
-        while (at < ledger->filters_len &&
-               (taken >> at & 1 || strcmp(ledger->filters[at], name) != 0))
-            at++;
-        if (at == FILTER_STEPS)
-            at = i;
-        if (at == ledger->filters_len)
-            ledger->filters[ledger->filters_len++] = name;
-        taken |= UINT32_C(1) << at;
-        p->slots[i] = (uint8_t)at;
-    }
+    uint64_t taken = 0;
+    if (e->conf.metric_relabel.len > 0)
+        p->relabel_slot = place_filter(ledger, "metric_relabel", FILTER_STEPS, &taken);
+    for (size_t i = 0; i < e->filters_len; i++)
+        p->slots[i] = place_filter(ledger, e->filters[i].ops->name, i, &taken);
 }
 
 static enum status make_pool(struct agent *a, const struct config *c, const struct pool_entry *e,
@@ -359,6 +355,18 @@ static enum status set_sources(struct agent *a, const struct config *c, struct e
     return discover_set(a->discover, c->sources, c->sources_len, &who, err);
 }
 
+/* The files of lanes that have just stopped, too. */
+static void look_for_left(struct agent *a)
+{
+    struct left_files *now = left_files_find(a->config), *before = a->left;
+    left_files_say(now, before);
+    pthread_mutex_lock(&a->lock);
+    a->left = now;
+    a->look_for_left = false;
+    pthread_mutex_unlock(&a->lock);
+    left_files_free(before);
+}
+
 enum status agent_apply(struct agent *a, struct config *c, struct err *err)
 {
     struct plan plan = {.old_pools = a->pools, .old_lanes = a->lanes};
@@ -381,6 +389,8 @@ enum status agent_apply(struct agent *a, struct config *c, struct err *err)
     }
     pthread_mutex_unlock(&a->lock);
     mem_free(plan.pools);
+    if (s == OK)
+        look_for_left(a);
     return s;
 }
 
@@ -423,6 +433,7 @@ static void let_lanes_go(struct agent *a)
             l->closing = true;
         }
         if (l->closing && lane_is_done(l->lane)) {
+            a->look_for_left |= lane_state(l->lane).spool.there;
             *at = l->next;
             free_lane(l);
         } else {
@@ -438,6 +449,8 @@ void agent_tick(struct agent *a)
     let_pools_go(a);
     let_lanes_go(a);
     pthread_mutex_unlock(&a->lock);
+    if (a->look_for_left)
+        look_for_left(a);
 }
 
 bool agent_is_changing(const struct agent *a)

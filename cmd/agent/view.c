@@ -103,11 +103,9 @@ static void view_memory(struct agent *a, struct view *v)
     }
     for (size_t i = 0; i < v->sources_len; i++)
         objects += v->sources[i].watching.object_bytes;
-    const struct view_part parts[] = {{"pages", pages},
-                                      {"bodies", bodies},
-                                      {"lane_buffers", buffers},
-                                      {"lane_pools", pooled},
-                                      {"discovery", objects}};
+    const struct view_part parts[] = {{"pages", pages},           {"bodies", bodies},
+                                      {"lane_buffers", buffers},  {"lane_pools", pooled},
+                                      {"spools", spool_memory()}, {"discovery", objects}};
     _Static_assert(sizeof parts <= sizeof a->view_memory, "no room for all parts");
     memcpy(a->view_memory, parts, sizeof parts);
     v->memory = a->view_memory;
@@ -184,6 +182,10 @@ void agent_view_take(void *of, struct view *v)
                        .regex_limited = regex_limited()};
     v->instance = a->config ? a->config->agent.instance : "";
     v->cluster = a->config ? a->config->agent.cluster : "";
+    for (size_t i = 0; a->left && i < a->left->len; i++)
+        v->left_bytes += (uint64_t)a->left->items[i].bytes;
+    v->left_len = a->left ? a->left->len : 0;
+    v->left = a->left ? a->left->items : NULL;
     v->memory_bound = a->config ? (uint64_t)a->config->agent.memory : 0;
     v->registry = registry_books(a->registry);
     v->registry_beat_age_ns = now_ns - registry_beat_ns(a->registry);

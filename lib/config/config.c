@@ -191,6 +191,13 @@ static void sink_done(struct sink_entry *s)
     if (s->ops)
         free_conf(s->ops->settings, s->conf);
     mem_free(s->name);
+    mem_free(s->spool.path);
+}
+
+enum status config_spool_file(const struct sink_spool *s, const char *pool, const char *output,
+                              struct buf *out)
+{
+    return buf_cat(out, s->path, "/", pool, ".", output, ".db", NULL);
 }
 
 void config_free(struct config *c)

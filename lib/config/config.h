@@ -62,11 +62,25 @@ struct pool_entry {
     char *identity; /* of all that a pool is made of, but the lanes */
 };
 
+struct sink_spool {
+    char *path;                          /* a folder; "": no spool */
+    int64_t size, max_age, backlog_rate; /* bytes, ns, bytes a second */
+    unsigned mode;                       /* enum lane_spool_mode */
+    unsigned synchronous;                /* SPOOL_NORMAL, SPOOL_FULL */
+    bool fresh_first;
+};
+enum { SPOOL_NORMAL, SPOOL_FULL };
+
+/* PATH/POOL.OUTPUT.db, behind what out holds. */
+enum status config_spool_file(const struct sink_spool *s, const char *pool, const char *output,
+                              struct buf *out) NODISCARD;
+
 struct sink_entry {
     char *name;
     const struct sink_ops *ops;
     void *conf;
     int64_t buffer; /* bytes, of each lane */
+    struct sink_spool spool;
 };
 
 struct config {

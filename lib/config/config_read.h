@@ -30,4 +30,6 @@ enum status config_identify(struct config *c) NODISCARD;
 /* How many entries of n to read, at most max; a fault when it is no list, or longer. */
 size_t read_list_len(struct faults *f, const struct yaml_node *n, const char *what, size_t max);
 
+#define SPOOL_MESSAGES 16 /* that a spool has room for at least */
+
 #endif

@@ -169,7 +169,7 @@ static enum status add_pool(struct doc *list, const struct config *c, const stru
 
 static enum status add_sink(struct doc *list, const struct sink_entry *s)
 {
-    struct sink_read read = {.name = s->name, .buffer = s->buffer};
+    struct sink_read read = {.name = s->name, .buffer = s->buffer, .spool = s->spool};
     struct doc *d = add(list, NULL, DOC_MAP);
     enum status r = add_table(d, sink_settings, &read);
     return r == OK ? add_kind(d, s->ops->name, s->ops->settings, s->conf) : r;

@@ -6,6 +6,7 @@
 #include "config_read.h"
 
 #include "mem.h"
+#include "tables.h"
 
 #include <inttypes.h>
 
@@ -47,6 +48,8 @@ static enum status identify_output(const struct config *c, const struct pool_ent
                     s->name, " ", NULL);
     if (r == OK)
         r = add_kind(s->ops->name, s->ops->settings, s->conf, &b);
+    if (r == OK)
+        r = add_kind(" spool", spool_settings, &s->spool, &b);
     if (r == OK)
         r = buf_printf(&b, " %" PRId64 " %" PRId64 " %" PRId64 " %d %s %s", s->buffer,
                        o->max_message, o->max_samples, o->replicas, c->agent.instance,

@@ -64,6 +64,16 @@ static void check_sizes(struct config_reader *r, const struct yaml_node *n, stru
                   s->name, (long long)s->buffer, (long long)o->max_message);
 }
 
+static void check_spool(struct config_reader *r, const struct yaml_node *n,
+                        const struct output_conf *o, const struct sink_entry *s)
+{
+    if (s->spool.path && s->spool.path[0] && s->spool.size / SPOOL_MESSAGES < o->max_message)
+        fault_add(
+            r->faults, place(n, "max_message"),
+            "the spool of sink '%s' (%lld bytes) is smaller than %d messages (%lld bytes each)",
+            s->name, (long long)s->spool.size, SPOOL_MESSAGES, (long long)o->max_message);
+}
+
 /* r->config->pools_len is the number of the pool that is being read. */
 static void check_exclusive(struct config_reader *r, const struct yaml_node *n,
                             const struct pool_entry *p, const struct output_conf *o)
@@ -139,6 +149,7 @@ static void read_output(struct config_reader *r, const struct yaml_node *n,
         if (o->encoder && resolve_pair(o->encoder, s->ops, &err) != OK)
             fault_add(r->faults, place(n, o->encoder->name), "%s", err.text);
         check_sizes(r, n, o, s);
+        check_spool(r, n, o, s);
         check_exclusive(r, n, p, o);
     }
     setting_done(output_settings, &read);

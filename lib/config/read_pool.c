@@ -58,6 +58,14 @@ static void read_filters(struct config_reader *r, const struct yaml_node *n, str
         read_filter(r, n->items[p->filters_len], &p->filters[p->filters_len]);
 }
 
+static void check_metric_relabel(struct config_reader *r, const struct yaml_node *n,
+                                 const struct group_list *rules)
+{
+    struct fill_place place = {r->faults, "metric_relabel", n, n};
+    struct setting_report report = fill_report(&place);
+    relabel_check(rules->items, rules->len, "metric_relabel", &report);
+}
+
 static void read_pool(struct config_reader *r, const struct yaml_node *n, struct pool_entry *p)
 {
     static const char *const keys[] = {"filters", "outputs", NULL};
@@ -65,6 +73,7 @@ static void read_pool(struct config_reader *r, const struct yaml_node *n, struct
         return;
     (void)fill_table(r->faults, n, pool_settings, &p->conf, &(struct fill_more){.keys = keys});
     check_name(r, n, p);
+    check_metric_relabel(r, n, &p->conf.metric_relabel);
     read_filters(r, yaml_get(n, "filters"), p);
     read_outputs(r, n, p);
 }

@@ -62,6 +62,7 @@ static void read_sink(struct config_reader *r, const struct yaml_node *n, struct
         fill_table(r->faults, n, sink_settings, &read, &(struct fill_more){.kinds = &set});
     s->name = read.name;
     s->buffer = read.buffer;
+    s->spool = read.spool;
     check_name(r, n, s);
     if (!fill_kind(r->faults, n, set, result.unknown > 0, &k))
         return;

@@ -49,9 +49,34 @@ const struct setting output_settings[] = {
                  "whether agents that scrape the same make messages of the same id"),
     SETTING_END};
 
+static const char *const spool_modes[] = {
+    [LANE_OVERFLOW] = "overflow", [LANE_ALWAYS] = "always", NULL};
+static const char *const synchronous[] = {[SPOOL_NORMAL] = "normal", [SPOOL_FULL] = "full", NULL};
+
+const struct setting spool_settings[] = {
+    SETTING_STRING(sink_spool, path, "", 0,
+                   "folder for the queue on disk of each output, POOL.OUTPUT.db; empty: none"),
+    SETTING_BYTES(sink_spool, size, "1GiB", SPOOL_SIZE_MIN, INT64_C(1) << 40,
+                  "the most that each file and its log may have; at least 16 of the largest "
+                  "messages; when it is full the oldest go"),
+    SETTING_CHOICE(sink_spool, mode, "overflow", spool_modes,
+                   "overflow: what the buffer has no room for, and what is left at a stop; always: "
+                   "every message goes there first"),
+    SETTING_DURATION(sink_spool, max_age, "0s", 0, INT64_C(8760) * 3600 * SEC_NS,
+                     "what is older is not sent any more; 0: nothing is too old"),
+    SETTING_CHOICE(sink_spool, synchronous, "normal", synchronous,
+                   "normal: a loss of power may take the last seconds; full: nothing that was "
+                   "committed, at the price of a wait for the disk"),
+    SETTING_BOOL(sink_spool, fresh_first, "false",
+                 "whether new messages are sent at once while there are older ones on disk: these "
+                 "come behind newer ones of the same target then"),
+    SETTING_BYTES(sink_spool, backlog_rate, "1MiB", 0, INT64_C(1) << 40,
+                  "with fresh_first, how much is read from disk a second; 0: as much as goes"),
+    SETTING_END};
+
 const struct setting sink_settings[] = {
     SETTING_STRING(sink_read, name, NULL, SETTING_REQUIRED, "what outputs call the sink"),
     SETTING_BYTES(sink_read, buffer, "32MiB", 1 << 10, INT64_C(16) << 30,
                   "what each output keeps in memory until it is delivered; less than three of its "
-                  "largest messages counts as three"),
-    SETTING_END};
+                  "largest messages counts as three (with a spool as five)"),
+    SETTING_GROUP(sink_read, spool, spool_settings, "what keeps messages on disk"), SETTING_END};

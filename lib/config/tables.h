@@ -3,7 +3,7 @@
 #ifndef TABLES_H
 #define TABLES_H
 
-#include "setting.h"
+#include "config.h"
 
 struct output_read {
     char *name; /* "": <encoder>-<sink> */
@@ -16,7 +16,9 @@ extern const struct setting output_settings[];
 struct sink_read {
     char *name;
     int64_t buffer;
+    struct sink_spool spool;
 };
+extern const struct setting spool_settings[];
 extern const struct setting sink_settings[];
 
 #endif

@@ -8,10 +8,10 @@ const double books_bucket_seconds[BOOKS_BUCKETS - 1] = {0.005, 0.01, 0.025, 0.05
 const char *lane_loss_name(enum lane_loss why)
 {
     static const char *const names[LANE_LOSSES] = {
-        [LOST_BUFFER_FULL] = "buffer_full",
-        [LOST_TOO_LARGE] = "too_large",
-        [LOST_REFUSED] = "refused",
-        [LOST_CLOSED] = "closed",
+        [LOST_BUFFER_FULL] = "buffer_full", [LOST_TOO_LARGE] = "too_large",
+        [LOST_REFUSED] = "refused",         [LOST_CLOSED] = "closed",
+        [LOST_SPOOL_FULL] = "spool_full",   [LOST_TOO_OLD] = "too_old",
+        [LOST_DAMAGED] = "spool_damaged",
     };
     return names[why];
 }

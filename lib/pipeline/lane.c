@@ -39,12 +39,18 @@ static char *join(const char *a, const char *b)
     return s;
 }
 
-/* Window and channel share the buffer; the window may pass its share by one message. */
-static void make_buffer(struct lane *l, size_t buffer_bytes)
+/* Window and channel share the buffer, and what waits for the spool; the window may pass its share
+ * by one message. */
+static void make_buffer(struct lane *l, size_t buffer_bytes, const struct lane_spool_conf *spool)
 {
     size_t largest = l->max_message + 2 * PAYLOAD_TEXT_MAX + PAYLOAD_OVERHEAD;
-    size_t all = buffer_bytes > 3 * largest ? buffer_bytes : 3 * largest;
+    size_t least = (spool->file ? 5 : 3) * largest;
+    size_t all = buffer_bytes > least ? buffer_bytes : least;
     size_t channel_bytes = all - all / 4 - largest;
+    if (spool->file) {
+        lane_spool_new(l, spool, all / 4);
+        channel_bytes -= all / 4;
+    }
     window_init(&l->window, all / 4);
     payload_pool_init(&l->pool, l->max_message, smaller(all / 4, LANE_POOL_BYTES));
     l->input = channel_new(channel_bytes / PAYLOAD_OVERHEAD + 1, channel_bytes, NULL);
@@ -84,7 +90,7 @@ static struct lane *make(const struct lane_conf *c, struct lane_books *books)
     for (size_t i = 0; i < LANE_LOSSES; i++)
         l->losses_said[i] = books->lost[i];
     pthread_mutex_init(&l->lock, NULL);
-    make_buffer(l, c->buffer_bytes);
+    make_buffer(l, c->buffer_bytes, &c->spool);
     return l;
 }
 
@@ -96,6 +102,7 @@ static void destroy(struct lane *l)
     if (l->wake_fd >= 0)
         close(l->wake_fd);
     window_done(&l->window);
+    lane_spool_free(l);
     channel_free(l->input);
     channel_free(l->ends);
     payload_pool_done(&l->pool);
@@ -227,15 +234,18 @@ struct lane_state lane_state(struct lane *l)
                            .held_bytes = l->held_bytes,
                            .pooled_bytes = payload_pool_bytes(&l->pool),
                            .max_payload = l->shared.max_payload};
+    int64_t since_ns = l->disk_since_ns;
     pthread_mutex_lock(&l->lock);
+    s.spool = l->spool_state;
     s.failing = l->failing;
     s.last_error = l->last_error;
     s.last_delivered_ms = l->last_delivered_ms;
     pthread_mutex_unlock(&l->lock);
+    s.spool.waits_ns = since_ns ? clock_mono_ns() - since_ns : 0;
     return s;
 }
 
 int64_t lane_beat_ns(const struct lane *l)
 {
-    return l->beat_ns;
+    return l->disk_since_ns ? clock_mono_ns() : l->beat_ns; /* a slow disk is no dead thread */
 }

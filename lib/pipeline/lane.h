@@ -15,8 +15,24 @@
  * A key that fails again and again while others get through waits on its own and does not
  * stop the lane; when such keys fill the window, their oldest payloads are lost.
  *
+ * With a spool (spool.h) what the buffer has no room for goes to disk, and comes back from there.
+ *
+ *     overflow   payloads go to disk when half of the buffer is full, and at the end
+ *     always     every payload is committed there first, together with what else came within
+ *                LANE_COMMIT_NS, and sent from memory then
+ *
+ * While there is something on disk that memory does not have, new payloads go behind it (law 6), unless
+ * fresh_first: then they are sent at once, and beside them at most backlog_rate bytes a second are
+ * read; of one key what is on disk arrives behind what is newer, each of the two in its order.  A row
+ * leaves the disk only when its payload has ended for good.  Where the disk fails, is full or held by
+ * somebody, the lane goes on in memory, says so and tries again.
+ *
+ * All of that is done by the lane's thread, which therefore waits for the disk: nothing is sent while a
+ * write of it stalls.  Workers never wait: what comes meanwhile is in the channel, and leaves it
+ * as lost{buffer_full} when that is full.  The heartbeat goes on; lane_state says since when it waits.
+ *
  * Bounds: `buffer` bytes in all, of which one quarter, at most LANE_WINDOW payloads (more only
- * while one is being cut), may be out of the channel: held for their order, waiting to be tried
+ * while one is being cut), may be out of the channel (with a spool another quarter waits there to be written): held for their order, waiting to be tried
  * again, or in flight.  A buffer of less than three of the largest messages is taken for three.
  * A payload counts as its body, key, address and PAYLOAD_OVERHEAD; the memory it has is at most
  * twice that.  Beside it up to a quarter of the buffer, at most LANE_POOL_BYTES, is kept as
@@ -28,10 +44,14 @@
 #include "channel.h"
 #include "clock.h"
 #include "sinks.h"
+#include "spool.h"
 
 #define LANE_WINDOW     1024 /* payloads out of the channel */
 #define LANE_POOL_BYTES ((size_t)6 << 20)
-#define LANE_SEND_NS    (5 * SEC_NS) /* for one send */
+#define LANE_SEND_NS    (5 * SEC_NS)  /* for one send */
+#define LANE_COMMIT_NS  (200 * MS_NS) /* between two commits into the spool */
+#define LANE_BODY_MAX \
+    ((size_t)64 << 20) /* that is restored from a spool, unless max_message is more */
 
 /* Where parts of meta series that travel on their own (replicas, a failed scrape) begin to
  * count, so that their ids do not depend on how many parts the samples make. */
@@ -42,6 +62,18 @@
 struct lane_retry {
     int64_t min_ns, max_ns;               /* after a retryable failure; 0: 100 ms, 10 s */
     int64_t denied_min_ns, denied_max_ns; /* after ERR_DENIED; 0: 1 s, 60 s */
+};
+
+enum lane_spool_mode { LANE_OVERFLOW, LANE_ALWAYS };
+
+struct lane_spool_conf {
+    const char *file;     /* NULL: no spool */
+    int64_t size;         /* bytes, of database and log; at least 16 of the largest messages */
+    int64_t max_age_ns;   /* older rows are lost{too_old}; 0: none is */
+    int64_t backlog_rate; /* bytes of bodies a second, with fresh_first; 0: no bound */
+    unsigned mode;        /* enum lane_spool_mode */
+    bool full_sync, fresh_first;
+    const char *vfs; /* of SQLite; NULL: the usual one */
 };
 
 struct lane_conf {
@@ -60,6 +92,7 @@ struct lane_conf {
     bool hold;                      /* send nothing until lane_release: the lane that this one
                                            replaces still drains, and order is kept (law 6) */
     const char *cluster, *instance; /* of ids and keys */
+    struct lane_spool_conf spool;
 };
 
 /* The default of max_message: 512 KiB, or what the sink takes if that is less. */
@@ -84,6 +117,7 @@ struct lane_scratch {
     struct payload *big; /* being written */
     struct buf raw;      /* for encoders with a finish */
     struct buf address;  /* of the scrape's target */
+    struct batch sorted; /* samples in the order of their parts, for replicas; owns them alone */
 };
 void lane_scratch_done(struct lane_scratch *s);
 
@@ -105,15 +139,28 @@ void lane_encode(struct lane *l, unsigned slot, struct lane_scratch *scratch, co
 /* Ends a hold.  Any thread; may be called twice. */
 void lane_release(struct lane *l);
 
-/* No lane_encode will come: the thread delivers what there is until deadline_ns, ends the
- * rest as closed, and stops.  Returns at once.  Called again with an earlier deadline: that
+/* No lane_encode will come: the thread delivers what there is until deadline_ns, puts the
+ * rest into the spool or ends it as closed, and stops.  Returns at once.  Called again with an earlier deadline: that
  * one counts. */
 void lane_close(struct lane *l, int64_t deadline_ns);
 bool lane_is_done(const struct lane *l); /* lane_free will not wait */
 void lane_free(struct lane *l);          /* joins the thread; NULL is fine */
 
+/* As of the last second. */
+struct lane_spool_state {
+    bool there;           /* the lane has one */
+    bool works;           /* it could be opened, and written when that was last tried */
+    int64_t rows, unread; /* payloads; unread: not in memory */
+    int64_t stored_bytes; /* of their bodies, on disk */
+    int64_t file_bytes, log_bytes, limit_bytes;
+    int64_t oldest_ms; /* due time of the first row; 0: none */
+    int64_t waits_ns;  /* for how long the thread has waited for the disk by now */
+    struct err error;  /* why it does not work */
+};
+
 /* How the lane fares now. */
 struct lane_state {
+    struct lane_spool_state spool;
     struct channel_stats buffer;
     size_t held, in_flight; /* payloads out of the channel: waiting, with the sink */
     size_t held_bytes;

@@ -1,24 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* lane_encode.c - from a batch to payloads in the lane's buffer. */
-#include "lane_private.h"
+#include "lane_work.h"
 
 #include <assert.h>
-
-/* One lane_encode under way. */
-struct work {
-    struct lane *lane;
-    struct lane_scratch *scratch;
-    const struct lane_scrape *scrape;
-    struct encoder_step step;
-    struct payload_origin origin; /* of the next part */
-    struct encoder_counts counts;
-};
 
 void lane_scratch_done(struct lane_scratch *s)
 {
     payload_free(s->big);
     buf_done(&s->raw);
     buf_done(&s->address);
+    batch_done(&s->sorted);
     *s = (struct lane_scratch){0};
 }
 
@@ -72,7 +63,7 @@ static enum status prepare_names(struct lane *l, struct lane_scratch *s, const s
 }
 
 /* Never full: nothing is sent while as many as it holds are in flight. */
-static void take_back(void *lane, struct payload *p, enum status how)
+void lane_take_back(void *lane, struct payload *p, enum status how)
 {
     struct lane *l = lane;
     p->how = how;
@@ -113,7 +104,7 @@ static void put(struct lane *l, struct payload *p)
         lane_give_up(l, p, r == ERR_CLOSED ? LOST_CLOSED : LOST_TOO_LARGE);
 }
 
-static void finish_part(struct work *w, const struct batch *b)
+void lane_put_part(struct work *w, const struct batch *b)
 {
     struct lane *l = w->lane;
     struct payload *p = detach(l, w->scratch);
@@ -125,28 +116,26 @@ static void finish_part(struct work *w, const struct batch *b)
     p->due_ms = w->scrape->due_ms;
     p->scraped_ms = b->scraped_ms;
     p->lane = l;
-    p->end = take_back;
+    p->end = lane_take_back;
     put(l, p);
 }
 
 /* The id may stand in the message, so it is known before. */
-static void prepare_part(struct work *w)
+size_t lane_write_part(struct work *w, const struct batch *b, size_t *from)
 {
-    prepare_room(w->lane, w->scratch);
-    w->scratch->big->id = payload_id_make(&w->origin);
+    struct lane_scratch *s = w->scratch;
+    prepare_room(w->lane, s);
+    s->big->id = payload_id_make(&w->origin);
+    return encoder_run(&w->step, b, from, s->big, &s->raw, &w->counts);
 }
 
 /* All records of b, in parts numbered from first_part. */
 static void encode(struct work *w, const struct batch *b, uint32_t first_part)
 {
-    struct lane_scratch *s = w->scratch;
     size_t from = 0;
     w->origin.part = first_part;
-    prepare_part(w);
-    while (encoder_run(&w->step, b, &from, s->big, &s->raw, &w->counts) > 0) {
-        finish_part(w, b);
-        prepare_part(w);
-    }
+    while (lane_write_part(w, b, &from) > 0)
+        lane_put_part(w, b);
 }
 
 static struct payload_origin origin_of(const struct lane *l, const struct lane_scrape *scrape)
@@ -172,8 +161,17 @@ static void encode_all(struct work *w, const struct batch *b)
     meta.samples += samples.len;
     meta.len -= samples.len;
     meta.ended_len = 0;
-    if (batch_records(&samples) > 0)
+    if (w->lane->replicas) {
+        lane_encode_replicas(w, &samples);
+        /* What this agent has sent before, another may not have: it is told under its own name. */
+        samples.len = 0;
+        w->origin.instance = w->lane->instance;
+        if (samples.ended_len > 0)
+            encode(w, &samples, 0);
+        w->origin.instance = NULL;
+    } else if (batch_records(&samples) > 0) {
         encode(w, &samples, 0);
+    }
     if (meta.len > 0)
         encode(w, &meta, LANE_META_PART);
 }

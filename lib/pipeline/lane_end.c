@@ -2,18 +2,38 @@
 /* lane_end.c - what the end of a payload means for its lane. */
 #include "lane_private.h"
 
+#include "hash.h"
 #include "log.h"
 
 #define SAY_LOSSES_NS (10 * SEC_NS)
 #define BUSY_NS       (100 * MS_NS) /* until a busy sink is asked again, if nothing ends */
 
+/* Workers give up only what has no row. */
+static void uncount(struct lane *l, int64_t row, uint64_t samples)
+{
+    if (row == 0) {
+        l->books->in_memory -= samples;
+        return;
+    }
+    l->books->in_spool -= samples;
+    l->spool->samples -= (int64_t)samples;
+    lane_disk_forget(l, row);
+}
+
+void lane_uncount(struct lane *l, struct payload *p)
+{
+    uncount(l, p->row, p->samples);
+    p->row = 0;
+}
+
 /* Counting comes last: who sees the number knows that the payload is back in the pool. */
 void lane_give_up(struct lane *l, struct payload *p, enum lane_loss why)
 {
     uint64_t samples = p->samples;
+    int64_t row = p->row;
     payload_pool_give(&l->pool, p);
     l->books->lost[why] += samples;
-    l->books->in_memory -= samples;
+    uncount(l, row, samples);
 }
 
 void lane_say_losses(struct lane *l, bool at_once)
@@ -35,6 +55,7 @@ void lane_say_losses(struct lane *l, bool at_once)
 static void delivered(struct lane *l, struct payload *p)
 {
     uint64_t samples = p->samples, bytes = p->body.len;
+    int64_t row = p->row;
     int64_t now_ms = clock_wall_ms(), delay_ms = now_ms - p->due_ms;
     window_delivered(&l->window, p);
     payload_pool_give(&l->pool, p);
@@ -48,7 +69,7 @@ static void delivered(struct lane *l, struct payload *p)
     l->last_delivered_ms = now_ms;
     pthread_mutex_unlock(&l->lock);
     l->books->delivered += samples;
-    l->books->in_memory -= samples;
+    uncount(l, row, samples);
 
     l->resume_ns = 0;
     l->failures = 0;
@@ -150,29 +171,39 @@ void lane_copy_marks(struct payload *to, const struct payload *from, uint32_t fi
     to->marks.records = first + len < from->marks.len ? len * from->marks.stride : left;
 }
 
+/* Another agent's payload of this id has as many bytes only by chance, so that it would be cut
+ * elsewhere: the pieces are our own. */
+static struct payload_id id_to_cut(const struct lane *l, const struct payload *p)
+{
+    if (!l->replicas)
+        return p->id;
+    return payload_id_piece(p->id, (uint32_t)hash_bytes(l->instance, strlen(l->instance)));
+}
+
 /* The records from mark first to mark last, or to the end, as a message of their own. */
-static void put_piece(struct lane *l, const struct payload *p, uint32_t number, uint32_t first,
-                      uint32_t last)
+static struct payload *make_piece(struct lane *l, const struct payload *p, uint32_t number,
+                                  uint32_t first, uint32_t last)
 {
     const struct payload_marks *m = &p->marks;
     size_t start = m->at[first], end = last < m->len ? m->at[last] : p->body.len;
-    struct payload *piece = payload_pool_take(&l->pool, end - start);
+    struct payload *piece = lane_take_payload(l, end - start);
     if (buf_add(&piece->body, p->body.data + start, end - start) != OK ||
         buf_add(&piece->key, p->key.data, p->key.len) != OK ||
         buf_add(&piece->address, p->address.data, p->address.len) != OK)
         abort(); /* cannot be: it is as long as it was in p */
     lane_copy_marks(piece, p, first, last - first);
     piece->samples = piece->marks.records;
-    piece->id = payload_id_piece(p->id, number);
+    piece->id = payload_id_piece(id_to_cut(l, p), number);
     piece->target_at = p->target_at;
     piece->content_type = p->content_type;
     piece->headers = p->headers;
     piece->due_ms = p->due_ms;
     piece->scraped_ms = p->scraped_ms;
     piece->part = p->part;
+    piece->seq = p->seq;
     piece->lane = p->lane;
     piece->end = p->end;
-    window_put_piece(&l->window, p, piece);
+    return piece;
 }
 
 /* Too large as a whole.  Where the peer's bound is no help, in halves. */
@@ -182,14 +213,20 @@ static void cut(struct lane *l, struct payload *p)
     size_t bound = l->shared.max_payload;
     if (bound >= p->body.len)
         bound = p->body.len / 2;
+    struct payload *pieces[PAYLOAD_MARKS];
     uint32_t number = 0;
     for (uint32_t first = 0, last; first < m->len; first = last) {
         last = first + 1;
         while (last < m->len &&
                (last + 1 < m->len ? m->at[last + 1] : p->body.len) - m->at[first] <= bound)
             last++;
-        put_piece(l, p, number++, first, last);
+        pieces[number] = make_piece(l, p, number, first, last);
+        number++;
     }
+    if (p->row != 0)
+        lane_spool_replace(l, p, pieces, number);
+    for (uint32_t i = 0; i < number; i++)
+        window_put_piece(&l->window, p, pieces[i]);
     l->books->splits++;
     window_leave(&l->window, p);
     payload_pool_give(&l->pool, p);
@@ -199,6 +236,18 @@ static void lose(struct lane *l, struct payload *p, enum lane_loss why)
 {
     window_leave(&l->window, p);
     lane_give_up(l, p, why);
+}
+
+/* Whether it arrived is not known. */
+static void keep_or_lose(struct lane *l, struct payload *p, bool accepted)
+{
+    if (!l->spool) {
+        lose(l, p, LOST_CLOSED);
+        return;
+    }
+    p->unknown |= accepted;
+    window_leave(&l->window, p);
+    lane_spool_keep(l, p);
 }
 
 void lane_end(struct lane *l, struct payload *p, enum status how, bool accepted, const char *text)
@@ -232,7 +281,7 @@ void lane_end(struct lane *l, struct payload *p, enum status how, bool accepted,
                  LOG_S("target", payload_target(p)), LOG_S("error", text));
         lose(l, p, LOST_REFUSED);
         return;
-    case ERR_CLOSED: lose(l, p, LOST_CLOSED); return;
+    case ERR_CLOSED: keep_or_lose(l, p, accepted); return;
     case STATUS_COUNT: break;
     }
     abort(); /* no status at all */

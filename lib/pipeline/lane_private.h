@@ -3,13 +3,44 @@
  *
  *     lane.c         lifecycle and state
  *     lane_encode.c  the workers' side
+ *     lane_replicas.c  its parts, when other agents make the same
  *     lane_thread.c  the thread's loop
- *     lane_end.c     what the end of a payload means  */
+ *     lane_end.c     what the end of a payload means
+ *     lane_spool.c   what goes to disk, and what comes from there
+ *     lane_disk.c    the spool's file: opened, failing, set aside, left behind  */
 #ifndef LANE_PRIVATE_H
 #define LANE_PRIVATE_H
 
 #include "payload_pool.h"
 #include "window.h"
+
+/* The part of a lane that has a spool; its thread's alone. */
+struct lane_spool {
+    struct lane_spool_conf conf; /* file and vfs are owned */
+    struct spool_kinds *kinds;
+    struct spool *disk; /* NULL: not open */
+
+    /* Out of the channel, not in the window: to be written, or to wait for room, or behind what is
+     * on disk. */
+    struct payload *first, *last;
+    size_t len, bytes, max_bytes;
+    int64_t since_ns; /* when the first came */
+
+    int64_t *gone; /* rows that have ended and are to be deleted */
+    size_t gone_len;
+    int64_t gone_since_ns;
+
+    bool spilling;    /* more waits than may */
+    bool blind;       /* what is on disk cannot be read now */
+    bool failing;     /* the last thing that was tried failed */
+    int64_t retry_ns; /* nothing is tried before */
+    int64_t backoff_ns;
+    int64_t looked_ns, stated_ns, aged_ns;
+    int64_t budget, budget_ns; /* bytes that may be read, and as of when */
+    int64_t next_seq;
+    int64_t samples;  /* of books->in_spool what is this lane's */
+    enum status said; /* of failures, what was logged last */
+};
 
 struct lane {
     /* fixed while it lives */
@@ -36,7 +67,9 @@ struct lane {
     _Atomic uint32_t rendering; /* workers inside of the sink's render */
     _Atomic int64_t close_ns, beat_ns;
     _Atomic size_t held, in_flight, held_bytes;
-    pthread_mutex_t lock; /* guards what follows */
+    _Atomic int64_t disk_since_ns; /* the thread waits for the disk since then; 0: it does not */
+    pthread_mutex_t lock;          /* guards what follows */
+    struct lane_spool_state spool_state;
     bool failing;
     struct err last_error;
     int64_t last_delivered_ms;
@@ -53,6 +86,7 @@ struct lane {
     uint64_t retries;   /* meanwhile */
     int64_t losses_said_ns;
     uint64_t losses_said[LANE_LOSSES];
+    struct lane_spool *spool; /* NULL: none */
     struct window window;
 };
 
@@ -60,6 +94,15 @@ void *lane_run(void *l); /* the thread */
 
 /* Gives to, whose body is that of from's records from mark `first` on, the len marks of these. */
 void lane_copy_marks(struct payload *to, const struct payload *from, uint32_t first, uint32_t len);
+
+/* payload.end of all payloads of a lane. */
+void lane_take_back(void *lane, struct payload *p, enum status how);
+
+/* An empty one with room for body_bytes, whatever the lane's messages have. */
+struct payload *lane_take_payload(struct lane *l, size_t body_bytes);
+
+/* p, which is to be given away, is neither in memory nor in the spool any more. */
+void lane_uncount(struct lane *l, struct payload *p);
 
 /* The one place where the lane gives up an encoded payload, which is in no list any more. */
 void lane_give_up(struct lane *l, struct payload *p, enum lane_loss why);
@@ -71,6 +114,40 @@ void lane_end(struct lane *l, struct payload *p, enum status how, bool accepted,
 
 /* Whether the sink, which did not take p, is merely full: p waits until something ends. */
 bool lane_is_busy(struct lane *l, struct payload *p, enum status how);
+
+/* lane_spool.c: all but _new and _free are for the thread. */
+void lane_spool_new(struct lane *l, const struct lane_spool_conf *c, size_t max_bytes);
+void lane_spool_free(struct lane *l);
+
+/* Takes from the channel, writes what is due, reads what there is room for. */
+void lane_spool_turn(struct lane *l);
+bool lane_spool_takes(const struct lane *l);      /* more from the channel */
+int64_t lane_spool_wake_ns(const struct lane *l); /* when it has something to do */
+bool lane_spool_waits(const struct lane *l);      /* something wants into the window */
+bool lane_spool_is_done(const struct lane *l);    /* what came is in the window or on disk */
+
+/* p, which is in no list any more, is to be there after a restart. */
+void lane_spool_keep(struct lane *l, struct payload *p);
+
+/* pieces, which are in no list, take the place of p, which has a row. */
+void lane_spool_replace(struct lane *l, struct payload *p, struct payload *const *pieces, size_t n);
+
+/* All that is kept is written, or lost; then the file is closed. */
+void lane_spool_stop(struct lane *l);
+
+/* lane_disk.c */
+
+/* Opens the file if it is time to.  False: there is none. */
+bool lane_disk_ready(struct lane *l);
+/* What was tried ended so.  False, and said: it failed. */
+bool lane_disk_worked(struct lane *l, enum status how, const struct err *err);
+/* Writes n of `add`, which become rows, and deletes what is gone.  keep: as spool_write.  Returns how many
+ * were written, fewer than n: it failed.  Of one too large for the spool row is 0. */
+size_t lane_disk_write(struct lane *l, struct payload *const *add, size_t n, bool keep);
+/* The row has ended. */
+void lane_disk_forget(struct lane *l, int64_t row);
+void lane_disk_look(struct lane *l); /* now and then: whether the file is still there; the state */
+void lane_disk_close(struct lane *l);
 
 /* Says what was lost since it last did; not often, unless now is asked for. */
 void lane_say_losses(struct lane *l, bool at_once);

@@ -39,7 +39,8 @@ static void make_room(struct lane *l)
 {
     struct window *w = &l->window;
     struct payload *p;
-    if (w->stubborn == 0 || channel_stats(l->input).len == 0)
+    bool more = channel_stats(l->input).len > 0 || (l->spool && lane_spool_waits(l));
+    if (w->stubborn == 0 || !more)
         return;
     while ((w->bytes > w->max_bytes / 4 * 3 || w->held + w->in_flight > LANE_WINDOW / 4 * 3) &&
            (p = window_evict(w)) != NULL)
@@ -52,6 +53,10 @@ static void take_input(struct lane *l)
     enum status r = OK;
     if (!window_has_room(&l->window))
         make_room(l);
+    if (l->spool) {
+        lane_spool_turn(l);
+        return;
+    }
     while (r == OK && !l->drained && window_has_room(&l->window)) {
         r = channel_recv(l->input, &item, NULL, DEADLINE_NOW);
         if (r == OK)
@@ -120,12 +125,16 @@ static void publish(struct lane *l)
     l->held = l->window.held;
     l->in_flight = l->window.in_flight;
     l->held_bytes = l->window.bytes;
+    if (l->spool) {
+        l->held += l->spool->len;
+        l->held_bytes += l->spool->bytes;
+    }
 }
 
 /* Nobody wakes us for what we cannot take. */
 static void poll_input(struct lane *l)
 {
-    bool wanted = !l->drained && window_has_room(&l->window);
+    bool wanted = !l->drained && (l->spool ? lane_spool_takes(l) : window_has_room(&l->window));
     if (wanted == l->polls_input)
         return;
     struct epoll_event e = {.events = EPOLLIN, .data.fd = l->input_fd};
@@ -152,6 +161,8 @@ static void wait_for_more(struct lane *l)
             until = earlier(until, find_resume_ns(l));
         until = earlier(until, later(find_resume_ns(l), window_resume_ns(&l->window)));
     }
+    if (l->spool)
+        until = earlier(until, lane_spool_wake_ns(l));
     poll_input(l);
     if (l->sink->work) {
         enum status r = l->sink->work(l->sink_self, l->epoll_fd, until);
@@ -193,7 +204,17 @@ static bool is_finished(const struct lane *l)
     const struct window *w = &l->window;
     if (!l->closing)
         return false;
-    return clock_mono_ns() >= l->close_ns || (l->drained && w->held == 0 && w->in_flight == 0);
+    if (clock_mono_ns() >= l->close_ns)
+        return true;
+    return l->drained && w->held == 0 && w->in_flight == 0 && (!l->spool || lane_spool_is_done(l));
+}
+
+static void leave(struct lane *l, struct payload *p)
+{
+    if (l->spool)
+        lane_spool_keep(l, p);
+    else
+        lane_give_up(l, p, LOST_CLOSED);
 }
 
 /* What is still here did not get through in time. */
@@ -207,10 +228,12 @@ static void stop(struct lane *l)
     l->sink_self = NULL;
     take_ends(l);
     assert(l->window.in_flight == 0); /* as sink_ops.close promises */
-    while (channel_recv(l->input, &item, NULL, DEADLINE_NOW) == OK)
-        lane_give_up(l, item, LOST_CLOSED);
     while ((p = window_take(&l->window)) != NULL)
-        lane_give_up(l, p, LOST_CLOSED);
+        leave(l, p);
+    while (channel_recv(l->input, &item, NULL, DEADLINE_NOW) == OK)
+        leave(l, item);
+    if (l->spool)
+        lane_spool_stop(l);
     publish(l);
     lane_say_losses(l, true);
     l->done = true;

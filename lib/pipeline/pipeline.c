@@ -14,6 +14,7 @@ enum status pipeline_init(struct pipeline *p, const struct filter_ops *const *op
     *p = (struct pipeline){.books = books};
     for (uint8_t i = 0; i < FILTER_STEPS; i++)
         p->slots[i] = i;
+    p->relabel_slot = FILTER_STEPS;
     for (; p->steps_len < n; p->steps_len++) {
         struct filter_step *step = &p->steps[p->steps_len];
         step->ops = ops[p->steps_len];

@@ -15,6 +15,7 @@ struct pipeline {
     struct filter_step steps[FILTER_STEPS];
     size_t steps_len;
     uint8_t slots[FILTER_STEPS]; /* where in books->filtered step i counts; i, until changed */
+    uint8_t relabel_slot;        /* likewise metric_relabel, which the page runs */
     struct lane **lanes;
     size_t lanes_len;
     struct pool_books *books;

@@ -8,9 +8,9 @@
  *
  * Everything the specification of the format demands is checked: the grammar of each line
  * (promtext.h), and what lines say together - order and grouping of families and series,
- * duplicates, metadata, values that a type forbids, buckets, timestamps, `# EOF`.  Memory is
- * bounded by conf: names of families and series are kept as 64-bit hashes, those of series only
- * as long as their family lasts.
+ * duplicates, metadata, values that a type forbids, buckets, timestamps, `# EOF`.  docs/CHECK.md
+ * lists the rules.  Memory is bounded by conf: names of families and series are kept as 64-bit
+ * hashes, those of series only as long as their family lasts.
  *
  * Not thread-safe; one check reads one page. */
 #ifndef CHECK_H
@@ -26,31 +26,49 @@ struct check_fault {
     const char *what;    /* static; what is wrong, and the rule, in words */
 };
 
+/* What the metadata of a family says, valid during the call. */
+struct check_family {
+    struct span name;
+    enum series_kind kind; /* SERIES_UNTYPED: unknown, or not said */
+    bool has_help, has_unit;
+    struct span help, unit; /* unescaped */
+};
+
 struct check_conf {
     enum page_format format;
-    size_t max_line;     /* bytes */
-    size_t max_series;   /* hashes of one family kept; above them a page is at fault */
+    bool version2;       /* OpenMetrics 2.0: see docs/CHECK.md */
+    size_t max_line;     /* bytes, without the newline */
+    size_t max_series;   /* hashes of one family kept; what comes behind is compared with nothing */
     size_t max_families; /* likewise of a page */
     void *of;
     /* Each fault, in the order they are found; one may be about lines before (a histogram that
      * ends without +Inf is found at the next family).  May be NULL. */
     void (*fault)(void *of, const struct check_fault *f);
-    /* Each sound line; may be NULL. */
-    void (*line)(void *of, const struct promtext_line *l);
+    /* Each family, once all that describes it was read: before its first sample, or when it has
+     * none, at its end.  May be NULL. */
+    void (*family)(void *of, const struct check_family *f);
+    /* Each sound line; may be NULL.  The spans point into it. */
+    void (*line)(void *of, size_t number, const struct promtext_line *l);
 };
 
 struct check;
 struct check *check_new(const struct check_conf *conf);
 void check_free(struct check *c); /* NULL is fine */
+DEFINE_AUTO_PTR(check, check_free)
 
-/* One line with its newline, which only the last one may lack.  How many faults were found. */
+/* One line with its newline, which only the last one may lack.  How many faults were found.  Of a
+ * line above max_line the first max_line + 1 bytes will do. */
 size_t check_line(struct check *c, struct span line);
 
-/* The page is at its end: what is missing is found now. */
+/* The page is at its end: what is missing is found now.  How many faults. */
 size_t check_end(struct check *c);
 
+/* How many series and families were above these bounds, so that one that is there twice may not
+ * have been found. */
+size_t check_unkept(const struct check *c);
+
 /* A whole page at once, up to its first fault.  OK, or ERR_INVALID: *err (may be NULL) says
- * "line 3, column 7: TOKEN: what is wrong". */
+ * "line 3, column 7: TOKEN: what is wrong".  None of conf's functions is called. */
 enum status check_page(const struct check_conf *conf, struct span page, struct err *err) NODISCARD;
 
 #endif

@@ -74,25 +74,39 @@ bool families_set_text(struct families *f, char **field, struct span text, size_
     return true;
 }
 
+/* What may stand behind the name of a family, beside nothing. */
 static const struct {
     enum series_kind kind;
     const char *text;
+    enum family_part part;
 } endings[] = {
-    {SERIES_HISTOGRAM, "_bucket"},    {SERIES_HISTOGRAM, "_sum"},
-    {SERIES_HISTOGRAM, "_count"},     {SERIES_SUMMARY, "_sum"},
-    {SERIES_SUMMARY, "_count"},       {SERIES_GAUGEHISTOGRAM, "_bucket"},
-    {SERIES_GAUGEHISTOGRAM, "_gsum"}, {SERIES_GAUGEHISTOGRAM, "_gcount"},
+    {SERIES_HISTOGRAM, "_bucket", FAMILY_SHARED},
+    {SERIES_HISTOGRAM, "_sum", FAMILY_SHARED},
+    {SERIES_HISTOGRAM, "_count", FAMILY_SHARED},
+    {SERIES_SUMMARY, "_sum", FAMILY_SHARED},
+    {SERIES_SUMMARY, "_count", FAMILY_SHARED},
+    {SERIES_GAUGEHISTOGRAM, "_bucket", FAMILY_SHARED},
+    {SERIES_GAUGEHISTOGRAM, "_gsum", FAMILY_SHARED},
+    {SERIES_GAUGEHISTOGRAM, "_gcount", FAMILY_SHARED},
+    {SERIES_COUNTER, "_total", FAMILY_OWN}, /* from here on of OpenMetrics */
+    {SERIES_INFO, "_info", FAMILY_OWN},
+    {SERIES_COUNTER, "_created", FAMILY_CREATED},
+    {SERIES_HISTOGRAM, "_created", FAMILY_CREATED},
+    {SERIES_SUMMARY, "_created", FAMILY_CREATED},
 };
+enum { TEXT_ENDINGS = 8 };
 
-bool family_covers(struct span family, enum series_kind kind, struct span name)
+enum family_part family_part(struct span family, enum series_kind kind, enum page_format format,
+                             struct span name)
 {
     if (name.len < family.len || memcmp(name.data, family.data, family.len) != 0)
-        return false;
+        return FAMILY_NONE;
     struct span rest = {name.data + family.len, name.len - family.len};
     if (rest.len == 0)
-        return true;
-    for (size_t i = 0; i < ARRAY_LEN(endings); i++)
+        return FAMILY_SHARED;
+    size_t n = format == FORMAT_OPENMETRICS ? ARRAY_LEN(endings) : TEXT_ENDINGS;
+    for (size_t i = 0; i < n; i++)
         if (endings[i].kind == kind && span_is(rest, endings[i].text))
-            return true;
-    return false;
+            return endings[i].part;
+    return FAMILY_NONE;
 }

@@ -4,6 +4,7 @@
 #define FAMILIES_H
 
 #include "buf.h"
+#include "format.h"
 #include "idmap.h"
 #include "series.h"
 
@@ -26,7 +27,14 @@ void families_drop(struct families *f, struct family *family);
  * not UTF-8 changes nothing.  True when it was another before. */
 bool families_set_text(struct families *f, char **field, struct span text, size_t max_bytes);
 
-/* Whether a series of that name belongs to a family of this name and kind. */
-bool family_covers(struct span family, enum series_kind kind, struct span name);
+/* What a series of that name is to what TYPE says of a family. */
+enum family_part {
+    FAMILY_NONE,   /* it is of another */
+    FAMILY_SHARED, /* one of several, which share the family of that name */
+    FAMILY_OWN, /* x_total of the counter x, x_info of the info x: it is kept under its own name */
+    FAMILY_CREATED, /* x_created of a counter, histogram or summary x: since when it counts */
+};
+enum family_part family_part(struct span family, enum series_kind kind, enum page_format format,
+                             struct span name);
 
 #endif

@@ -41,7 +41,7 @@ struct fetch {
     struct curl_slist *to, *headers;
     struct http_headers *shared;
     int64_t start_ns;
-    bool body_too_large, headers_too_large;
+    bool body_too_large, headers_too_large, tells_end;
     char error[CURL_ERROR_SIZE]; /* what libcurl has to say of a failure */
     struct fetch *next, **link;  /* among idle ones; among those under way */
 };
@@ -104,11 +104,18 @@ static size_t write_body(char *data, size_t size, size_t n, void *of)
     return n;
 }
 
+static bool is_header(const char *line, size_t len, const char *name)
+{
+    size_t n = strlen(name);
+    return len > n && strncasecmp(line, name, n) == 0;
+}
+
 static size_t write_header(char *data, size_t size, size_t n, void *of)
 {
     struct fetch *x = of;
-    (void)data;
     (void)size;
+    x->tells_end |=
+        is_header(data, n, "Content-Length:") || is_header(data, n, "Transfer-Encoding:");
     x->header_bytes += n;
     x->headers_too_large = x->header_bytes > FETCH_HEADERS_MAX;
     return x->headers_too_large ? 0 : n;
@@ -127,7 +134,7 @@ static struct client *client_get(struct fetcher *f, const struct target *t)
         c->timeout_ns = t->timeout_ns;
         snprintf(c->timeout_line, sizeof c->timeout_line, "X-Prometheus-Scrape-Timeout-Seconds: %g",
                  (double)t->timeout_ns / (double)SEC_NS);
-        c->headers[0] = "Accept: text/plain;version=0.0.4;q=0.9,*/*;q=0.1";
+        c->headers[0] = f->conf.accept;
         c->headers[1] = "User-Agent: strata-agent";
         c->headers[2] = c->timeout_line;
         http_session_init(&c->session, c->http ? &c->http->conf : NULL, c->headers);
@@ -204,6 +211,14 @@ static bool broke_after_handshake(const struct fetch *x, CURLcode how)
            strncmp(x->target->url, "https:", 6) == 0 && x->header_bytes == 0 && new_connections > 0;
 }
 
+/* Whether anybody answered, in whatever words. */
+static bool is_connected(const struct fetch *x)
+{
+    curl_off_t us = 0;
+    curl_easy_getinfo(x->easy, CURLINFO_CONNECT_TIME_T, &us);
+    return us > 0;
+}
+
 /* How a transfer went, in our words. */
 static enum scrape_failure failure_of(const struct fetch *x, CURLcode how)
 {
@@ -218,8 +233,11 @@ static enum scrape_failure failure_of(const struct fetch *x, CURLcode how)
     case CURLE_COULDNT_RESOLVE_HOST:
     case CURLE_COULDNT_RESOLVE_PROXY:
     case CURLE_COULDNT_CONNECT:
-    case CURLE_URL_MALFORMAT:
-    case CURLE_UNSUPPORTED_PROTOCOL: return SCRAPE_CONNECT;
+    case CURLE_URL_MALFORMAT: return SCRAPE_CONNECT;
+    case CURLE_UNSUPPORTED_PROTOCOL: /* also: an answer that is no HTTP */
+        return is_connected(x) ? SCRAPE_BROKEN : SCRAPE_CONNECT;
+    case CURLE_OUT_OF_MEMORY: /* also: a header longer than libcurl's bound */
+        return is_connected(x) && x->body.len == 0 ? SCRAPE_HEADERS : SCRAPE_BROKEN;
     case CURLE_SSL_CONNECT_ERROR:
     case CURLE_PEER_FAILED_VERIFICATION:
     case CURLE_SSL_CERTPROBLEM:
@@ -252,7 +270,11 @@ static void describe(const struct fetch *x, CURLcode how, struct fetch_result *r
         err_set(&r->err, ERR_IO, "HTTP status %ld%s", status,
                 status >= 300 && status < 400 ? " (redirects are not followed)" : "");
     } else {
+        char *type = NULL;
         r->ok = true;
+        r->tells_end = x->tells_end;
+        if (curl_easy_getinfo(x->easy, CURLINFO_CONTENT_TYPE, &type) == CURLE_OK && type)
+            r->content_type = (struct span){type, strlen(type)};
     }
 }
 
@@ -329,7 +351,7 @@ void fetch_start(struct fetcher *f, const struct fetch_request *q)
     x->max_body = q->max_body;
     x->header_bytes = 0;
     x->error[0] = '\0';
-    x->body_too_large = x->headers_too_large = false;
+    x->body_too_large = x->headers_too_large = x->tells_end = false;
     x->body = take_body(f, q->expect_body, q->max_body);
     x->start_ns = clock_mono_ns();
     struct fetch_result r = {.why = SCRAPE_CREDENTIALS};

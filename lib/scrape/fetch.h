@@ -16,15 +16,18 @@
 #define FETCH_HEADERS_MAX 16384 /* bytes of an answer's headers */
 
 struct fetch_result {
-    bool ok;                 /* 200 and a whole body */
-    enum scrape_failure why; /* unless ok */
-    struct err err;          /* likewise; one line for people */
-    struct span body;        /* valid during done only */
+    bool ok;                  /* 200 and a whole body */
+    enum scrape_failure why;  /* unless ok */
+    struct err err;           /* likewise; one line for people */
+    struct span body;         /* valid during done only, as the next */
+    struct span content_type; /* .data NULL: the answer has none */
+    bool tells_end; /* by a length or in chunks; else the end of the connection was the body's */
     int64_t duration_ns;
 };
 
 struct fetcher_conf {
     long max_connections; /* kept alive, in all */
+    const char *accept;   /* "Accept: ..."; outlives the fetcher */
     void (*done)(void *of, void *user, const struct fetch_result *result);
     void *of;
 };

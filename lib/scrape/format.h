@@ -23,4 +23,7 @@ const char *page_mode_name(enum page_mode m);
  * letters).  False: it is none of ours, and *ret as before. */
 bool page_format_of(struct span content_type, enum page_format *ret) NODISCARD;
 
+/* The first number of its parameter "version": 2 of "2.0.0".  0 without one, and of 0.0.4. */
+unsigned page_format_version(struct span content_type);
+
 #endif

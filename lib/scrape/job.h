@@ -25,7 +25,9 @@ struct target_shown {
     enum scrape_failure failure;         /* of the last failure, while last_error is set */
     struct err last_error;               /* of the last failure; cleared by success */
     struct err first_bad, first_refused; /* of the last good scrape: line, column, reason */
-    uint64_t scrapes, failures;          /* since it is known */
+    struct page_named named[PAGE_NAMED]; /* likewise: what was refused; named_len of them */
+    size_t named_len;
+    uint64_t scrapes, failures; /* since it is known */
 };
 
 enum job_kind {

@@ -31,17 +31,43 @@ static struct promtext_label *find_exposed(struct labels *all, size_t n, const c
     return NULL;
 }
 
-static void merge_labels(struct labels *all, const struct promtext_line *l, const struct target *t)
+/* Writes names that stand there escaped as they are meant.  Room for all that names will have to
+ * hold is made at once, so that nothing in it moves. */
+static void unescape_names(struct labels *all, struct buf *names, size_t more)
 {
-    memcpy(all->items, l->labels, l->labels_len * sizeof l->labels[0]);
-    all->len = l->labels_len;
+    size_t bytes = 0;
+    for (size_t i = 0; i < all->len; i++)
+        bytes += all->items[i].name_escaped ? all->items[i].name.len : 0;
+    if (bytes == 0)
+        return;
+    char *room = buf_room(names, bytes + more);
+    assert(room);
+    for (size_t i = 0; i < all->len; i++) {
+        struct promtext_label *l = &all->items[i];
+        if (!l->name_escaped)
+            continue;
+        l->name = (struct span){room, promtext_unescape(room, l->name)};
+        room += l->name.len;
+        buf_used(names, l->name.len);
+    }
+}
+
+static void take_labels(struct labels *all, const struct promtext_label *labels, size_t n)
+{
+    memcpy(all->items, labels, n * sizeof labels[0]);
+    all->len = n;
     all->clashing_len = 0;
+}
+
+static void merge_target(struct labels *all, const struct target *t)
+{
+    size_t exposed_len = all->len;
     for (size_t i = 0; t && i < t->labels_len; i++) {
         struct promtext_label own = {
             .name = {t->labels[i].name, strlen(t->labels[i].name)},
             .value = {t->labels[i].value, strlen(t->labels[i].value)},
         };
-        struct promtext_label *exposed = find_exposed(all, l->labels_len, t->labels[i].name);
+        struct promtext_label *exposed = find_exposed(all, exposed_len, t->labels[i].name);
         if (exposed && t->honor_labels)
             continue;
         if (exposed)
@@ -71,7 +97,6 @@ static bool rename_clashing(struct labels *all, struct buf *names, size_t max)
 {
     if (all->clashing_len == 0)
         return true;
-    buf_truncate(names, 0);
     char *room = buf_room(names, all->clashing_len * max);
     assert(room);
     for (size_t i = 0; i < all->clashing_len; i++)
@@ -118,30 +143,63 @@ static void add(struct buf *out, struct span text, bool escaped)
     buf_used(out, len + 1);
 }
 
-enum page_refusal key_build(struct buf *out, struct buf *names, const struct promtext_line *l,
-                            const struct target *t, const struct page_limits *limits)
+static bool has_nul(struct span s)
 {
-    struct labels all;
-    merge_labels(&all, l, t);
-    if (all.len > limits->max_labels)
-        return PAGE_MAX_LABELS;
-    if (l->name.len > limits->max_name_bytes ||
-        !rename_clashing(&all, names, limits->max_name_bytes))
-        return PAGE_MAX_NAME_BYTES;
-    if (!sort_labels(all.items, all.len))
+    return s.len > 0 && memchr(s.data, '\0', s.len);
+}
+
+/* Appends all of them to out, in order. */
+static enum page_refusal add_labels(struct buf *out, struct labels *all,
+                                    const struct page_limits *limits)
+{
+    if (!sort_labels(all->items, all->len))
         return PAGE_LABEL_TWICE;
-    buf_truncate(out, 0);
-    add(out, l->name, false);
-    for (size_t i = 0; i < all.len; i++) {
-        const struct promtext_label *label = &all.items[i];
+    for (size_t i = 0; i < all->len; i++) {
+        const struct promtext_label *label = &all->items[i];
         if (label->name.len > limits->max_name_bytes)
             return PAGE_MAX_NAME_BYTES;
         if (label->value.len > limits->max_value_bytes)
             return PAGE_MAX_VALUE_BYTES;
+        if (has_nul(label->name) || has_nul(label->value))
+            return PAGE_NUL;
         if (label->value.len == 0)
             continue; /* the same as no label */
         add(out, label->name, false);
         add(out, label->value, label->escaped);
     }
     return PAGE_REFUSALS;
+}
+
+enum page_refusal key_build(struct buf *out, struct buf *names, const struct promtext_line *l,
+                            const struct target *t, const struct page_limits *limits)
+{
+    struct labels all;
+    take_labels(&all, l->labels, l->labels_len);
+    if (names) {
+        buf_truncate(names, 0);
+        unescape_names(&all, names, t ? t->labels_len * limits->max_name_bytes : 0);
+    }
+    merge_target(&all, t);
+    if (all.len > limits->max_labels)
+        return PAGE_MAX_LABELS;
+    if (l->name.len > limits->max_name_bytes ||
+        !rename_clashing(&all, names, limits->max_name_bytes))
+        return PAGE_MAX_NAME_BYTES;
+    if (has_nul(l->name))
+        return PAGE_NUL;
+    buf_truncate(out, 0);
+    add(out, l->name, l->name_escaped);
+    return add_labels(out, &all, limits);
+}
+
+enum page_refusal key_labels(struct buf *out, struct buf *names,
+                             const struct promtext_label *labels, size_t n,
+                             const struct page_limits *limits)
+{
+    struct labels all;
+    take_labels(&all, labels, n);
+    buf_truncate(names, 0);
+    unescape_names(&all, names, 0);
+    buf_truncate(out, 0);
+    return add_labels(out, &all, limits);
 }

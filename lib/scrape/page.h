@@ -16,6 +16,10 @@
  *
  * A family keeps the kind it was last given for as long as it has series.
  *
+ * Rules for names and labels (metric_relabel) run when a series is made, on the labels of line and
+ * target, the name being __name__.  What they drop is remembered as well, without a sample: it
+ * counts in the limits as series do, and a steady scrape runs no rule.
+ *
  * The hash is 64 bits of XXH3 and is trusted: whoever builds two texts with one
  * hash confuses only the series of the own page.
  *
@@ -32,6 +36,8 @@
 
 #include "batch.h"
 #include "err.h"
+#include "format.h"
+#include "relabel.h"
 
 struct page_limits {
     size_t max_series;
@@ -71,6 +77,8 @@ enum page_refusal {
     PAGE_MAX_SAMPLES,
     PAGE_MAX_NEW_SERIES,
     PAGE_MAX_NAMES,
+    PAGE_NUL,     /* U+0000 in a name or a value, which OpenMetrics has */
+    PAGE_RELABEL, /* metric_relabel leaves no name, or more labels than it has room for */
     PAGE_REFUSALS
 };
 
@@ -78,7 +86,8 @@ enum page_refusal {
 const char *page_refusal_name(enum page_refusal r);
 
 struct page_stats {
-    size_t series, families;
+    size_t series; /* those that bring samples */
+    size_t families;
     size_t bytes;                    /* that max_bytes bounds */
     size_t table_bytes;              /* beside these: tables, which grow with series and never
                                         shrink, and meta series */
@@ -87,17 +96,42 @@ struct page_stats {
     uint64_t lines_bad;              /* bad lines and faulty comments, since birth */
 };
 
+/* The first names of metrics that were refused, each once for a reason. */
+#define PAGE_NAMED      5
+#define PAGE_NAMED_TEXT 80 /* with its NUL; longer names are cut */
+struct page_named {
+    enum page_refusal why;
+    char name[PAGE_NAMED_TEXT]; /* for people: UTF-8 */
+};
+
 /* What one body brought, beside its samples. */
 struct page_faults {
     uint64_t added; /* series that were not there before */
     uint64_t lines_bad, refused;
+    uint64_t filtered; /* samples that metric_relabel drops */
     uint64_t refused_by[PAGE_REFUSALS];
     struct err first_bad;     /* "line 3, column 7: ..."; status OK: no bad line */
     struct err first_refused; /* "max_series: NAME"; status OK: none refused */
-    bool unreadable;          /* bad lines and not one sample: no text page at all */
+    struct page_named named[PAGE_NAMED];
+    size_t named_len;
+    bool unreadable; /* bad lines and not one sample: no page at all; or strict */
+    bool strict;     /* strict mode refuses the page for the fault in first_bad */
 };
 
 struct page;
+
+/* How bodies are written, and how they are read.  Strict: a body with a fault (check.h) is
+ * unreadable, and leaves the page as it was. */
+struct page_manner {
+    enum page_format format;
+    enum page_mode mode;
+    bool version2;   /* OpenMetrics 2.0 */
+    bool may_be_cut; /* the transfer did not tell where the body ends: when it is salvaged, a last
+                        line without its line feed is a bad one, for its number may be another */
+};
+
+/* Of the bodies to come; at first text, salvaged. */
+void page_set_manner(struct page *p, const struct page_manner *m);
 
 /* Takes a reference of its own to target (may be NULL).  lanes: how many encoders
  * will cache a part in each series. */
@@ -108,8 +142,8 @@ DEFINE_AUTO_PTR(page, page_free)
 /* Reads one whole body into b, whose old content is dropped.  Every series in b is
  * valid until the next call, its texts as long as body.  A sample without a time
  * of its own, or one that the target does not honor, gets scraped_ms.  Bad lines and refused
- * samples are counted, the rest is read; ret_faults (may be NULL) says how many there were in
- * this body.  An unreadable body leaves the page as it was, b empty: the scrape failed, and
+ * samples are counted, the rest is read; a last line without its newline is a bad one.  ret_faults
+ * (may be NULL) says how many there were in this body.  An unreadable body leaves the page as it was, b empty: the scrape failed, and
  * page_failed is to be called. */
 void page_read(struct page *p, struct span body, int64_t scraped_ms, struct batch *b,
                struct page_faults *ret_faults);
@@ -134,13 +168,18 @@ struct page_plan {
     const struct page_limits *limits; /* copied; NULL: they stay */
     const uint32_t *lane_ids;         /* lanes_len of them, by slot (lane.h) */
     uint8_t lanes_len;
+    const struct relabel *relabel; /* metric_relabel, while the plan is in force; NULL: no rules */
+    uint64_t relabel_hash;         /* of what they say: equal for equal rules, 0 for none */
+    bool keep_created;             /* x_created of OpenMetrics is a series, and not only the time
+                                      since when x counts (batch.h) */
 };
 
 /* To be called before each read: makes the page work for that plan.  Nothing happens
  * while the generation stays.  Else what was derived is forgotten; a lane that was there
  * before, under whatever slot, still knows which series it has sent.  Values stay: nothing
- * ends, nothing is new, and what is above a lower limit on series, bytes or names goes on.  A
- * batch of the page is void afterwards. */
+ * ends, nothing is new, and what is above a lower limit on series, bytes or names goes on; under
+ * other rules the next scrape decides anew, and what they drop then ends.  A batch of the page is
+ * void afterwards. */
 void page_bind(struct page *p, const struct page_plan *plan);
 
 /* Whether t differs from the page's target in nothing that series show (labels,

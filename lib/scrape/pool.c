@@ -2,15 +2,17 @@
 #include "pool.h"
 
 #include "clock.h"
+#include "hash.h"
 #include "mem.h"
 #include "worker.h"
 
-enum { MAX_WORKERS = 64 };
+enum { MAX_WORKERS = 64, RULES_BYTES = 64 << 20 };
 
 struct pool {
     struct pipeline pipeline;
     struct crew crew;
     uint32_t *lane_ids;
+    struct relabel *relabel; /* NULL: no rules */
     struct pool_inlet *inlet;
     size_t workers_len; /* that run */
     struct worker workers[];
@@ -38,6 +40,27 @@ struct page_limits pool_page_limits(const struct limits_conf *c)
     };
 }
 
+struct page_manner pool_manner(enum pool_mode mode, enum page_format fallback,
+                               struct span content_type)
+{
+    struct page_manner m = {.format = fallback};
+    if (content_type.data && page_format_of(content_type, &m.format))
+        m.version2 = m.format == FORMAT_OPENMETRICS && page_format_version(content_type) == 2;
+    bool strict = mode == POOL_AUTO ? m.format == FORMAT_OPENMETRICS : mode == POOL_STRICT;
+    m.mode = strict ? MODE_STRICT : MODE_SALVAGE;
+    return m;
+}
+
+const char *pool_accept(enum page_format first)
+{
+    if (first == FORMAT_TEXT)
+        return "Accept: text/plain;version=1.0.0;escaping=allow-utf-8;q=0.9,"
+               "text/plain;version=0.0.4;q=0.8,*/*;q=0.1";
+    return "Accept: application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.9,"
+           "text/plain;version=1.0.0;escaping=allow-utf-8;q=0.6,"
+           "text/plain;version=0.0.4;q=0.5,*/*;q=0.1";
+}
+
 static void free_job(void *job)
 {
     job_end(job);
@@ -52,18 +75,32 @@ static struct pool_inlet *make_inlet(size_t workers, size_t items)
     return in;
 }
 
+/* Of what the rules say. */
+static uint64_t relabel_hash(const struct pool_conf *conf)
+{
+    AUTO(buf) struct buf text = BUF_INIT(RULES_BYTES);
+    const struct setting *rules = setting_find(pool_settings, "metric_relabel");
+    return setting_text(rules, conf, &text) == OK ? hash_bytes(text.data, text.len) : 1;
+}
+
 static struct crew make_crew(struct pool *p, const struct pool_conf *conf)
 {
     return (struct crew){
         .in_flight = (size_t)conf->in_flight,
         .max_body = (size_t)conf->limits.body,
         .max_connections = (long)(conf->max_connections / (size_t)conf->workers),
+        .mode = (enum pool_mode)conf->mode,
+        .fallback = (enum page_format)conf->fallback,
+        .accept = pool_accept((enum page_format)conf->accept),
         .pipeline = &p->pipeline,
         .books = p->pipeline.books,
         .plan = {.generation = next_generation(),
                  .lane_ids = p->lane_ids,
                  .limits = &p->crew.limits,
-                 .lanes_len = (uint8_t)p->pipeline.lanes_len},
+                 .lanes_len = (uint8_t)p->pipeline.lanes_len,
+                 .keep_created = conf->created == POOL_SERIES,
+                 .relabel = p->relabel,
+                 .relabel_hash = p->relabel ? relabel_hash(conf) : 0},
         .limits = pool_page_limits(&conf->limits),
     };
 }
@@ -73,7 +110,10 @@ enum status pool_new(struct pool **ret, const struct pool_conf *conf, struct pip
 {
     size_t n = (size_t)(conf->workers < MAX_WORKERS ? conf->workers : MAX_WORKERS);
     struct pool *p = mem_alloc(sizeof *p + n * sizeof p->workers[0]);
+    const struct group_list *rules = &conf->metric_relabel;
     enum status s = OK;
+    if (rules->len > 0)
+        s = relabel_new(&p->relabel, rules->items, rules->len, err);
     p->pipeline = *pipeline;
     p->lane_ids = mem_alloc(pipeline->lanes_len * sizeof *p->lane_ids);
     for (size_t i = 0; i < pipeline->lanes_len; i++)
@@ -133,6 +173,7 @@ void pool_free(struct pool *p)
     pipeline_done(&p->pipeline);
     mem_free(p->inlet);
     mem_free(p->lane_ids);
+    relabel_free(p->relabel);
     mem_free(p);
 }
 

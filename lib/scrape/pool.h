@@ -22,11 +22,18 @@ struct limits_conf {
 struct queue_conf {
     int64_t items;
 };
+enum pool_mode { POOL_AUTO, POOL_STRICT, POOL_SALVAGE };
+enum pool_created { POOL_ABSORB, POOL_SERIES };
 struct pool_conf {
     char *name;
     int64_t workers, in_flight;
     struct queue_conf queue;
     struct limits_conf limits;
+    unsigned mode;                    /* enum pool_mode */
+    unsigned accept;                  /* enum page_format: what is asked for first */
+    unsigned fallback;                /* enum page_format: of a page that says none */
+    unsigned created;                 /* enum pool_created */
+    struct group_list metric_relabel; /* of struct relabel_rule_conf */
     size_t max_connections; /* kept alive by all workers between scrapes; no setting: worked out
                                from the process's limit of descriptors */
 };
@@ -35,10 +42,18 @@ extern const struct setting pool_settings[]; /* of struct pool_conf */
 /* As a page wants them. */
 struct page_limits pool_page_limits(const struct limits_conf *c);
 
+/* How a page is read that came with this Content-Type (.data NULL: with none). */
+struct page_manner pool_manner(enum pool_mode mode, enum page_format fallback,
+                               struct span content_type);
+
+/* What targets are asked for, as a header: static. */
+const char *pool_accept(enum page_format first);
+
 struct pool;
 
 /* Starts the workers.  pipeline is moved in: pool_free ends it, its lanes stay.
- * ERR_IO: no thread, no descriptor; pipeline is still the caller's then. */
+ * ERR_IO: no thread, no descriptor; ERR_INVALID: rules that config has not checked.  pipeline is
+ * still the caller's then. */
 enum status pool_new(struct pool **ret, const struct pool_conf *conf, struct pipeline *pipeline,
                      struct err *err) NODISCARD;
 struct pool_inlet *pool_inlet(struct pool *p);

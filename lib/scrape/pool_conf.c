@@ -2,6 +2,7 @@
 /* pool_conf.c - what can be configured of a pool. */
 #include "pool.h"
 
+#include "relabel.h"
 #include "setting.h"
 
 static const struct setting limits_settings[] = {
@@ -19,6 +20,10 @@ static const struct setting limits_settings[] = {
                   "memory for what is known of a target"),
     SETTING_END};
 
+static const char *const modes[] = {"auto", "strict", "salvage", NULL};
+static const char *const formats[] = {"text", "openmetrics", NULL};
+static const char *const created[] = {"absorb", "series", NULL};
+
 static const struct setting queue_settings[] = {
     SETTING_INT(queue_conf, items, "10000", 1, 1000000, "jobs that may wait for a worker"),
     SETTING_END};
@@ -29,4 +34,16 @@ const struct setting pool_settings[] = {
     SETTING_INT(pool_conf, in_flight, "64", 1, 4096, "scrapes of one worker at a time"),
     SETTING_GROUP(pool_conf, queue, queue_settings, "targets that are due and wait"),
     SETTING_GROUP(pool_conf, limits, limits_settings, "the most that one target may bring"),
+    SETTING_CHOICE(pool_conf, mode, "auto", modes,
+                   "a page with a fault is refused (strict) or loses what is faulty (salvage); "
+                   "auto: strict for OpenMetrics, salvage for text"),
+    SETTING_CHOICE(pool_conf, accept, "openmetrics", formats,
+                   "format that targets are asked for; text: for no other"),
+    SETTING_CHOICE(pool_conf, fallback, "text", formats,
+                   "format of a page whose Content-Type says none that is known"),
+    SETTING_CHOICE(pool_conf, created, "absorb", created,
+                   "what becomes of NAME_created in OpenMetrics: the time since when NAME counts, "
+                   "or a series"),
+    SETTING_GROUPS(pool_conf, metric_relabel, relabel_settings, relabel_rule_conf,
+                   "rules for the labels and names of series, run once for each; docs/RELABEL.md"),
     SETTING_END};

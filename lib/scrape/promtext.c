@@ -1,58 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "promtext.h"
-
-#include "clock.h"
-#include "number.h"
+#include "promtext_read.h"
 
 void promtext_init(struct promtext *t, struct span body)
 {
-    *t = (struct promtext){
-        .start = body.data, .at = body.data, .end = body.data + body.len, .max_line = SIZE_MAX};
-}
-
-/* The byte at t->at, NUL at the end.  A NUL in the text is nowhere allowed, so
- * the two need not be told apart. */
-static char peek(const struct promtext *t)
-{
-    return t->at < t->end ? *t->at : '\0';
-}
-
-static bool refuse(struct promtext *t, const char *bad, const char *what)
-{
-    t->bad = bad;
-    t->what = what;
-    return false;
-}
-
-static bool eat(struct promtext *t, char c)
-{
-    if (t->at == t->end || *t->at != c)
-        return false;
-    t->at++;
-    return true;
-}
-
-static void skip_blanks(struct promtext *t)
-{
-    while (peek(t) == ' ' || peek(t) == '\t')
-        t->at++;
+    t->start = t->at = body.data;
+    t->end = body.data + body.len;
+    t->bad = t->what = t->rule = NULL;
+    t->max_line = SIZE_MAX;
+    t->format = FORMAT_TEXT;
+    t->exact = t->quoted = t->version2 = false;
 }
 
 static void skip_line(struct promtext *t)
 {
     const char *eol = t->at < t->end ? memchr(t->at, '\n', (size_t)(t->end - t->at)) : NULL;
     t->at = eol ? eol + 1 : t->end;
-}
-
-/* Newline, CR newline, or the end of the text. */
-static bool end_of_line(struct promtext *t)
-{
-    const char *before = t->at;
-    eat(t, '\r');
-    if (t->at == t->end || eat(t, '\n'))
-        return true;
-    t->at = before;
-    return false;
 }
 
 static bool is_name_byte(char c, bool first, bool colon)
@@ -68,124 +30,169 @@ static bool read_name(struct promtext *t, bool colon, struct span *ret)
     while (is_name_byte(peek(t), t->at == start, colon))
         t->at++;
     *ret = (struct span){start, (size_t)(t->at - start)};
-    return t->at > start || refuse(t, start, colon ? "no metric name" : "no label name");
+    return t->at > start || refuse(t, start, colon ? "metric-name" : "label-name",
+                                   colon ? "no metric name" : "no label name");
+}
+
+/* As the grammars have it, where U+0000 is a character like any other. */
+static bool is_text(const struct promtext *t, struct span s)
+{
+    if (!t->exact)
+        return text_is_utf8(s);
+    for (const char *nul; (nul = memchr(s.data, '\0', s.len));) {
+        size_t n = (size_t)(nul - s.data);
+        if (!text_is_utf8((struct span){s.data, n}))
+            return false;
+        s = (struct span){nul + 1, s.len - n - 1};
+    }
+    return text_is_utf8(s);
+}
+
+/* Whether a backslash may stand before c.  OpenMetrics has it before any character. */
+static bool is_escape(const struct promtext *t, char c)
+{
+    return !t->exact || t->format == FORMAT_OPENMETRICS || c == '\\' || c == '"' || c == 'n';
 }
 
 /* What stands between two '"'; the first is eaten. */
-static bool read_quoted(struct promtext *t, struct promtext_label *ret)
+static bool read_quoted(struct promtext *t, struct span *ret, bool *ret_escaped)
 {
     const char *start = t->at;
-    ret->escaped = false;
+    *ret_escaped = false;
     for (; t->at < t->end && *t->at != '"' && *t->at != '\n'; t->at++) {
         if (*t->at == '\\') {
-            ret->escaped = true;
+            *ret_escaped = true;
             t->at++;
             if (t->at == t->end || *t->at == '\n')
                 break;
+            if (!is_escape(t, *t->at))
+                return refuse(t, t->at - 1, "escape", "only \\\\, \\\" and \\n are escapes");
         }
     }
-    ret->value = (struct span){start, (size_t)(t->at - start)};
+    *ret = (struct span){start, (size_t)(t->at - start)};
     if (!eat(t, '"'))
-        return refuse(t, t->at, "the label value is not closed");
-    return text_is_utf8(ret->value) || refuse(t, start, "the label value is not UTF-8");
+        return refuse(t, t->at, "quote", "the label value is not closed");
+    return is_text(t, *ret) || refuse(t, start, "utf8", "the label value is not UTF-8");
 }
 
-static bool read_label(struct promtext *t, struct promtext_label *ret)
+/* A name in quotes; the first is at t->at. */
+static bool read_quoted_name(struct promtext *t, struct span *ret, bool *ret_escaped)
 {
-    if (!read_name(t, false, &ret->name))
-        return false;
-    skip_blanks(t);
+    const char *start = t->at++;
+    return read_quoted(t, ret, ret_escaped) &&
+           (ret->len > 0 || refuse(t, start, "quoted-name", "an empty name in quotes"));
+}
+
+/* Behind the name: "=", and the value in quotes. */
+static bool read_label_value(struct promtext *t, struct promtext_label *ret)
+{
+    skip_optional(t);
     if (!eat(t, '='))
-        return refuse(t, t->at, "no '=' after the label name");
-    skip_blanks(t);
+        return refuse(t, t->at, "label-equals", "no '=' after the label name");
+    skip_optional(t);
     if (!eat(t, '"'))
-        return refuse(t, t->at, "no '\"' before the label value");
-    return read_quoted(t, ret);
+        return refuse(t, t->at, "quote", "no '\"' before the label value");
+    return read_quoted(t, &ret->value, &ret->escaped);
+}
+
+/* Those that stand there quoted: the name of the metric, which may be the first of the braces, or
+ * a label. */
+static bool read_quoted_item(struct promtext *t, struct promtext_label *ret,
+                             struct promtext_line *named, bool *ret_label)
+{
+    const char *start = t->at;
+    if (!read_quoted_name(t, &ret->name, &ret->name_escaped))
+        return false;
+    ret->quoted = true;
+    skip_optional(t);
+    *ret_label = peek(t) == '=' || !named;
+    if (*ret_label)
+        return read_label_value(t, ret);
+    if (named->name.data)
+        return refuse(t, start, "quoted-name", "a second name of the metric");
+    named->name = ret->name;
+    named->quoted = true;
+    named->name_escaped = ret->name_escaped;
+    return true;
+}
+
+static bool read_plain_label(struct promtext *t, struct promtext_label *ret)
+{
+    ret->quoted = ret->name_escaped = false;
+    return read_name(t, false, &ret->name) && read_label_value(t, ret);
 }
 
 static const char too_many_labels[] = "too many labels";
 
-/* Up to the '}'; the '{' is eaten. */
-static bool read_labels(struct promtext *t, struct promtext_line *ret)
+bool promtext_labels(struct promtext *t, struct promtext_label *labels, size_t cap, size_t *ret_len,
+                     struct promtext_line *named)
 {
-    for (;;) {
-        skip_blanks(t);
-        if (eat(t, '}'))
+    *ret_len = 0;
+    bool first = true;
+    for (;; first = false) {
+        skip_optional(t);
+        if ((first || !promtext_tight(t)) && eat(t, '}'))
             return true;
-        if (ret->labels_len == PROMTEXT_LABELS)
-            return refuse(t, t->at, too_many_labels);
-        if (!read_label(t, &ret->labels[ret->labels_len]))
+        if (*ret_len == cap)
+            return refuse(t, t->at, "max-labels", too_many_labels);
+        bool is_label = true;
+        if (t->quoted && peek(t) == '"'
+                ? !read_quoted_item(t, &labels[*ret_len], first ? named : NULL, &is_label)
+                : !read_plain_label(t, &labels[*ret_len]))
             return false;
-        ret->labels_len++;
-        skip_blanks(t);
+        *ret_len += is_label;
+        skip_optional(t);
+        if (promtext_tight(t) && eat(t, '}'))
+            return true;
         if (!eat(t, ',') && peek(t) != '}')
-            return refuse(t, t->at, "neither ',' nor '}' after a label");
+            return refuse(t, t->at, "label-comma", "neither ',' nor '}' after a label");
     }
-}
-
-/* A token ends at a blank or control character. */
-static struct span read_token(struct promtext *t)
-{
-    const char *start = t->at;
-    while (t->at < t->end && (unsigned char)*t->at > ' ')
-        t->at++;
-    return (struct span){start, (size_t)(t->at - start)};
-}
-
-static bool read_timestamp(struct promtext *t, struct promtext_value *ret)
-{
-    struct span s = read_token(t);
-    bool negative = s.len > 0 && s.data[0] == '-';
-    int64_t ms = 0;
-    for (size_t i = negative; i < s.len; i++) {
-        if (s.data[i] < '0' || s.data[i] > '9')
-            return refuse(t, s.data, "the timestamp is no integer");
-        ms = ms * 10 + (s.data[i] - '0');
-        if (ms > CLOCK_MAX_MS)
-            return refuse(t, s.data, "the timestamp is out of range");
-    }
-    if (s.len == (size_t)negative)
-        return refuse(t, s.data, "the timestamp is no integer");
-    ret->ts_ms = negative ? -ms : ms;
-    ret->has_ts = true;
-    return ret->ts_ms >= CLOCK_MIN_MS || refuse(t, s.data, "the timestamp is out of range");
-}
-
-bool promtext_value(struct promtext *t, struct promtext_value *ret)
-{
-    bool plain;
-    struct span number = read_token(t);
-    if (number_parse(number, &ret->number, &plain) != OK)
-        return refuse(t, number.data, number.len ? "the value is no number" : "no value");
-    ret->text = plain ? number : (struct span){NULL, 0};
-    ret->ts_ms = 0;
-    ret->has_ts = false;
-    if (eat(t, '\n')) /* nearly always */
-        return true;
-    skip_blanks(t);
-    if (end_of_line(t))
-        return true;
-    if (!read_timestamp(t, ret))
-        return false;
-    skip_blanks(t);
-    return end_of_line(t) || refuse(t, t->at, "more text behind the timestamp");
 }
 
 static bool read_sample(struct promtext *t, struct promtext_line *ret)
 {
     ret->item = PROMTEXT_SAMPLE;
     ret->labels_len = 0;
-    if (!read_name(t, true, &ret->name))
+    ret->quoted = ret->name_escaped = false;
+    ret->name.data = NULL;
+    const char *start = t->at;
+    if (!(t->quoted && *start == '{') && !read_name(t, true, &ret->name))
         return false;
-    skip_blanks(t);
-    if (eat(t, '{') && !read_labels(t, ret))
+    skip_optional(t);
+    if (eat(t, '{') && !promtext_labels(t, ret->labels, PROMTEXT_LABELS, &ret->labels_len, ret))
         return false;
-    skip_blanks(t);
+    if (!ret->name.data)
+        return refuse(t, start, "metric-name", "no metric name");
+    char before = t->at[-1];
+    if (promtext_tight(t) && !eat(t, ' '))
+        return refuse(t, t->at, "white-space",
+                      before == '}' ? "no space after the '}'"
+                                    : "neither '{' nor a space after the name");
+    skip_optional(t);
     ret->value_at = t->at;
     /* "a1" is the name a1, so at least a blank or a '}' must stand before. */
     if (t->at[-1] != ' ' && t->at[-1] != '\t' && t->at[-1] != '}')
-        return refuse(t, t->at, "neither '{' nor a blank after the name");
+        return refuse(t, t->at, "white-space", "neither '{' nor a blank after the name");
+    if (promtext_tight(t) && (peek(t) == ' ' || peek(t) == '\t'))
+        return refuse(t, t->at, "white-space", "before the value stands one space");
+    if (t->version2 && peek(t) == '{')
+        return refuse(t, t->at, "composite", "a value of several fields cannot be taken");
     return promtext_value(t, &ret->value);
+}
+
+/* In a comment: to the letter not just any control character. */
+static bool is_space(const struct promtext *t, char c)
+{
+    return c == ' ' || c == '\t' || (!t->exact && (unsigned char)c < ' ');
+}
+
+/* Whether a word or name of a comment ends here. */
+static bool is_parted(const struct promtext *t)
+{
+    char c = peek(t);
+    bool line_end = t->at == t->end || c == '\n' ||
+                    (t->end - t->at > 1 && t->at[0] == '\r' && t->at[1] == '\n');
+    return line_end || is_space(t, c);
 }
 
 /* Word after '#': fills ret->item; false for a comment that says nothing. */
@@ -198,51 +205,136 @@ static bool read_keyword(struct promtext *t, struct promtext_line *ret)
         {"HELP", PROMTEXT_HELP},
         {"TYPE", PROMTEXT_TYPE},
         {"UNIT", PROMTEXT_UNIT},
+        {"EOF", PROMTEXT_EOF},
     };
     struct span word = read_token(t);
     for (size_t i = 0; i < ARRAY_LEN(words); i++) {
-        if (span_is(word, words[i].word)) {
+        if (span_is(word, words[i].word) && is_parted(t)) {
             ret->item = words[i].item;
-            return true;
+            return t->format == FORMAT_OPENMETRICS ||
+                   (i < 2 || (ret->item == PROMTEXT_UNIT && !t->exact));
         }
     }
     return false;
 }
 
+/* Leniently, what one format calls by a name the other understands. */
 static bool read_kind(struct promtext *t, struct promtext_line *ret)
 {
+    bool metrics = t->format == FORMAT_OPENMETRICS;
     for (int k = 0; k < SERIES_KINDS; k++) {
-        if (span_is(ret->text, series_kind_name((enum series_kind)k))) {
-            ret->kind = (enum series_kind)k;
+        ret->kind = (enum series_kind)k;
+        bool other = metrics
+                         ? k == SERIES_UNTYPED
+                         : k == SERIES_GAUGEHISTOGRAM || k == SERIES_INFO || k == SERIES_STATESET;
+        if (span_is(ret->text, series_kind_name(ret->kind)) && !(t->exact && other))
             return true;
-        }
     }
     ret->kind = SERIES_UNTYPED;
-    return span_is(ret->text, "unknown") || refuse(t, ret->text.data, "no such type");
+    return (span_is(ret->text, "unknown") && (metrics || !t->exact)) ||
+           refuse(t, ret->text.data, "type", "no such type");
 }
 
-/* Behind the keyword: a name, a blank, and the rest of the line is the text. */
-static bool read_described(struct promtext *t, struct promtext_line *ret)
+static bool read_help(struct promtext *t, const struct promtext_line *l)
 {
-    skip_blanks(t);
-    if (!read_name(t, true, &ret->name))
-        return false;
-    if ((unsigned char)peek(t) > ' ')
-        return refuse(t, t->at, "no blank after the name");
-    skip_blanks(t);
+    if (!t->exact)
+        return true;
+    bool metrics = t->format == FORMAT_OPENMETRICS;
+    const char *end = l->text.data + l->text.len;
+    for (const char *p = l->text.data; (p = memchr(p, '\\', (size_t)(end - p))); p += 2) {
+        char after = p + 1 < end ? p[1] : '\0';
+        if (metrics ? p + 1 == end : after != '\\' && after != 'n')
+            return refuse(t, p, "escape",
+                          metrics ? "a backslash at the end"
+                                  : "only \\\\ and \\n are escapes of a help");
+    }
+    return is_text(t, l->text) || refuse(t, l->text.data, "utf8", "the help is not UTF-8");
+}
+
+static bool read_unit(struct promtext *t, const struct promtext_line *l)
+{
+    for (size_t i = 0; t->exact && i < l->text.len; i++)
+        if (!is_name_byte(l->text.data[i], false, true))
+            return refuse(t, l->text.data + i, "unit-syntax", "no character of a unit");
+    return true;
+}
+
+/* What is left of the line, without its end. */
+static bool read_text(struct promtext *t, struct span *ret)
+{
     const char *start = t->at;
     skip_line(t);
     const char *end = t->at;
     if (end > start && end[-1] == '\n')
         end--;
-    if (end > start && end[-1] == '\r')
+    if (end > start && end[-1] == '\r') {
         end--;
-    ret->text = (struct span){start, (size_t)(end - start)};
+        if (t->exact)
+            return refuse(t, end, "carriage-return", "a line ends with a line feed alone");
+    }
+    *ret = (struct span){start, (size_t)(end - start)};
+    return true;
+}
+
+static bool read_described_name(struct promtext *t, struct promtext_line *ret)
+{
+    ret->quoted = t->quoted && peek(t) == '"';
+    ret->name_escaped = false;
+    if (ret->quoted ? !read_quoted_name(t, &ret->name, &ret->name_escaped)
+                    : !read_name(t, true, &ret->name))
+        return false;
+    if (promtext_tight(t) && !eat(t, ' '))
+        return refuse(t, t->at, "white-space", "no space after the name");
+    if (!promtext_tight(t) && !is_parted(t))
+        return refuse(t, t->at, "white-space", "no blank after the name");
+    skip_optional(t);
+    return true;
+}
+
+/* Behind the keyword: a name, a blank, and the rest of the line is the text. */
+static bool read_described(struct promtext *t, struct promtext_line *ret)
+{
+    if (promtext_tight(t) && !eat(t, ' '))
+        return refuse(t, t->at, "white-space", "no space after the word");
+    skip_optional(t);
+    if (!read_described_name(t, ret) || !read_text(t, &ret->text))
+        return false;
     if (ret->item == PROMTEXT_HELP)
-        return true;
-    while (ret->text.len > 0 && (unsigned char)start[ret->text.len - 1] <= ' ')
+        return read_help(t, ret);
+    while (!promtext_tight(t) && ret->text.len > 0 &&
+           is_space(t, ret->text.data[ret->text.len - 1]))
         ret->text.len--;
-    return ret->item == PROMTEXT_UNIT || read_kind(t, ret);
+    if (ret->item == PROMTEXT_UNIT)
+        return read_unit(t, ret);
+    const char *blank = memchr(ret->text.data, ' ', ret->text.len);
+    if (promtext_tight(t) && blank)
+        return refuse(t, blank, "white-space", "a type is one word, behind one space");
+    return read_kind(t, ret);
+}
+
+/* Behind a '#'.  *ret_says: it is more than a comment. */
+static bool read_comment(struct promtext *t, struct promtext_line *ret, bool *ret_says)
+{
+    const char *start = t->at;
+    if (promtext_tight(t))
+        eat(t, ' ');
+    skip_optional(t);
+    *ret_says = read_keyword(t, ret) && (!promtext_tight(t) || start[0] == ' ');
+    if (!*ret_says) {
+        struct span rest;
+        t->at = start;
+        if (promtext_tight(t))
+            return refuse(t, start + (peek(t) == ' '), "comment",
+                          "behind '# ' stands TYPE, HELP, UNIT or EOF");
+        if (!read_text(t, &rest))
+            return false;
+        return !t->exact || is_text(t, rest) ||
+               refuse(t, start, "utf8", "the comment is not UTF-8");
+    }
+    if (ret->item != PROMTEXT_EOF)
+        return read_described(t, ret);
+    skip_optional(t);
+    return end_of_line(t) || refuse(t, t->at, "eof-exact", "more text behind # EOF");
 }
 
 static enum status report(struct promtext *t, const char *line, struct err *err)
@@ -265,24 +357,36 @@ static bool is_too_long(struct promtext *t)
     size_t max = t->max_line;
     if ((size_t)(t->end - t->at) <= max || memchr(t->at, '\n', max + 1))
         return false;
-    return !refuse(t, t->at + max, "the line is too long");
+    return !refuse(t, t->at + max, "max-line", "the line is too long");
+}
+
+/* A line without anything.  False: a fault. */
+static bool skip_empty(struct promtext *t, bool *ret_empty)
+{
+    *ret_empty = false;
+    if (promtext_tight(t) && peek(t) == '\n')
+        return refuse(t, t->at, "blank-line", "an empty line");
+    skip_optional(t);
+    *ret_empty = end_of_line(t);
+    return *ret_empty || !t->exact || t->format == FORMAT_OPENMETRICS || peek(t) != '\r' ||
+           refuse(t, t->at, "carriage-return", "a line ends with a line feed alone");
 }
 
 enum status promtext_next(struct promtext *t, struct promtext_line *ret, struct err *err)
 {
     while (t->at < t->end) {
         const char *line = t->at;
-        if (is_too_long(t))
+        bool empty, says;
+        if (is_too_long(t) || !skip_empty(t, &empty))
             return report(t, line, err);
-        skip_blanks(t);
-        if (end_of_line(t))
+        if (empty)
             continue;
         if (!eat(t, '#'))
             return read_sample(t, ret) ? OK : report(t, line, err);
-        skip_blanks(t);
-        if (read_keyword(t, ret))
-            return read_described(t, ret) ? OK : report(t, line, err);
-        skip_line(t);
+        if (!read_comment(t, ret, &says))
+            return report(t, line, err);
+        if (says)
+            return OK;
     }
     return ERR_CLOSED;
 }

@@ -76,10 +76,13 @@ static void count_seconds(struct pool_books *b, int64_t duration_ns)
     b->seconds_sum_ns += (uint64_t)duration_ns;
 }
 
-static void count_read(struct pool_books *b, size_t samples, size_t bytes,
+static void count_read(struct worker *w, size_t samples, size_t bytes,
                        const struct page_faults *faults)
 {
-    b->read += samples + faults->refused;
+    struct pool_books *b = w->crew->books;
+    b->read += samples + faults->filtered + faults->refused;
+    if (faults->filtered > 0)
+        b->filtered[w->crew->pipeline->relabel_slot] += faults->filtered;
     for (size_t i = 0; i < PAGE_REFUSALS; i++)
         if (faults->refused_by[i])
             b->refused[i] += faults->refused_by[i];
@@ -123,14 +126,15 @@ static void take_failed(struct worker *w, struct running *r, const struct fetch_
     recount(w, j->state);
 }
 
-/* Something else than a page of metrics. */
+/* Something else than a page of metrics, or a faulty one in strict mode. */
 static void take_garbage(struct worker *w, struct running *r, const struct fetch_result *f,
                          const struct page_faults *faults)
 {
     struct fetch_result failed = *f;
     failed.why = SCRAPE_FORMAT;
     failed.err = faults->first_bad;
-    err_wrap(&failed.err, ERR_INVALID, "not one line is a metric");
+    if (!faults->strict)
+        err_wrap(&failed.err, ERR_INVALID, "not one line is a metric");
     w->crew->books->lines_bad += faults->lines_bad;
     w->crew->books->bytes += f->body.len;
     take_failed(w, r, &failed);
@@ -141,32 +145,38 @@ static void take_good(struct worker *w, struct running *r, const struct fetch_re
     struct job *j = r->job;
     struct page_faults faults;
     struct page *p = get_page(w, j);
+    struct page_manner manner = pool_manner(w->crew->mode, w->crew->fallback, f->content_type);
+    manner.may_be_cut = !f->tells_end;
+    page_set_manner(p, &manner);
     page_read(p, f->body, r->start_ms, &w->batch, &faults);
     if (faults.unreadable) {
         take_garbage(w, r, f, &faults);
         return;
     }
     size_t scraped = w->batch.len, passed = pipeline_filter(w->crew->pipeline, &w->batch);
+    size_t exposed = scraped + (size_t)(faults.filtered + faults.refused);
     struct page_meta meta = {.up = true,
                              .duration_seconds = (double)f->duration_ns / (double)SEC_NS,
-                             .samples_scraped = scraped + faults.refused,
+                             .samples_scraped = exposed,
                              .samples_post_filter = passed,
                              .series_added = faults.added,
                              .body_bytes = f->body.len};
     page_add_meta(p, &meta, &w->batch);
     encode(w, j, j->target, 0);
     recount(w, j->state);
-    count_read(w->crew->books, scraped, f->body.len, &faults);
+    count_read(w, scraped, f->body.len, &faults);
     w->crew->books->scraped++;
     struct target_shown news = {.health = TARGET_UP,
-                                .samples = scraped,
+                                .samples = scraped + (size_t)faults.filtered,
                                 .samples_post_filter = passed,
                                 .body_bytes = f->body.len,
                                 .series = page_stats(p).series,
                                 .refused = faults.refused,
                                 .lines_bad = faults.lines_bad,
                                 .first_bad = faults.first_bad,
-                                .first_refused = faults.first_refused};
+                                .first_refused = faults.first_refused,
+                                .named_len = faults.named_len};
+    memcpy(news.named, faults.named, faults.named_len * sizeof faults.named[0]);
     show(j, r, f, &news);
     j->state->body_bytes = f->body.len;
 }
@@ -265,7 +275,8 @@ static void *run(void *arg)
 enum status worker_start(struct worker *w, struct crew *crew, struct channel *jobs, struct err *err)
 {
     *w = (struct worker){.crew = crew, .jobs = jobs};
-    struct fetcher_conf conf = {.max_connections = crew->max_connections, .done = take, .of = w};
+    struct fetcher_conf conf = {
+        .max_connections = crew->max_connections, .accept = crew->accept, .done = take, .of = w};
     int fd;
     enum status s = fetcher_new(&w->fetcher, &conf, err);
     if (s != OK)

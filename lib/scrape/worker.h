@@ -5,13 +5,16 @@
 
 #include "fetch.h"
 #include "job.h"
-#include "pipeline.h"
+#include "pool.h"
 
 /* What the workers of a pool share; nothing of it changes while they run. */
 struct crew {
     size_t in_flight; /* scrapes of one worker at once */
     size_t max_body;
     long max_connections; /* of one worker */
+    enum pool_mode mode;
+    enum page_format fallback;
+    const char *accept; /* a header */
     const struct pipeline *pipeline;
     struct page_limits limits;
     struct page_plan plan;

@@ -35,6 +35,7 @@ struct entry {
 extern const struct entry agent_entries[], jobs_entries[], web_entries[]; /* struct view */
 extern const struct entry pool_books_entries[], pool_entries[];
 extern const struct entry lane_books_entries[], lane_entries[];
+extern const struct entry spool_entries[]; /* of a view_lane that has a spool */
 extern const struct entry source_entries[];
 extern const struct entry discovery_entries[]; /* of a source_state that follows something */
 

@@ -62,7 +62,7 @@ static void samples(const struct view_pool *p, struct law *law)
     law->pool = p->name;
     add(law->left, "read", p->books->read);
     add(law->right, "passed", p->books->passed);
-    add(law->right, "filtered", sum(p->books->filtered, FILTER_STEPS));
+    add(law->right, "filtered", sum(p->books->filtered, BOOKS_FILTERS));
     add(law->right, "refused", sum(p->books->refused, BOOKS_REFUSALS));
 }
 
@@ -78,6 +78,8 @@ static void records(const struct view_lane *l, bool delivery, struct law *law)
         add(law->right, "delivered", b->delivered);
         add(law->right, "lost", sum(b->lost, LANE_LOSSES));
         add(law->right, "in_memory", b->in_memory);
+        add(law->right, "in_spool", b->in_spool);
+        add(law->right, "left", b->left);
     } else {
         law->name = "records encoded";
         add(law->left, "passed", b->passed);

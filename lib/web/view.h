@@ -40,6 +40,11 @@ struct view_part {    /* of memory */
     uint64_t bytes;
 };
 
+struct view_left { /* a spool with something in it, of no output */
+    const char *file;
+    int64_t bytes;
+};
+
 struct view_web {              /* of the server that asks: filled by web.c */
     uint64_t requests, errors; /* errors: answered with a status of 400 or above */
     uint64_t cut;              /* connections ended because they were too slow */
@@ -73,6 +78,9 @@ struct view {
     const char *candidates_error;                 /* why; else NULL */
     const struct registry_other *others;
     size_t others_len;
+    const struct view_left *left; /* as of the configuration in force */
+    size_t left_len;
+    uint64_t left_bytes; /* of all */
     const struct view_part *memory;
     size_t memory_len;
     uint64_t memory_bound;

@@ -101,7 +101,7 @@ static void write_filtered(struct metrics_out *m, const struct view *v)
                        "Samples that a filter dropped, by its place in the pool and its name.");
     for (size_t i = 0; i < v->pools_len; i++) {
         const struct view_pool *p = &v->pools[i];
-        for (size_t f = 0; f < FILTER_STEPS; f++) {
+        for (size_t f = 0; f < BOOKS_FILTERS; f++) {
             bool there = f < p->filters_len;
             if (!there && p->books->filtered[f] == 0)
                 continue;
@@ -153,14 +153,25 @@ static void write_pools(struct metrics_out *m, const struct view *v)
     write_durations(m, v);
 }
 
+static bool has_spool(const struct view *v)
+{
+    for (size_t i = 0; i < v->lanes_len; i++)
+        if (v->lanes[i].state.spool.there)
+            return true;
+    return false;
+}
+
 static void write_lanes(struct metrics_out *m, const struct view *v)
 {
-    static const struct entry *const tables[] = {lane_books_entries, lane_entries};
-    for (size_t t = 0; t < ARRAY_LEN(tables); t++)
+    static const struct entry *const tables[] = {lane_books_entries, lane_entries, spool_entries};
+    size_t len = has_spool(v) ? ARRAY_LEN(tables) : ARRAY_LEN(tables) - 1;
+    for (size_t t = 0; t < len; t++)
         for (const struct entry *e = tables[t]; e->metric; e++) {
             begin(m, e);
             for (size_t i = 0; i < v->lanes_len; i++) {
                 const struct view_lane *l = &v->lanes[i];
+                if (tables[t] == spool_entries && !l->state.spool.there)
+                    continue;
                 struct label labels[] = {
                     {"pool", l->pool}, {"output", l->output}, {"sink", l->sink}, {NULL, NULL}};
                 samples(m, e, t == 0 ? (const void *)l->books : l, labels);

@@ -274,7 +274,7 @@ static void write_pools(struct html_out *h, const struct view *v)
         uint64_t failed = 0, filtered = 0, refused = 0, scrapes = 0;
         for (size_t k = 0; k < SCRAPE_FAILURES; k++)
             failed += b->failed[k];
-        for (size_t k = 0; k < FILTER_STEPS; k++)
+        for (size_t k = 0; k < BOOKS_FILTERS; k++)
             filtered += b->filtered[k];
         for (size_t k = 0; k < BOOKS_REFUSALS; k++)
             refused += b->refused[k];
@@ -309,6 +309,13 @@ static void write_lane_state(struct html_out *h, const struct view_lane *l)
     if (l->state.last_error.status != OK) {
         html_out_raw(h, "<small>");
         html_out_text(h, l->state.last_error.text);
+        html_out_raw(h, "</small>");
+    }
+    if (l->state.spool.there) {
+        html_out_raw(h, "<small>");
+        html_out_count(h, l->books->in_spool);
+        html_out_raw(h, " on disk ");
+        html_out_text(h, l->state.spool.error.status == OK ? "" : l->state.spool.error.text);
         html_out_raw(h, "</small>");
     }
     html_out_raw(h, "</td>");

@@ -71,7 +71,7 @@ static void write_books(struct json_out *j, const struct view *v)
 static void write_filtered(struct json_out *j, const struct view_pool *p)
 {
     json_out_open(j, "filtered", '[');
-    for (size_t i = 0; i < FILTER_STEPS; i++) {
+    for (size_t i = 0; i < BOOKS_FILTERS; i++) {
         bool there = i < p->filters_len;
         if (!there && p->books->filtered[i] == 0)
             continue;
@@ -97,6 +97,17 @@ static void write_pool(struct json_out *j, const struct view_pool *p)
     json_out_close(j, '}');
 }
 
+static void write_spool(struct json_out *j, const struct view_lane *l)
+{
+    if (!l->state.spool.there)
+        return;
+    json_out_open(j, "spool", '{');
+    write_error(j, &l->state.spool.error);
+    json_out_time(j, "oldest", l->state.spool.oldest_ms);
+    write_entries(j, spool_entries, l);
+    json_out_close(j, '}');
+}
+
 static void write_lane(struct json_out *j, const struct view_lane *l)
 {
     json_out_open(j, NULL, '{');
@@ -110,6 +121,7 @@ static void write_lane(struct json_out *j, const struct view_lane *l)
     json_out_time(j, "last_delivered", l->state.last_delivered_ms);
     write_entries(j, lane_books_entries, l->books);
     write_entries(j, lane_entries, l);
+    write_spool(j, l);
     write_age(j, "beat_age_seconds", l->beat_age_ns);
     json_out_close(j, '}');
 }
@@ -157,6 +169,18 @@ static size_t count_unverified(const struct view *v)
     return n;
 }
 
+static void write_left(struct json_out *j, const struct view *v)
+{
+    json_out_open(j, "spools_left", '[');
+    for (size_t i = 0; i < v->left_len; i++) {
+        json_out_open(j, NULL, '{');
+        json_out_string(j, "file", v->left[i].file);
+        json_out_int(j, "bytes", v->left[i].bytes);
+        json_out_close(j, '}');
+    }
+    json_out_close(j, ']');
+}
+
 static void write_lists(struct json_out *j, const struct view *v)
 {
     json_out_open(j, "pools", '[');
@@ -171,6 +195,7 @@ static void write_lists(struct json_out *j, const struct view *v)
     for (size_t i = 0; i < v->sources_len; i++)
         write_source(j, &v->sources[i]);
     json_out_close(j, ']');
+    write_left(j, v);
     json_out_uint(j, "targets_without_tls_verification", count_unverified(v));
 }
 

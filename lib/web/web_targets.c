@@ -25,6 +25,18 @@ static void write_labels(struct json_out *j, const struct target *t)
     json_out_close(j, '}');
 }
 
+/* What the last good scrape refused first: reason and name. */
+static void write_named(struct json_out *j, const struct target_shown *s)
+{
+    json_out_open(j, "refused_names", '[');
+    for (size_t i = 0; i < s->named_len; i++) {
+        char text[PAGE_NAMED_TEXT + 40];
+        snprintf(text, sizeof text, "%s: %s", page_refusal_name(s->named[i].why), s->named[i].name);
+        json_out_string(j, NULL, text);
+    }
+    json_out_close(j, ']');
+}
+
 static void write_target(struct json_out *j, const struct registry_entry *e)
 {
     const struct target *t = e->target;
@@ -57,6 +69,7 @@ static void write_target(struct json_out *j, const struct registry_entry *e)
     write_error(j, "last_error", &s.last_error);
     write_error(j, "first_bad_line", &s.first_bad);
     write_error(j, "first_refused", &s.first_refused);
+    write_named(j, &s);
     json_out_close(j, '}');
 }
 

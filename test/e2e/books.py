@@ -79,6 +79,18 @@ def lost(m, **labels):
     return m.by("strata_lane_records_lost_total", "reason", **labels)
 
 
+def in_spool(m, **labels):
+    return m.sum("strata_lane_records_in_spool", **labels)
+
+
+def restored(m):
+    return m.sum("strata_lane_records_restored_total")
+
+
+def spool_works(m):
+    return m.sum("strata_lane_spool_works") > 0
+
+
 def in_memory(m):
     return m.sum("strata_lane_records_in_memory")
 
@@ -117,8 +129,8 @@ def allocations(m):
     return m.sum("strata_allocations_total")
 
 
-def bytes_delivered(m):
-    return m.sum("strata_lane_delivered_bytes_total")
+def bytes_delivered(m, **labels):
+    return m.sum("strata_lane_delivered_bytes_total", **labels)
 
 
 def series(m):
@@ -152,9 +164,10 @@ def faults(m):
         equal(f"{pool}/{output}: passed + meta + ended = encoded + skipped",
               lane("passed_total") + lane("meta_total") + lane("ended_total"),
               lane("encoded_total") + lane("skipped_total"))
-        equal(f"{pool}/{output}: encoded + restored = delivered + lost + in memory",
+        equal(f"{pool}/{output}: encoded + restored = delivered + lost + in memory + in spool + left",
               lane("encoded_total") + lane("restored_total"),
-              lane("delivered_total") + lane("lost_total") + lane("in_memory"))
+              sum(lane(name) for name in ("delivered_total", "lost_total", "in_memory", "in_spool",
+                                          "left_total")))
     return bad
 
 
@@ -179,12 +192,14 @@ def targets_by_url(answer):
 
 def account(text):
     """What the agent says at its end: {"scraped": samples, "delivered": records, "lost": records,
-    "unaccounted": records}; 0 of the last when the books balance."""
+    "left": records on disk, "unaccounted": records}; 0 of the last when the books balance."""
     for line in reversed(text.splitlines()):
         found = {word: re.search(rf'\b{word}"?[ =:](\d+)', line)
                  for word in ("scraped", "delivered", "lost")}
         if all(found.values()):
             account = {word: int(m[1]) for word, m in found.items()}
+            left = re.findall(r'\bon_disk"?[=:](\d+)', text)
+            account["left"] = int(left[-1]) if left else 0
             odd = re.findall(r'\bunaccounted"?[=:](\d+)', text)
             return {**account, "unaccounted": int(odd[-1]) if odd else 0}
     raise AssertionError("no account in:\n" + text[-2000:])

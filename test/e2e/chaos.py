@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """chaos.py - scraping on while nats-server is killed and restarted, and the sums afterwards."""
-import re, time
+import hashlib, re, time
 
 import books
 import harness
@@ -9,25 +9,30 @@ from process import SLOW
 
 SEQUENCE = re.compile(rb'"name":"bench_page_sequence_total"[^\n]*?"target":"(\d+)"[^\n]*?"value":(\d+)')
 FIRST_SEQUENCE = 1000000001    # of the first page that target_server sends
+META = 6    # series that each scrape adds
 ABOUT = """A real nats-server with JetStream is killed and started again while the agent scrapes on;
 afterwards each page that was served must be in the stream, once and in order: nothing lost, nothing
 twice, and in the stream what was scraped and the meta series."""
 
 
 class Found:
-    """What a stream, or a topic, holds."""
+    """What a consumer that honours ids keeps of a stream, a topic, ...; twice: the ids of which it
+    leaves out a second message, which is the first one's likeness."""
 
     def __init__(self, messages=()):
-        self.ids, self.twice, self.samples, self.bytes, self.lines = set(), [], 0, 0, 0
+        self.ids, self.twice, self.samples, self.bytes, self.lines = {}, [], 0, 0, 0
         self.sequences = {}
         for m in messages:
             self.add(m.headers, m.data)
 
     def add(self, headers, data):
-        key = headers["Strata-Id"]
+        key, digest = headers["Strata-Id"], hashlib.sha256(data).digest()
         if key in self.ids:
             self.twice.append(key)
-        self.ids.add(key)
+            if self.ids[key] != digest:
+                raise AssertionError(f"two messages of the id {key} differ")
+            return
+        self.ids[key] = digest
         self.samples += int(headers["Strata-Samples"])
         self.add_lines(data)
 
@@ -42,6 +47,19 @@ class Found:
         for target, count in enumerate(served):
             test.assertEqual(self.sequences.get(target, []), list(range(count)),
                              f"pages of target {target}")
+
+    def check(self, test, stats, delivered):
+        """All that target_server exposed and the sink's peer acknowledged is there, once by its id,
+        each target's pages in their order; and nothing else is.  delivered: records."""
+        test.assertEqual(self.lines, self.samples, "lines against Strata-Samples")
+        test.assertEqual(self.samples, delivered, "there against delivered")
+        test.assertEqual(self.samples, exposed_so_far(stats), "there against exposed")
+        self.check_sequences(test, stats["served"])
+
+
+def exposed_so_far(stats):
+    """Samples of target_server, with the meta series of each scrape."""
+    return stats["samples"] + META * sum(stats["served"])
 
 
 def read_all(test, client, stream="METRICS"):
@@ -80,17 +98,14 @@ class Chaos(harness.Case):
         lasted = time.monotonic() - started
         stats = targets.stats()
         found = read_all(self, self.client(server))
-        found.check_sequences(self, stats["served"])
         self.assertEqual(account["lost"], 0)
-        self.assertEqual(found.samples, account["delivered"])
+        found.check(self, stats, account["delivered"])
         self.assertGreaterEqual(min(stats["served"]), self.SECONDS / self.INTERVAL - 2)
-        meta = 6 * sum(stats["served"])
-        self.assertEqual(found.samples, stats["samples"] + meta)
         long_doc.write("The queue dies", ABOUT, {
             "targets": self.TARGETS, "samples of each target": self.SAMPLES,
             "deaths of the server": self.KILLS, "duration": f"{lasted:.0f} s",
             "scrapes": sum(stats["served"]), "samples scraped": stats["samples"],
-            "samples of meta series": meta, "delivered, as the agent says": account["delivered"],
+            "samples of meta series": META * sum(stats["served"]), "delivered, as the agent says": account["delivered"],
             "in the stream": found.samples, "in the stream twice": len(found.twice),
             "lost": account["lost"], "messages": len(found.ids),
             "bytes of a sample in the stream": f"{found.bytes / found.samples:.1f}",

@@ -71,6 +71,12 @@ def plain(samples, drop=("instance", "job")):
             for (name, labels, ms), v in samples.items() if not name.startswith(meta)}
 
 
+def in_influx_words(want):
+    """As InfluxDB lines say it."""
+    return {(name, tuple((k, v.replace("\t", "\\t")) for k, v in labels), ms): bits
+            for (name, labels, ms), bits in want.items()}
+
+
 def compare(case, held, want):
     """Says what differs, and no more."""
     case.assertEqual({k: (held.get(k), want.get(k)) for k in {*held, *want}

@@ -4,12 +4,22 @@
     server = forward.Server(folder, shared_key="secret")
     server.kill(); server.start()            the same port and file again
     for message in server.messages(): message["tag"], message["entries"]
+    as_json(message)                         the same as a message of our encoder json, for chaos.Found
 """
-import json, os, re, subprocess
+import collections, json, os, re, subprocess
 
 from process import Process, wait_for
 
 HERE = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "forward")
+
+
+Message = collections.namedtuple("Message", "headers data")
+
+
+def as_json(message):
+    records = [json.dumps(entry[3], separators=(",", ":")) + "\n" for entry in message["entries"]]
+    return Message({"Strata-Id": message["chunk"], "Strata-Samples": len(records)},
+                   "".join(records).encode())
 
 
 def missing():

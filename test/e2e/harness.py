@@ -138,6 +138,9 @@ def nats_sink(url, subject="metrics.{instance}", stream=None, **more):
     return {"name": "queue", "nats": nats, **more}
 
 
+TIME = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$"
+
+
 def check_messages(test, text):
     """Each line keeps the message contract (docs/MESSAGES.md); returns the objects."""
     samples = []
@@ -146,17 +149,32 @@ def check_messages(test, text):
         names = [name for name, _ in pairs]
         value = "ended" if "ended" in names else "value"
         test.assertEqual(names[:5], ["name", "type", "tags", "timestamp", value], line)
-        test.assertLessEqual(set(names[5:]), {"unit", "created", "exemplar", "help"}, line)
+        more = [n for n in ("unit", "created", "exemplar", "help") if n in names]
+        test.assertEqual(names[5:], more, line)
         o = dict(pairs)
+        if "exemplar" in o:
+            o["exemplar"] = check_exemplar(test, o["exemplar"], line)
+        if "created" in o:
+            test.assertRegex(o["created"], TIME)
         tags = [name for name, _ in o["tags"]]
         test.assertEqual(tags, sorted(set(tags)), line)
-        test.assertIn(o["type"], ("counter", "gauge", "histogram", "summary", "untyped"), line)
-        test.assertRegex(o["timestamp"], r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$")
+        test.assertIn(o["type"], ("counter", "gauge", "histogram", "gaugehistogram", "summary", "info",
+                                  "stateset", "untyped"), line)
+        test.assertRegex(o["timestamp"], TIME)
         test.assertTrue(o.get("ended") is True or isinstance(o["value"], (int, float)) or
                         o["value"] in ("NaN", "+Inf", "-Inf"), line)
         o["tags"] = dict(o["tags"])
         samples.append(o)
     return samples
+
+
+def check_exemplar(test, pairs, line):
+    names = [name for name, _ in pairs]
+    test.assertIn(names, (["tags", "value"], ["tags", "value", "timestamp"]), line)
+    e = dict(pairs)
+    test.assertRegex(e.get("timestamp", "2026-11-21T10:00:00.123Z"), TIME)
+    e["tags"] = dict(e["tags"])
+    return e
 
 
 def temporary_folder():

@@ -54,8 +54,11 @@ def token(user, seconds):
 
 
 class Broker:
-    def __init__(self, folder, properties=(), programs=NEW):
+    def __init__(self, folder, properties=(), programs=NEW, through=()):
+        """through: (port, address) of more PLAINTEXT listeners, each reached through a proxy that
+        listens at this address: the brokers tell clients to go on there."""
         self.folder, self.programs = os.path.join(folder, os.path.basename(programs)), programs
+        self.through = through
         shutil.copytree(os.path.join(programs, "store"), os.path.join(self.folder, "store"))
         self.ports = dict(zip(LISTENERS, free_ports(len(LISTENERS))))
         self.pki = pki.Authority(os.path.join(self.folder, "pki"))
@@ -74,15 +77,20 @@ class Broker:
     def properties(self):
         plain = "org.apache.kafka.common.security.plain.PlainLoginModule required"
         scram = "org.apache.kafka.common.security.scram.ScramLoginModule required;"
+        more = [f"P{i}" for i in range(len(self.through))]
         oauth = ("org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule required "
                  'unsecuredLoginStringClaim_sub="broker";')
         p = {
             "process.roles": "broker,controller", "node.id": 1,
             "log.dirs": os.path.join(self.folder, "store"),
-            "listeners": ",".join(f"{l}://{self.address(l)}" for l in LISTENERS),
-            "advertised.listeners": ",".join(f"{l}://{self.address(l)}" for l in LISTENERS[:-1]),
+            "listeners": ",".join([
+                *(f"{l}://{self.address(l)}" for l in LISTENERS),
+                *(f"{l}://127.0.0.1:{port}" for l, (port, _) in zip(more, self.through))]),
+            "advertised.listeners": ",".join([
+                *(f"{l}://{self.address(l)}" for l in LISTENERS[:-1]),
+                *(f"{l}://{address}" for l, (_, address) in zip(more, self.through))]),
             "listener.security.protocol.map": ",".join(
-                f"{l}:{p}" for l, p in PROTOCOLS.items()),
+                f"{l}:{PROTOCOLS.get(l, 'PLAINTEXT')}" for l in (*PROTOCOLS, *more)),
             "controller.listener.names": "CONTROLLER",
             "inter.broker.listener.name": "PLAINTEXT",
             "controller.quorum.voters": f"1@{self.address('CONTROLLER')}",
@@ -156,6 +164,17 @@ class Broker:
             messages.append(Message(m["partition"], m["offset"], m["key"],
                                     dict(zip(pairs[::2], pairs[1::2])), m["payload"].encode()))
         return messages
+
+    def bodies(self, topic):
+        """Of all messages of a topic, byte for byte."""
+        done = subprocess.run(["kcat", "-b", self.address(), "-C", "-t", topic, "-o", "beginning", "-e",
+                               "-q", "-f", "%S\n%s"], capture_output=True, timeout=30 * SLOW,
+                              preexec_fn=die_with_parent, check=True)
+        left = done.stdout
+        while left:
+            length, _, left = left.partition(b"\n")
+            yield left[:int(length)]
+            left = left[int(length):]
 
 
 def missing(*programs):

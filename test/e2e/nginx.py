@@ -5,6 +5,7 @@
     server = Server(folder, limit="20k", tls=(crt, key, client_ca))
     server.kill(); server.start()               the same port and files again
     for message in server.read(): message.headers["Strata-Id"], message.data
+    server.read("a")                            what was sent to http://127.0.0.1:PORT/to/a
     server.log()                                what was asked, in order: status, id, ...
 
 A message is PUT; its file is named by its headers, so that one sent twice is there once, as for
@@ -32,9 +33,11 @@ http {{
     server {{
         listen 127.0.0.1:{port} {ssl} reuseport;
         {tls}
-        location /in {{
+        location / {{
             {more}
-            rewrite ^ /store/$http_strata_due-$http_strata_samples-$http_strata_id-$encoding break;
+            set $message $http_strata_due-$http_strata_samples-$http_strata_id-$encoding;
+            rewrite ^/in /store/$message break;
+            rewrite ^/to/(\w+) /store/$1/$message break;
             root {folder};
             dav_methods PUT;
             create_full_put_path on;
@@ -89,15 +92,17 @@ class Server:
             lines = f.read().split("\n")
         return [json.loads(line) for line in lines[:-1] if '"status"' in line]
 
-    def read(self):
-        """All messages, in the order in which they were stored first, as far as it is known."""
-        store = os.path.join(self.folder, "store")
+    def read(self, folder=""):
+        """All messages there, in the order in which they were stored first, as far as it is known."""
+        store = os.path.join(self.folder, "store", folder)
         logged = {}
         for line in self.log():
             logged.setdefault(line["id"], len(logged))
         found = []
         for name in os.listdir(store) if os.path.isdir(store) else []:
             path = os.path.join(store, name)
+            if os.path.isdir(path):
+                continue
             due, samples, key, encoding = name.split("-")
             with open(path, "rb") as f:
                 data = f.read()

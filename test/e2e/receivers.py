@@ -87,14 +87,19 @@ class Influx(Server):
                 [http]\nbind-address = "127.0.0.1:0"
                 [monitor]\nstore-enabled = false\n""")
         super().__init__(["influxd", "-config", path], folder, "influxd")
-        self.request("/query?q=CREATE%20DATABASE%20m", b"")
+        self.begin("m")
+
+    def begin(self, database):
+        """What follows is of this one, which is empty."""
+        self.database = database
+        self.request("/query?q=CREATE%20DATABASE%20" + database, b"")
 
     def write(self, body, precision):
-        return self.request(f"/write?db=m&precision={precision}", body)
+        return self.request(f"/write?db={self.database}&precision={precision}", body)
 
     def samples(self):
         """The field is in the name when it is not `value`."""
-        answer = self.get("/query", db="m", epoch="ms", q="SELECT * FROM /.*/ GROUP BY *")
+        answer = self.get("/query", db=self.database, epoch="ms", q="SELECT * FROM /.*/ GROUP BY *")
         found = {}
         for s in answer["results"][0].get("series", ()):
             labels = tuple(sorted((k, v) for k, v in s.get("tags", {}).items() if v))
@@ -118,7 +123,7 @@ class Pushgateway(Server):
         status, text = self.request("/metrics")
         if status != 200:
             raise AssertionError(f"pushgateway answers {status}")
-        return {(name, labels, 0): value for name, labels, value in lines(text)}
+        return {(name, labels, 0): value for name, labels, value, _ in lines(text)}
 
 
 class VictoriaMetrics(Server):
@@ -150,13 +155,13 @@ class VictoriaMetrics(Server):
 class Prometheus(Server):
     ready = "/-/ready"
 
-    def __init__(self, folder):
+    def __init__(self, folder, port=0):
         path = os.path.join(folder, "prometheus.yml")
         with open(path, "w") as f:
             f.write("global: {scrape_interval: 1h}\n")
-        super().__init__(["prometheus", f"--config.file={path}", "--web.listen-address=127.0.0.1:0",
+        super().__init__(["prometheus", f"--config.file={path}", f"--web.listen-address=127.0.0.1:{port}",
                           f"--storage.tsdb.path={folder}/tsdb", "--web.enable-remote-write-receiver",
-                          "--log.level=warn"], folder, "prometheus")
+                          "--enable-feature=exemplar-storage", "--log.level=warn"], folder, "prometheus")
 
     def samples(self, now_ms, selector='{__name__!=""}'):
         """Of the last minutes before now_ms, ended or not: a range selector leaves out markers."""
@@ -167,6 +172,19 @@ class Prometheus(Server):
             name = labels.pop("__name__")
             for t, value in r["values"]:
                 found[name, tuple(sorted(labels.items())), round(t * 1000)] = bits(value)
+        return found
+
+    def exemplars(self, selector, now_ms):
+        """{(name of the series, its labels, ms): (labels of the exemplar, bits)} of the last hour."""
+        answer = self.get("/api/v1/query_exemplars", query=selector, start=now_ms / 1000 - 3600,
+                          end=now_ms / 1000)
+        found = {}
+        for s in answer["data"]:
+            labels = dict(s["seriesLabels"])
+            name = labels.pop("__name__")
+            for e in s["exemplars"]:
+                found[name, tuple(sorted(labels.items())), round(e["timestamp"] * 1000)] = \
+                    tuple(sorted(e["labels"].items())), bits(e["value"])
         return found
 
     def now(self, selector, now_ms):
@@ -181,10 +199,10 @@ ESCAPE = re.compile(r"\\(.)")
 
 
 def lines(text):
-    """(name, labels, bits) of each sample of a text page."""
+    """(name, labels, bits, ms or None) of each sample of a text page."""
     for line in text.split("\n"):
         if line and line[0] != "#":
-            name, labels, value, _ = LINE.match(line).groups()
+            name, labels, value, ms = LINE.match(line).groups()
             pairs = [(k, ESCAPE.sub(lambda m: "\n" if m[1] == "n" else m[1], v))
                      for k, v in LABEL.findall(labels or "")]
-            yield name, tuple(sorted(pairs)), bits(value)
+            yield name, tuple(sorted(pairs)), bits(value), int(ms) if ms else None

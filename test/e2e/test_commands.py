@@ -34,7 +34,8 @@ class Commands(harness.Case):
     def test_help_and_version(self):
         for args in (["--help"], ["run", "--help"], ["check-config", "--help"],
                      ["describe", "--help"], ["settings", "--help"], ["scrape", "--help"],
-                     ["health", "--help"]):
+                     ["health", "--help"], ["check-page", "--help"],
+                     ["queue", "--help"], ["queue", "flush", "--help"]):
             done = self.run_agent(*args)
             self.assertEqual((done.returncode, done.stderr), (0, ""), args)
             self.assertIn("usage", done.stdout.lower(), args)
@@ -44,7 +45,12 @@ class Commands(harness.Case):
 
     def test_wrong_usage_is_2(self):
         for args in ([], ["walk"], ["run"], ["check-config"], ["describe"], ["scrape"],
-                     ["health", "x"], ["health", "-c", "a", "--address", "b"],
+                     ["health", "x"], ["queue"], ["queue", "eat"], ["queue", "show"],
+                     ["queue", "flush", "x.db"], ["queue", "drop"],
+                     ["queue", "show", "--rows", "x", "y"],
+                     ["health", "-c", "a", "--address", "b"],
+                     ["check-page", "--format", "html"], ["check-page", "--mode", "loose"],
+                     ["check-page", "--nonsense"],
                      ["run", "--nonsense"], ["describe", "--format", "poem", self.file({})]):
             done = self.run_agent(*args)
             self.assertEqual(done.returncode, 2, (args, done.stdout, done.stderr))

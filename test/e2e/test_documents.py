@@ -93,6 +93,16 @@ class Documents(harness.Case):
             done = self.run_agent("check-config", path)
             self.assertEqual(done.returncode, 0, (lines[run[0]], done.stderr))
 
+    def test_files_are_shown_as_they_are(self):
+        done = subprocess.run([os.path.join(ROOT, "scripts", "quote.py"), "--check",
+                               os.path.join(ROOT, "docs", "CONSUMERS.md")],
+                              capture_output=True, text=True)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        shown = set(re.findall(r"(?m)^\[.*\]\((consumers/.*)\):$", read("docs", "CONSUMERS.md")))
+        files = glob.glob(os.path.join(ROOT, "docs", "consumers", "*.*"))
+        self.assertEqual({os.path.relpath(f, os.path.join(ROOT, "docs")) for f in files} - shown,
+                         {"consumers/requirements.txt"})
+
     def test_links_lead_somewhere(self):
         count = 0
         for path in glob.glob(os.path.join(ROOT, "*.md")) + glob.glob(os.path.join(ROOT, "docs/*.md")):

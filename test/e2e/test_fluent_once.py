@@ -6,6 +6,7 @@ import books
 import forward
 import harness
 import pki
+from chaos import Found, exposed_so_far
 
 PAGE = """# TYPE requests_total counter
 # HELP requests_total How many there were.
@@ -118,6 +119,11 @@ class Fluent(harness.Case):
         self.wait_for(lambda: books.delivered(agent.metrics()) > before + 4000, 20, "all goes on")
         self.assertGreaterEqual(books.connects(agent.metrics()), 4)    # one that waits may miss a start
         self.assertGreater(self.account_for(agent, server.messages), 12000)
+        stats = targets.stats()
+        for mode in ("packed", "gzip"):
+            found = Found(forward.as_json(m) for m in server.messages()
+                          if m["tag"] == f"m.{mode}.static")
+            found.check(self, stats, exposed_so_far(stats))
 
     def test_a_queue_gets_the_same_messages(self):
         """Whole ones of the protocol, each with the queue's id for its chunk."""

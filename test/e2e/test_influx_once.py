@@ -15,7 +15,7 @@ class Influx(harness.Case):
         for precision in ("ns", "us", "ms"):
             body = exposed.encode(self, {"influx": {"precision": precision}}, page)
             self.assertEqual(influx.write(body, precision.replace("us", "u")), (204, ""))
-            exposed.compare(self, exposed.plain(influx.samples()), want)
+            exposed.compare(self, exposed.plain(influx.samples()), exposed.in_influx_words(want))
         self.assertEqual(len([k for k in influx.samples() if k[0] == "up"]), 3)
 
     def test_seconds_and_one_measurement_for_all(self):

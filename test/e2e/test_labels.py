@@ -8,7 +8,7 @@ from chaos import read_all
 
 SAMPLES = 20
 META = 6
-PARTS = {"discovery", "pages", "bodies", "lane_buffers", "lane_pools"}
+PARTS = {"discovery", "pages", "bodies", "lane_buffers", "lane_pools", "spools"}
 
 
 def identities(records):

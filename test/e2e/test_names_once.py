@@ -76,7 +76,7 @@ class Names(Outage):
         account = self.stop(agent)
         self.assertEqual(account["lost"], 0)
         self.assertEqual(first.found.samples + second.found.samples, account["delivered"])
-        self.assertEqual(first.found.ids & second.found.ids, set())
+        self.assertEqual(first.found.ids.keys() & second.found.ids.keys(), set())
         self.assertEqual(set(books.failed(metrics)) - {"connect"}, set())
 
     def test_a_queue_whose_disk_is_full(self):

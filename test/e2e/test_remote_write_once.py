@@ -1,15 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """What Prometheus and VictoriaMetrics hold of the messages that the encoder remote_write makes."""
-import os
-import subprocess
 import time
 
 import exposed
 import harness
 import receivers
-import snappy_block
+import remote_write
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 HEADERS = {"Content-Encoding": "snappy", "Content-Type": "application/x-protobuf",
            "X-Prometheus-Remote-Write-Version": "0.1.0"}
 
@@ -94,49 +91,53 @@ class RemoteWrite(harness.Case):
         account = self.stop(agent)
         self.assertEqual(account["lost"], 0, agent.err()[-4000:])
 
+    def page_with_extras(self, now):
+        """In OpenMetrics, and what of it receivers have to hold."""
+        seen = now - 5000
+        text = (f"# TYPE jobs counter\njobs_total{{a=\"1\"}} 17 {now / 1000:.3f} # {{trace_id=\"4b,f\\\"9\"}} 0.1 {seen / 1000:.3f}\n"
+                f"jobs_created{{a=\"1\"}} 1700000000.5 {now / 1000:.3f}\njobs_total{{a=\"2\"}} 3\n"
+                "# TYPE size histogram\n"
+                f"size_bucket{{le=\"0.5\"}} 1 {now / 1000:.3f} # {{span=\"é\",trace_id=\"7\"}} 0.25\n"
+                f"size_bucket{{le=\"+Inf\"}} 4 {now / 1000:.3f} # {{}} 1e300 {seen / 1000:.3f}\n"
+                f"size_sum 2 {now / 1000:.3f}\nsize_count 4 {now / 1000:.3f}\n# EOF\n")
+        return (200, {"Content-Type": "application/openmetrics-text; version=1.0.0"}, text), {
+            ("jobs_total", (("a", "1"),), seen): ((("trace_id", '4b,f"9'),), receivers.bits("0.1")),
+            ("size_bucket", (("le", "0.5"),), now): ((("span", "é"), ("trace_id", "7")), receivers.bits("0.25")),
+            ("size_bucket", (("le", "+Inf"),), seen): ((), receivers.bits("1e300"))}
+
+    def test_prometheus_holds_each_exemplar(self):
+        prometheus = self.keep(receivers.Prometheus(self.folder))
+        now = int(time.time() * 1000)
+        page, want = self.page_with_extras(now)
+        body = self.encode("v1", page)
+        self.assertEqual(prometheus.request("/api/v1/write", body, HEADERS), (204, ""))
+        self.assertEqual(exposed.plain(prometheus.exemplars('{__name__!=""}', now + 5000)), want)
+        self.assertEqual(len(exposed.plain(prometheus.samples(now + 5000))), 6)
+
+    def test_victoria_metrics_takes_what_has_exemplars(self):
+        victoria = self.keep(receivers.VictoriaMetrics(self.folder))
+        page, _ = self.page_with_extras(int(time.time() * 1000))
+        body = self.encode("v1", page)
+        self.assertEqual(victoria.request("/api/v1/write", body, HEADERS), (204, ""))
+        self.wait_for(lambda: len(exposed.plain(victoria.samples())) == 6)
+
+    def test_version_2_tells_exemplars_and_created_times_to_a_decoder(self):
+        now = int(time.time() * 1000)
+        page, want = self.page_with_extras(now)
+        exemplars, created = remote_write.read_extras(self.encode("v2", page))
+        self.assertEqual(exposed.plain(exemplars), want)
+        self.assertEqual({(name, dict(labels)["a"]): ms for (name, labels), ms in created.items()},
+                         {("jobs_total", "1"): 1700000000500})
+
     def test_version_2_says_the_same_to_a_decoder(self):
         now = int(time.time() * 1000)
         page, want = exposed.page(now)
-        body = snappy_block.uncompress(self.encode("v2", page))
-        done = subprocess.run(["protoc", "--decode=wire.Request", f"-I{ROOT}/test",
-                               f"{ROOT}/test/remote_write.proto"], input=body, capture_output=True)
-        self.assertEqual(done.returncode, 0, done.stderr)
-        held, types = self.read_text(done.stdout.decode())
+        held, types = remote_write.read(self.encode("v2", page))
         exposed.compare(self, exposed.plain(held), want)
         self.assertEqual({n: types[n] for n in ("odd_values", "odd_labels_total", "size_bucket", "up")},
                          {"odd_values": ("GAUGE", "Some \\ \n help."),
                           "odd_labels_total": ("COUNTER", ""), "size_bucket": ("HISTOGRAM", ""),
                           "up": ("GAUGE", types["up"][1])})
-
-    def read_text(self, text):
-        """protoc's text of a Request: samples, and (type, help) by name."""
-        symbols, series = [], []
-        for line in text.splitlines():
-            key, _, value = line.strip().partition(": ")
-            if key == "symbols":
-                symbols.append(unquote(value))
-            elif key == "timeseries {":
-                series.append({"labels_refs": []})
-            elif key == "labels_refs":
-                series[-1][key].append(int(value))
-            elif value:
-                series[-1][key] = value
-        self.assertEqual((symbols[:2], len(symbols)), (["", "__name__"], len(set(symbols))))
-        held, types = {}, {}
-        for s in series:
-            texts = [symbols[i] for i in s["labels_refs"]]
-            self.assertEqual(texts[::2], sorted(texts[::2]))
-            labels = dict(zip(texts[::2], texts[1::2]))
-            name = labels.pop("__name__")
-            held[name, tuple(sorted(labels.items())), int(s["timestamp"])] = \
-                receivers.bits(s.get("value", "0"))
-            types[name] = s.get("type", "UNSPECIFIED"), symbols[int(s.get("help_ref", 0))]
-        return held, types
-
-
-def unquote(text):
-    """A string of protobuf's text format: C escapes, bytes in octal."""
-    return text[1:-1].encode().decode("unicode_escape").encode("latin-1").decode()
 
 
 if __name__ == "__main__":

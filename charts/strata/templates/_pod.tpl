@@ -120,6 +120,8 @@ spec:
     - name: spool
       {{- if eq .Values.spool.type "hostPath" }}
       hostPath: {path: {{ .Values.spool.hostPath.path | quote }}, type: DirectoryOrCreate}
+      {{- else if eq .Values.spool.type "emptyDir" }}
+      emptyDir: {{ with .Values.spool.emptyDir.sizeLimit }}{sizeLimit: {{ . | quote }}}{{ else }}{}{{ end }}
       {{- else }}
       persistentVolumeClaim:
         claimName: {{ default (include "strata.fullname" .) .Values.spool.persistentVolumeClaim.existing }}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* page_beside.c - exemplars and created times. */
+#include "clock.h"
+#include "key.h"
+#include "page_private.h"
+
+#include <math.h>
+
+/* Seconds since 1970; what no clock of ours says is left out. */
+static int64_t created_ms(double seconds)
+{
+    double ms = seconds * 1000;
+    if (!(ms >= (double)CLOCK_MIN_MS && ms <= (double)CLOCK_MAX_MS))
+        return EXTRA_NO_TIME;
+    return llround(ms);
+}
+
+/* Only what counts has a beginning. */
+static bool counts(const struct series *s)
+{
+    enum series_kind k = s->family->kind;
+    return k == SERIES_COUNTER || k == SERIES_HISTOGRAM || k == SERIES_SUMMARY;
+}
+
+static struct sample_extra *extra_of(struct batch *b, struct sample *s)
+{
+    return s->extra ? &b->extras[s->extra - 1] : batch_add_extra(b, s);
+}
+
+void reader_created(struct reader *r, const struct promtext_value *v)
+{
+    r->created_ms = created_ms(v->number);
+    if (r->created_ms == EXTRA_NO_TIME)
+        return;
+    for (size_t i = r->metric_at; i < r->batch->len; i++)
+        if (counts(r->batch->samples[i].series))
+            extra_of(r->batch, &r->batch->samples[i])->created_ms = r->created_ms;
+}
+
+/* Labels that cannot be kept, or not within the limits, cost the exemplar. */
+static void keep_exemplar(struct reader *r, struct sample *s, const struct promtext_exemplar *e)
+{
+    struct page *p = r->page;
+    if (key_labels(&p->exposed, &p->names, e->labels, e->labels_len, &p->limits) != PAGE_REFUSALS)
+        return;
+    struct sample_extra *x = extra_of(r->batch, s);
+    batch_set_exemplar(r->batch, x, (struct span){p->exposed.data, p->exposed.len});
+    x->exemplar.value = e->number;
+    x->exemplar.ts_ms = e->ts_ms;
+    x->exemplar.has_ts = e->has_ts;
+}
+
+void reader_beside(struct reader *r, struct sample *s, const struct promtext_value *v)
+{
+    int64_t created = v->has_created ? v->created_ms : r->created_ms;
+    if (created != EXTRA_NO_TIME && counts(s->series))
+        extra_of(r->batch, s)->created_ms = created;
+    if (v->exemplar)
+        keep_exemplar(r, s, v->exemplar);
+}
