@@ -11,6 +11,7 @@
 #include <event2/event.h>
 #include <netinet/in.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -253,6 +254,38 @@ TEST(who_is_silent_or_dribbles_is_cut)
     wait_connections(&b, 0);
     CHECK_INT(server_counts(b.server).cut, 2);
     CHECK_INT(b.asked, 0);
+}
+
+TEST(many_requests_do_not_put_off_the_next_look_at_the_others)
+{
+    AUTO(bench) struct bench b;
+    struct server_conf conf = quick();
+    conf.tick_ns = REQUEST;
+    bench_init(&b, conf);
+    for (int i = 0; i < 100; i++)
+        CHECK(strstr(ask(&b, GET), " 200 "));
+    read_all(&b, join_server(&b)); /* a silent one is cut: 100 looks later would be too late */
+    CHECK_INT(server_counts(b.server).cut, 1);
+}
+
+TEST(without_descriptors_nobody_is_let_in_until_there_are_some)
+{
+    AUTO(bench) struct bench b;
+    struct rlimit before, none;
+    bench_init(&b, quick());
+    CHECK(strstr(ask(&b, GET), " 200 "));
+    int fd = join_server(&b);
+    CHECK_INT(send(fd, GET, strlen(GET), 0), strlen(GET));
+    CHECK_INT(getrlimit(RLIMIT_NOFILE, &before), 0);
+    none = before;
+    none.rlim_cur = 3;
+    CHECK_INT(setrlimit(RLIMIT_NOFILE, &none), 0);
+    for (int i = 0; i < 200; i++)
+        go_round(&b);
+    CHECK_INT(setrlimit(RLIMIT_NOFILE, &before), 0);
+    CHECK_INT(b.asked, 1);
+    CHECK(strstr(read_all(&b, fd), " 200 "));
+    CHECK_INT(b.asked, 2);
 }
 
 TEST(who_does_not_read_is_cut_and_its_reply_freed)

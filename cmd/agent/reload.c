@@ -44,13 +44,14 @@ static struct lane_ledger *lane_ledger_of(struct agent *a, const char *pool, con
 
 /* Lanes. */
 
+/* The newest lane of that name, if it can go on: one that has been replaced already, and still
+ * drains, has a successor that waits for its end. */
 static struct live_lane *find_lane(struct agent *a, const char *pool, const struct output_conf *o)
 {
-    for (struct live_lane *l = a->lanes; l; l = l->next)
-        if (!l->closing && strcmp(l->ledger->pool, pool) == 0 &&
-            strcmp(l->ledger->output, o->name) == 0 && strcmp(l->identity, o->identity) == 0)
-            return l;
-    return NULL;
+    struct live_lane *l = a->lanes;
+    while (l && (strcmp(l->ledger->pool, pool) != 0 || strcmp(l->ledger->output, o->name) != 0))
+        l = l->next;
+    return l && !l->closing && strcmp(l->identity, o->identity) == 0 ? l : NULL;
 }
 
 /* Whether one of the lanes from `from` on, the newest of them first, has that ledger. */

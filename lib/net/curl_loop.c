@@ -31,6 +31,7 @@ struct curl_loop {
     int watched_fd; /* -1: none yet */
     bool watching;
     int64_t next_ns; /* the least of the shards' timers, or earlier */
+    uint64_t ended;  /* transfers so far */
     _Atomic size_t connections;
     struct shard shards[];
 };
@@ -200,6 +201,7 @@ static void collect(struct curl_loop *l, struct shard *s)
         CURL *easy = m->easy_handle;
         CURLcode how = m->data.result;
         curl_multi_remove_handle(s->multi, easy);
+        l->ended++;
         l->conf.done(l->conf.of, easy, how);
     }
 }
@@ -248,7 +250,10 @@ static void handle(struct curl_loop *l, const struct epoll_event *e)
 void curl_loop_wait(struct curl_loop *l, int64_t deadline_ns)
 {
     struct epoll_event events[EVENTS];
+    uint64_t ended = l->ended;
     run_timers(l);
+    if (l->ended != ended)
+        deadline_ns = DEADLINE_NOW; /* whoever waits for that has something to do */
     int64_t until = l->next_ns < deadline_ns ? l->next_ns : deadline_ns;
     int64_t wait_ns = until - clock_mono_ns();
     int64_t wait_ms = wait_ns <= 0 ? 0 : (wait_ns + MS_NS - 1) / MS_NS;

@@ -226,6 +226,9 @@ void http_session_apply(const struct http_session *s, CURL *easy)
     curl_easy_setopt(easy, CURLOPT_NOPROXY, "");
     /* A name that resolves slowly must not hold up the thread when its transfer is given up. */
     curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
+    /* Whoever has moved under its name is found by the next connection: libcurl's own minute would
+     * be one without it.  A second is enough for those that connect at the same time. */
+    curl_easy_setopt(easy, CURLOPT_DNS_CACHE_TIMEOUT, 1L);
     apply_proxy_login(s, easy);
     apply_tls(c ? &c->tls : NULL, easy);
     apply_pem(s, easy);

@@ -34,10 +34,9 @@ struct server {
     struct event_base *base;
     struct evhttp *http;
     struct evconnlistener *listener; /* evhttp's */
-    struct event *tick;
+    struct event *tick, *soon; /* soon: beside the ticks, each of which would put off the next */
     struct slot slots[SERVER_CONNECTIONS];
     struct server_counts counts;
-    bool paused;
 };
 
 /* What a reply's bytes belong to until they are sent. */
@@ -55,9 +54,6 @@ static bool is_dead(struct bufferevent *bev)
 
 static void pause_accept(struct server *s, bool paused)
 {
-    if (s->paused == paused)
-        return;
-    s->paused = paused;
     if (paused)
         evconnlistener_disable(s->listener);
     else
@@ -156,11 +152,12 @@ static struct bufferevent *on_accept(struct event_base *base, void *arg)
     return bev;
 }
 
-/* No descriptor left: the kernel would say so again at once, for ever. */
-static void on_accept_error(struct evconnlistener *listener, void *arg)
+/* No descriptor left: the kernel would say so again at once, for ever.  The next sweep tries again; what
+ * else is given here is evhttp's. */
+static void on_accept_error(struct evconnlistener *listener, void *evhttp)
 {
-    (void)listener;
-    pause_accept(arg, true);
+    (void)evhttp;
+    evconnlistener_disable(listener);
 }
 
 static struct slot *slot_of(struct server *s, struct evhttp_request *req)
@@ -182,7 +179,7 @@ static void on_complete(struct evhttp_request *req, void *arg)
         evbuffer_drain(input, evbuffer_get_length(input));
         shutdown(bufferevent_getfd(slot->bev), SHUT_RDWR);
     }
-    event_active(s->tick, EV_TIMEOUT, 0);
+    event_active(s->soon, EV_TIMEOUT, 0);
 }
 
 static void note_asked(struct server *s, struct evhttp_request *req)
@@ -330,7 +327,8 @@ static bool start(struct server *s, int fd)
     struct timeval timeout = to_timeval(2 * (s->conf.request_ns + s->conf.reply_ns));
     s->http = evhttp_new(s->base);
     s->tick = event_new(s->base, -1, EV_PERSIST, on_tick, s);
-    if (!s->http || !s->tick || event_add(s->tick, &tick) != 0)
+    s->soon = event_new(s->base, -1, 0, on_tick, s);
+    if (!s->http || !s->tick || !s->soon || event_add(s->tick, &tick) != 0)
         return false;
     evhttp_set_max_headers_size(s->http, SERVER_HEADER_BYTES);
     evhttp_set_max_body_size(s->http, SERVER_BODY_BYTES);
@@ -374,6 +372,8 @@ void server_free(struct server *s)
             bufferevent_decref(s->slots[i].bev);
     if (s->tick)
         event_free(s->tick);
+    if (s->soon)
+        event_free(s->soon);
     /* libevent frees connections, and with them bodies that point here, in its loop. */
     event_base_loop(s->base, EVLOOP_NONBLOCK);
     mem_free(s);

@@ -19,22 +19,28 @@ class Found:
     """What a consumer that honours ids keeps of a stream, a topic, ...; twice: the ids of which it
     leaves out a second message, which is the first one's likeness."""
 
-    def __init__(self, messages):
+    def __init__(self, messages=()):
         self.ids, self.twice, self.samples, self.bytes, self.lines = {}, [], 0, 0, 0
         self.sequences = {}
         for m in messages:
-            key, digest = m.headers["Strata-Id"], hashlib.sha256(m.data).digest()
-            if key in self.ids:
-                self.twice.append(key)
-                if self.ids[key] != digest:
-                    raise AssertionError(f"two messages of the id {key} differ")
-                continue
-            self.ids[key] = digest
-            self.samples += int(m.headers["Strata-Samples"])
-            self.bytes += len(m.data)
-            self.lines += m.data.count(b"\n")
-            for target, value in SEQUENCE.findall(m.data):
-                self.sequences.setdefault(int(target), []).append(int(value) - FIRST_SEQUENCE)
+            self.add(m.headers, m.data)
+
+    def add(self, headers, data):
+        key, digest = headers["Strata-Id"], hashlib.sha256(data).digest()
+        if key in self.ids:
+            self.twice.append(key)
+            if self.ids[key] != digest:
+                raise AssertionError(f"two messages of the id {key} differ")
+            return
+        self.ids[key] = digest
+        self.samples += int(headers["Strata-Samples"])
+        self.add_lines(data)
+
+    def add_lines(self, data):
+        self.bytes += len(data)
+        self.lines += data.count(b"\n")
+        for target, value in SEQUENCE.findall(data):
+            self.sequences.setdefault(int(target), []).append(int(value) - FIRST_SEQUENCE)
 
     def check_sequences(self, test, served):
         """Each page that was served is there, once, and in order."""

@@ -2,9 +2,14 @@
 """long_doc.py - figures of a long test, for people: printed, and into the file that STRATA_LONG_DOC names."""
 import datetime, os, platform
 
-HEAD = """# The long tests
+LONG = """# The long tests
 
 Written by `./dev test long`, each part by its own test. A test fails when a figure is not what it must be.
+"""
+RELIABILITY = """# Reliability
+
+What the agent is put through, and the figures measured. Each part is written by a test of its own; a test fails
+when a figure is not what it must be.
 """
 TABLE = "| | |\n|---|---|\n"
 
@@ -25,9 +30,10 @@ def parts(text):
     return dict(part.split("\n", 1) for part in text.split("\n## ")[1:])
 
 
-def write(title, about, figures):
+def write(title, about, figures, file=None, head=LONG):
     """about: what the test does, Markdown; figures: what is said of each name, numbers in groups of
-    three.  Takes the place of the part of that title."""
+    three.  Takes the place of the part of that title; file: another one beside that of STRATA_LONG_DOC,
+    with its own head."""
     rows = {"date": datetime.date.today().isoformat(), "machine": machine(), **figures}
     table = "".join(f"| {name} | {format(value, ',') if isinstance(value, int) else value} |\n"
                     for name, value in rows.items())
@@ -35,10 +41,12 @@ def write(title, about, figures):
     path = os.environ.get("STRATA_LONG_DOC")
     if not path:
         return
+    if file:
+        path = os.path.join(os.path.dirname(path), file)
     known = {}
     if os.path.exists(path):
         with open(path) as f:
             known = parts(f.read())
     known[title] = f"\n{about.strip()}\n\n{TABLE}{table}"
     with open(path, "w") as f:
-        f.write(HEAD + "".join(f"\n## {name}\n{known[name]}" for name in sorted(known)))
+        f.write(head + "".join(f"\n## {name}\n{known[name]}" for name in sorted(known)))

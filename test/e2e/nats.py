@@ -17,8 +17,8 @@ Message = collections.namedtuple("Message", "subject reply headers status data")
 
 
 class Server:
-    def __init__(self, folder, jetstream=True, lines=()):
-        self.folder, self.process, self.number = folder, None, 0
+    def __init__(self, folder, jetstream=True, lines=(), host="127.0.0.1"):
+        self.folder, self.process, self.number, self.host = folder, None, 0, host
         self.store = os.path.join(folder, f"store-{len(os.listdir(folder))}")
         self.port = -1
         self.jetstream, self.lines = jetstream, list(lines)
@@ -28,7 +28,7 @@ class Server:
         """The first time on any port, then on the same."""
         self.number += 1
         path = os.path.join(self.store + ".conf")
-        lines = [f"host: 127.0.0.1", f"port: {self.port}", f'ports_file_dir: "{self.folder}"',
+        lines = [f"host: {self.host}", f"port: {self.port}", f'ports_file_dir: "{self.folder}"',
                  *self.lines]
         if self.jetstream:
             lines += [f'jetstream {{ store_dir: "{self.store}" }}']
@@ -39,7 +39,7 @@ class Server:
         ports = os.path.join(self.folder, f"nats-server_{self.process.pid}.ports")
         url = wait_for(lambda: self.ports(ports), what="nats-server listens")
         self.port = int(url.rsplit(":", 1)[1])
-        self.url = f"nats://127.0.0.1:{self.port}"
+        self.url = f"nats://{self.host}:{self.port}"
         wait_for(self.answers, what="nats-server answers")
 
     def ports(self, path):
@@ -53,7 +53,7 @@ class Server:
 
     def answers(self):
         try:
-            with socket.create_connection(("127.0.0.1", self.port), timeout=1) as s:
+            with socket.create_connection((self.host, self.port), timeout=1) as s:
                 return s.recv(4) == b"INFO"
         except OSError:
             return False

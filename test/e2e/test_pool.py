@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """test_pool.py - what bounds a pool: scrapes at a time, age of a job, descriptors, workers that a reload takes away."""
-import resource, select, socket, threading
+import copy, resource, select, socket, threading
 
 import books
 import harness
 import nats
 from chaos import read_all
+from process import SLOW
 
 PATIENT = {"interval": "20s", "timeout": "20s"}
 PAGE = "up_total 1\n"
@@ -84,6 +85,18 @@ class Bounds(harness.Case):
         self.wait_for(lambda: books.scraped(agent.metrics()) == 60, what="all are scraped")
         self.assertLessEqual(gate.most, 4)
         self.balanced(agent)
+        self.stop(agent)
+
+    def test_one_at_a_time_is_no_slower_than_the_targets(self):
+        server = self.targets(30, 20)
+        agent = self.agent(harness.config(
+            server.targets, source={"interval": f"{SLOW:.0f}s"},
+            pool={"workers": 1, "in_flight": 1},
+            sinks=[{"name": "queue", "file": {"path": "/dev/null"}}]))
+        self.wait_for(lambda: min(server.stats()["served"]) >= 6, 10, "six rounds")
+        metrics = self.balanced(agent)
+        self.assertEqual((books.stale(metrics), books.failed(metrics)), (0, {}))
+        self.assertEqual(set(books.dropped(metrics)) - {"busy"}, set())
         self.stop(agent)
 
     def test_a_job_older_than_its_interval_is_dropped_as_stale(self):
@@ -174,6 +187,36 @@ class Reloaded(harness.Case):
         self.assertEqual((account["lost"], found.samples), (0, account["delivered"]))
         if not books.failed(metrics):
             found.check_sequences(self, targets.stats()["served"])
+
+    def test_a_reload_there_and_back_while_the_old_pool_drains_delivers_all(self):
+        gate, pages = gate_of(self, ["/held"])
+        pages.pages["/quick"] = PAGE
+        conf = harness.config(agent={"grace": "60s"}, sources=[
+            {"name": name, "static": {"targets": [pages.url("/" + name)]}, "pool": "main",
+             "interval": interval, "timeout": interval}
+            for name, interval in (("held", "60s"), ("quick", "1s"))])
+        there = copy.deepcopy(conf)
+        there["sinks"][0]["buffer"] = "16MiB"
+        agent = self.agent(conf)
+        self.wait_for(lambda: len(gate.waiting) == 1, what="the held one runs")
+
+        def scraped_more():
+            before = books.scraped(agent.metrics())
+            self.wait_for(lambda: books.scraped(agent.metrics()) >= before + 2, what="scrapes")
+        scraped_more()
+        for changed in (there, conf):
+            agent.reload(changed)
+            scraped_more()
+        self.assertEqual(books.reloads_failed(agent.metrics()), 0)
+        self.assertGreater(books.in_memory(agent.metrics()), 0)     # behind the first one's
+        gate.open()
+        self.balanced(agent)
+        self.wait_for(lambda: books.in_memory(agent.metrics()) == 0, 20, "nothing waits")
+        scraped_more()
+        self.wait_for(lambda: books.in_memory(agent.metrics()) == 0, what="nothing waits")
+        account = self.stop(agent)
+        self.assertEqual(account["lost"], 0)
+        self.assertEqual(len(agent.out().splitlines()), account["delivered"])
 
     def test_a_pool_that_shrinks_finishes_what_was_inside(self):
         gate, pages = gate_of(self, (f"/{i}" for i in range(60)))

@@ -129,9 +129,11 @@ class UnderLoad(harness.Case):
     RELOADS, INTERVAL = 100 if SLOW == 1 else 50, f"{2 * SLOW:.0f}s"
 
     def shape(self, targets, url, choice):
-        """One of many configurations: one or two pools, small and large, outputs renamed."""
+        """One of many configurations: one to three pools, small and large; outputs and sinks renamed."""
+        sink = choice.choice(["queue", "line"])
         conf = harness.config([], agent={"grace": "60s", "first_scrape": "now"}, sinks=[
-            harness.nats_sink(url, "metrics.{instance}", "METRICS", buffer="64MiB")])
+            {**harness.nats_sink(url, "metrics.{instance}", "METRICS", buffer="64MiB"),
+             "name": sink}])
         cut = len(targets) // 2
         pools = ["main", choice.choice(["second", "third", "main"])]
         conf["sources"] = [
@@ -142,19 +144,37 @@ class UnderLoad(harness.Case):
         conf["pools"] = [{
             "name": pool, "workers": choice.choice([1, 2, 3]),
             "in_flight": choice.choice([1, 4, 64]), "queue": {"items": choice.choice([2, 100])},
-            "outputs": [{"name": choice.choice(["main", "other"]), "json": {}, "sink": "queue"}],
-        } for pool in sorted(set(pools))]
+            "outputs": [{"name": choice.choice(["main", "other"]), "json": {}, "sink": sink}],
+        } for pool in sorted({*pools, *choice.sample(["spare"], choice.randint(0, 1))})]
         return conf
 
-    def test_hundreds_of_reloads_lose_nothing(self):
+    def settled(self, agent, targets, url, threads=None):
+        """What the agent takes in one shape, once nothing of another is left: it has so many threads."""
+        agent.reload(self.shape(targets, url, random.Random(1)))
+
+        def alone():
+            metrics = agent.metrics()
+            return (not books.faults(metrics) and books.in_memory(metrics) == 0 and
+                    metrics.sum("process_threads") <= (threads or 100) and metrics)
+        metrics = self.wait_for(alone, 60, "what was replaced has gone")
+        return {name: metrics.sum(name) for name in (
+            "process_threads", "process_open_fds", "strata_memory_bytes",
+            "process_resident_memory_bytes", "strata_pool_connections")}
+
+    def under_load(self):
+        """Returns what the agent took of the machine at first, a while later and in the end."""
         server = self.nats()
         client = self.client(server)
         client.make_stream("METRICS", ["metrics.>"])
         targets = self.targets(40, 50)
         choice = random.Random(7)
-        agent = self.agent(self.shape(targets.targets, server.url, choice))
-        for _ in range(self.RELOADS):
-            agent.reload(self.shape(targets.targets, server.url, choice))
+        agent = self.agent(self.shape(targets.targets, server.url, random.Random(1)))
+        taken = [self.settled(agent, targets.targets, server.url)]
+        for part in (self.RELOADS // 4, self.RELOADS - self.RELOADS // 4):
+            for _ in range(part):
+                agent.reload(self.shape(targets.targets, server.url, choice))
+            taken.append(self.settled(agent, targets.targets, server.url,
+                                      taken[0]["process_threads"]))
         self.assertEqual(books.reloads_failed(agent.metrics()), 0)
         before = targets.stats()["served"]
         self.wait_for(lambda: all(now > then for now, then in
@@ -163,6 +183,7 @@ class UnderLoad(harness.Case):
         metrics = self.balanced(agent, 20)
         failed = books.failed(metrics)
         self.assertEqual(books.lost(metrics), {})
+        self.check_taken(*taken)
         account = self.stop(agent, timeout=70)
         found = read_all(self, client)
         self.assertEqual(account["lost"], 0)
@@ -171,6 +192,21 @@ class UnderLoad(harness.Case):
         for target, count in enumerate(targets.stats()["served"]):
             self.assertEqual(sorted(found.sequences.get(target, [])), list(range(count)),
                              f"pages of target {target}")
+        return taken, found
+
+    def check_taken(self, first, warm, last):
+        """Nothing is left of what was replaced."""
+        def own(taken):
+            return taken["process_open_fds"] - taken["strata_pool_connections"]
+        self.assertEqual(last["process_threads"], first["process_threads"])
+        self.assertLessEqual(own(last), own(first) + 2)     # somebody asks for these figures
+        self.assertLess(last["strata_memory_bytes"], 1.5 * first["strata_memory_bytes"] + 2 ** 19)
+        if self.RELOADS >= 1000:
+            self.assertLess(last["process_resident_memory_bytes"],
+                            warm["process_resident_memory_bytes"] + 4 * 2 ** 20)
+
+    def test_hundreds_of_reloads_lose_nothing_and_leave_nothing(self):
+        self.under_load()
 
 
 if __name__ == "__main__":
