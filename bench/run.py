@@ -236,21 +236,21 @@ def machine():
 
 
 DOCUMENT = os.path.join(ROOT, "docs", "BENCHMARKS.md")
-PAIRS = "\n## Encoders and sinks\n"    # where the part of pairs.py begins, which is the last
+PARTS = {"pairs": "\n## Encoders and sinks\n", "field": "\n## Beside other agents\n"}    # after the own one
 
 
-def write_document(own=None, pairs=None):
-    """Each of the two parts stays as it is where it is None."""
-    text = ""
+def write_document(**parts):
+    """own, pairs and field; what is not given stays as it is."""
+    text, there = "", {}
     if os.path.exists(DOCUMENT):
         with open(DOCUMENT) as f:
             text = f.read()
-    there = text.partition(PAIRS)
-    own = there[0] if own is None else own
-    pairs = there[2] if pairs is None else pairs
+    for name, heading in reversed(PARTS.items()):
+        text, _, there[name] = text.partition(heading)
+    there = {**there, "own": text, **parts}
     os.makedirs(os.path.dirname(DOCUMENT), exist_ok=True)
     with open(DOCUMENT, "w") as f:
-        f.write(own + (PAIRS + pairs if pairs else ""))
+        f.write(there["own"] + "".join(h + there[n] for n, h in PARTS.items() if there[n]))
 
 
 def document(results, runs, window):
