@@ -3,7 +3,7 @@
 # build.sh telegraf|otelcol - that agent into build/tools/field, from Go modules pinned in the folder of its name.
 #
 # Of each only the parts that are measured are built.  Nothing is done while the stamp there is that of these
-# sources.  The first time each takes some minutes of CPU time.
+# sources.  The first time telegraf takes three minutes of CPU time, otelcol six.
 set -euo pipefail
 cd "$(dirname "$0")"
 root=$(cd ../.. && pwd)

@@ -10,7 +10,8 @@ when each target was scraped twice.  Receivers take what comes and cost next to 
 broker); only the agent's own CPU counts, all its threads'.  --churn: of a thousand series, N are new at each scrape.
 
 An agent that the machine does not have is named by the environment: VMAGENT, PROMETHEUS, TELEGRAF, OTELCOL, FLUENT_BIT.
-Telegraf and the OpenTelemetry collector are made by build.sh; who is missing has a row that says so.
+Telegraf is made by build.sh, the OpenTelemetry collector by `build.sh otelcol` when asked to, for that takes six minutes of
+CPU time; who is missing has a row that says so.
 
 Prints a table and writes it into its part of docs/BENCHMARKS.md and, as rows, into DIR/../bench/field.json. A load
 and receiver that is measured replaces what was known of that pair, and of no other: so the whole may be
@@ -136,7 +137,7 @@ class Run:
 
 
 def mean(runs):
-    """Of runs of one agent, figure by figure; of one it is that one."""
+    """Of runs of one agent, figure by figure."""
     return {name: None if runs[0][name] is None else round(sum(r[name] for r in runs) / len(runs), 4)
             for name in FIGURES}
 

@@ -116,6 +116,17 @@ class Built(Rival):
         return None if self.binary else f"not built: {self.reason}"
 
 
+class BuiltByHand(Rival):
+    """What takes too long to be made unasked."""
+
+    def built(self):
+        path = os.path.join(BUILT, self.program)
+        return path if os.access(path, os.X_OK) else None
+
+    def why_not(self):
+        return None if self.binary else f"not built: bench/field/build.sh {self.name} does it"
+
+
 class Telegraf(Built):
     name, program, receivers = "telegraf", "telegraf", ("nats", "remote_write", "kafka")
     HEAD = """[agent]
@@ -153,7 +164,7 @@ X-Prometheus-Remote-Write-Version = "0.1.0"
         return self.process(bench, "--config", self.write(bench, text))
 
 
-class OtelCollector(Built):
+class OtelCollector(BuiltByHand):
     name, program, receivers = "otelcol", "otelcol", ("remote_write", "kafka")
 
     def start(self, bench, urls, interval, receiver):
