@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""field.py [--agents A,B] [--loads TxS/Is,...] [--receivers R,...] [--window SECONDS] [--churn N] [--dry]
+"""field.py [--agents A,B] [--loads TxS/Is,...] [--receivers R,...] [--window SECONDS] [--churn N] [--json PATH] [--dry]
 - this agent beside others, on the same targets and receivers.
 
     target_server (T pages of S samples, each every I s) -> an agent -> a receiver
@@ -13,9 +13,9 @@ An agent that the machine does not have is named by the environment: VMAGENT, PR
 Telegraf is made by build.sh, the OpenTelemetry collector by `build.sh otelcol` when asked to, for that takes six minutes of
 CPU time; who is missing has a row that says so.
 
-Prints a table and writes it into its part of docs/BENCHMARKS.md and, as rows, into DIR/../bench/field.json. A load
+Prints a table and writes it into its part of docs/BENCHMARKS.md and, as rows, into build/bench/field.json (--json). A load
 and receiver that is measured replaces what was known of that pair, and of no other: so the whole may be
-made piece by piece, and ratios are within one run always.  --dry leaves the document alone, and the rows of before.
+made piece by piece, and ratios are within one run always.  --dry leaves the document alone.
 All of it takes two to three hours with the default window.
 """
 import argparse, datetime, json, os, re, resource, sys, tempfile, time
@@ -133,7 +133,7 @@ class Run:
         return {"cpu_s_per_million": cpu / (samples / 1e6), "rss_mib": sum(rss) / len(rss) / MIB,
                 "rss_peak_mib": agent.peak_memory() / MIB, "bytes_per_sample": sent / samples,
                 "missed": max(0, rounds * load.targets - scraped),
-                "arrived": None if pages is None else came / scraped}
+                "arrived": None if pages is None or scraped == 0 else came / scraped}
 
 
 def mean(runs):
@@ -278,6 +278,7 @@ def arguments():
     parser.add_argument("--window", type=int, default=60)
     parser.add_argument("--churn", type=int, default=0)
     parser.add_argument("--build", default=os.path.join(run.ROOT, "build", "release"))
+    parser.add_argument("--json")
     parser.add_argument("--dry", action="store_true")
     return parser.parse_args()
 
@@ -301,13 +302,13 @@ def main():
     rivals = [r() for r in rivals_of.ALL if r.name in args.agents]
     with tempfile.TemporaryDirectory(prefix="strata-field-") as folder:
         rows = measure_all(folder, args, rivals)
-    path = os.path.join(os.path.dirname(build), "bench", "field.json")
-    if not args.dry:
-        rows = merge(path, rows)
-        run.write_document(field=document(rows))
+    path = args.json or os.path.join(os.path.dirname(build), "bench", "field.json")
+    rows = merge(path, rows)
     os.makedirs(os.path.dirname(path), exist_ok=True)
     with open(path, "w") as f:
         f.write(json.dumps(rows, indent=1) + "\n")
+    if not args.dry:
+        run.write_document(field=document(rows))
     return 0
 
 
