@@ -26,7 +26,7 @@ sys.path.insert(0, os.path.dirname(HERE))
 import pairs, run
 
 MIB = 1 << 20
-LOADS = ("100x1000/10s", "1000x1000/10s", "200x5000/5s", "40x500/15s", "10000x50/60s")
+LOADS = ("100x1000/10s", "1000x1000/10s", "200x5000/5s", "40x500/15s", "10000x50/30s")
 RECEIVERS = ("nats", "remote_write", "kafka")
 FIGURES = ("cpu_s_per_million", "rss_mib", "rss_idle_mib", "bytes_per_sample", "missed", "first_sample_s",
            "rss_peak_mib", "arrived")

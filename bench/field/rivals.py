@@ -97,7 +97,7 @@ class Prometheus(Rival):
                   "remote_write": [{"url": f"http://{receiver.address}/write"}]}
         path = self.write(bench, config)
         return self.process(bench, "--enable-feature=agent", f"--config.file={path}",
-                            f"--storage.agent.path={path}.wal", f"--web.listen-address=127.0.0.1:0")
+                            f"--storage.agent.path={path}.wal", "--web.listen-address=127.0.0.1:0")
 
 
 class Built(Rival):
