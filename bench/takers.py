@@ -2,12 +2,10 @@
 """takers.py - receivers that cost next to nothing: they take what comes, answer what must be answered, count bytes.
 
 Each has .address, .bytes (what has come, as one number) and .end(); they are threads of this process.
-None reads what it takes: that the right thing arrives is what test/e2e is about.  Nats and RemoteWrite
-count pages besides: how often the name of the sample was there that each page has once.
+None reads what it takes: that the right thing arrives is what test/e2e is about.  Nats
+counts pages besides: how often the name of the sample was there that each page has once.
 """
 import os, re, socket, threading, time
-
-import decompress
 
 ROOM = 1 << 20
 SEQUENCE = b"bench_page_sequence_total"    # made_page.h
@@ -67,18 +65,13 @@ class Http(Tcp):
             self.bytes += left
             if self.CONTINUE.search(head):
                 connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
-            self.take(connection, held[:left])
             left, held = max(0, left - len(held)), held[left:]
             while left > 0:
                 n = connection.recv_into(room[:min(left, ROOM)])
                 if n == 0:
                     return
                 left -= n
-                self.take(connection, room[:n])
             self.answer(connection)
-
-    def take(self, connection, piece):
-        """Of a body."""
 
     def answer(self, connection):
         connection.sendall(b"HTTP/1.1 204 No Content\r\n\r\n")
@@ -94,27 +87,6 @@ class Pages:
         with self.lock:
             self.first = self.first or (time.monotonic() if n else None)
             self.pages += n
-
-
-class RemoteWrite(Http, Pages):
-    """Of version 1, in snappy or zstd."""
-    NAME = b"__name__\x12" + bytes([len(SEQUENCE)]) + SEQUENCE    # of a series; metadata have it otherwise
-    ZSTD = b"\x28\xb5\x2f\xfd"
-
-    def __init__(self):
-        Pages.__init__(self)
-        self.bodies = {}
-        Http.__init__(self)
-
-    def take(self, connection, piece):
-        self.bodies.setdefault(connection, bytearray()).extend(piece)
-
-    def answer(self, connection):
-        body = bytes(self.bodies.pop(connection, b""))
-        super().answer(connection)
-        how = "zstd" if body[:4] == self.ZSTD else "snappy"
-        if body:
-            self.found(decompress.READERS[how](body).count(self.NAME))
 
 
 class Nats(Tcp, Pages):

@@ -53,7 +53,7 @@ class Receiver:
             self.address, self.topic = settings["kafka"]["brokers"][0], settings["kafka"]["topic"]
             harness.wait_for(lambda: self.made(bench.broker), 20, "the topic is there", step=0.2)
         else:
-            self.taker = bench.keep({"nats": takers.Nats, "remote_write": takers.RemoteWrite}[kind]())
+            self.taker = bench.keep({"nats": takers.Nats, "remote_write": takers.Http}[kind]())
             self.address, self.sent = self.taker.address, lambda: self.taker.bytes
 
     def made(self, broker):
@@ -62,10 +62,10 @@ class Receiver:
         return broker.topics().get(self.topic)
 
     def pages(self):
-        return self.taker and self.taker.pages
+        return self.taker.pages if self.kind == "nats" else None
 
     def first(self):
-        if self.taker:
+        if self.kind == "nats":
             return self.taker.first
         self.seen = self.seen or (time.monotonic() if self.sent() else None)
         return self.seen
@@ -251,7 +251,7 @@ def document(rows):
 - *RSS idle*: without targets; *steady*: mean over the window; *peak*: the highest ever.
 - *B/sample*: bytes that the receiver counts: of the connection (nats), of bodies (remote_write), of the topic's log (kafka,
   lz4 by all). The pages are made, and more alike than real ones, which compress less.
-- *missed*: scrapes that were due and not made; *arrived*: pages that arrived, of those scraped: where these show that an agent could not keep
+- *missed*: scrapes that were due and not made; *arrived*: pages that arrived, of those scraped, where the receiver counts them (nats): where these show that an agent could not keep
   up, its other figures say little. *first sample*: after the start of the process.
 """
 
