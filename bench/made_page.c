@@ -111,13 +111,30 @@ static void put_labels(struct buf *b, const char *text, unsigned target, size_t 
     }
 }
 
+static void add_to(struct made_slot **slots, size_t *len, size_t *cap, struct made_slot slot)
+{
+    if (*len == *cap) {
+        *cap = *cap ? 2 * *cap : 256;
+        *slots = mem_realloc(*slots, *cap * sizeof **slots);
+    }
+    (*slots)[(*len)++] = slot;
+}
+
 static void add_slot(struct made_page *p, size_t last, enum slot_kind kind)
 {
-    if (p->slots_len == p->slots_cap) {
-        p->slots_cap = p->slots_cap ? 2 * p->slots_cap : 256;
-        p->slots = mem_realloc(p->slots, p->slots_cap * sizeof *p->slots);
-    }
-    p->slots[p->slots_len++] = (struct made_slot){(uint32_t)last, kind};
+    add_to(&p->slots, &p->slots_len, &p->slots_cap, (struct made_slot){(uint32_t)last, kind});
+}
+
+/* Those of the series, and the one that churns. */
+static void put_own_labels(struct made_page *p, const struct family *f, unsigned target, size_t n,
+                           enum slot_kind kind)
+{
+    put_labels(&p->text, f->labels, target, n);
+    if (!p->churns)
+        return;
+    put(&p->text, ",revision=\"100000000\"");
+    add_to(&p->names, &p->names_len, &p->names_cap,
+           (struct made_slot){(uint32_t)(p->text.len - 2), kind});
 }
 
 /* "=5": never changes. */
@@ -141,7 +158,7 @@ static void put_histogram(struct made_page *p, const struct family *f, unsigned 
     for (size_t i = 0; i < ARRAY_LEN(bounds); i++) {
         put(&p->text, f->name);
         put(&p->text, "_bucket{");
-        put_labels(&p->text, f->labels, target, n);
+        put_own_labels(p, f, target, n, i == 0 ? SLOT_BUCKET_FIRST : SLOT_BUCKET);
         put(&p->text, ",le=\"");
         put(&p->text, bounds[i]);
         put(&p->text, "\"}");
@@ -154,7 +171,7 @@ static void put_histogram(struct made_page *p, const struct family *f, unsigned 
         put(&p->text, f->name);
         put(&p->text, ends[i]);
         put(&p->text, "{");
-        put_labels(&p->text, f->labels, target, n);
+        put_own_labels(p, f, target, n, SLOT_BUCKET);
         put(&p->text, "}");
         put_value(p, i == 0 ? "10293.84756" : "10011001", SLOT_BUCKET);
     }
@@ -175,13 +192,13 @@ static void put_family(struct made_page *p, const struct family *f, unsigned tar
     for (size_t n = 0; !histogram && n < samples; n++) {
         put(&p->text, f->name);
         put(&p->text, "{");
-        put_labels(&p->text, f->labels, target, n);
+        put_own_labels(p, f, target, n, kind);
         put(&p->text, "}");
         put_value(p, f->value, kind);
     }
 }
 
-void made_page_init(struct made_page *p, unsigned target, size_t samples)
+static void make(struct made_page *p, unsigned target, size_t samples, bool churns)
 {
     static const struct family sequence = {MADE_PAGE_SEQUENCE, "counter", "Steps of this page.",
                                            "target=\"@\"", "1000000000"};
@@ -189,11 +206,22 @@ void made_page_init(struct made_page *p, unsigned target, size_t samples)
                                        "target=\"@\",part=\"#\",zone=\"~\"", "1234.5"};
     const struct family *families = target % 2 ? kube_families : node_families;
     size_t len = target % 2 ? ARRAY_LEN(kube_families) : ARRAY_LEN(node_families);
-    *p = (struct made_page){.text = BUF_INIT(MADE_PAGE_BYTES), .random = target + 1};
+    *p = (struct made_page){
+        .text = BUF_INIT(MADE_PAGE_BYTES), .random = target + 1, .churns = churns};
     put_family(p, &sequence, target, 1);
     for (size_t i = 0; i < len; i++)
         put_family(p, &families[i], target, (samples - 1) / len);
     put_family(p, &rest, target, samples - p->samples);
+}
+
+void made_page_init(struct made_page *p, unsigned target, size_t samples)
+{
+    make(p, target, samples, false);
+}
+
+void made_page_init_churning(struct made_page *p, unsigned target, size_t samples)
+{
+    make(p, target, samples, true);
 }
 
 /* Adds add to the decimal number that ends at last; a point in it is passed over, and the
@@ -245,8 +273,34 @@ void made_page_step(struct made_page *p, unsigned percent)
     }
 }
 
+/* A histogram is replaced as a whole; returns how many series that are. */
+static size_t replace(struct made_page *p, size_t i)
+{
+    size_t n = 1;
+    while (p->names[i].kind == SLOT_BUCKET_FIRST && i + n < p->names_len &&
+           p->names[i + n].kind == SLOT_BUCKET)
+        n++;
+    for (size_t k = i; k < i + n; k++)
+        add_digits(p->text.data + p->names[k].last, 1);
+    return n;
+}
+
+void made_page_churn(struct made_page *p, unsigned permille)
+{
+    if (p->names_len < 2) /* the first is the sequence */
+        return;
+    for (p->names_due += (int64_t)p->samples * permille; p->names_due >= 1000;) {
+        if (p->names_at == 0 || p->names_at >= p->names_len)
+            p->names_at = 1;
+        size_t n = replace(p, p->names_at);
+        p->names_at += n;
+        p->names_due -= 1000 * (int64_t)n;
+    }
+}
+
 void made_page_done(struct made_page *p)
 {
+    mem_free(p->names);
     buf_done(&p->text);
     mem_free(p->slots);
 }

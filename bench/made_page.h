@@ -29,6 +29,11 @@ struct made_page {
     size_t slots_len, slots_cap;
     size_t at; /* the slot that changes next */
     uint64_t random;
+    bool churns;
+    struct made_slot *names; /* where a series' last label stands, if it churns */
+    size_t names_len, names_cap;
+    size_t names_at;   /* the series that is replaced next */
+    int64_t names_due; /* how many are to be, in thousandths */
 };
 
 /* Makes a page of exactly that many samples, at least 1; the same for the same target. */
@@ -36,6 +41,12 @@ void made_page_init(struct made_page *p, unsigned target, size_t samples);
 
 /* Changes about `percent` of the values, and the sequence. */
 void made_page_step(struct made_page *p, unsigned percent);
+
+/* As made_page_init, but each series has one more label, and made_page_churn can replace it. */
+void made_page_init_churning(struct made_page *p, unsigned target, size_t samples);
+
+/* Of a thousand series, that many end and have one that is new in their place, in turn; the sequence stays. */
+void made_page_churn(struct made_page *p, unsigned permille);
 
 void made_page_done(struct made_page *p);
 

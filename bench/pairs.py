@@ -75,9 +75,9 @@ class WithNeighbour(Pair):
 class Bench:
     """What the pairs share, and the receivers of the one that runs."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, targets=TARGETS, samples=SAMPLES, args=()):
         self.folder, self.receivers, self.broker, self.number = folder, [], None, 0
-        self.targets = harness.TargetServer(folder, TARGETS, SAMPLES)
+        self.targets = harness.TargetServer(folder, targets, samples, args)
 
     def next_name(self):
         self.number += 1
@@ -266,6 +266,12 @@ def kafka_version():
     return f"{found[0]}, one broker" if found else "none"
 
 
+def use(build):
+    run.use(build)
+    global harness, kafka, nats, process, takers
+    import harness, kafka, nats, process, takers
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--window", type=int, default=10)
@@ -275,9 +281,7 @@ def main():
     parser.add_argument("--check", action="store_true")
     args = parser.parse_args()
     build = os.path.abspath(args.build)
-    run.use(build)
-    global harness, kafka, nats, process, takers
-    import harness, kafka, nats, process, takers
+    use(build)
     load, begun = os.getloadavg()[0], time.monotonic()
     with tempfile.TemporaryDirectory(prefix="strata-bench-") as folder:
         rows = measure_all(folder, args.window, args.only)

@@ -19,8 +19,9 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, os.path.join(ROOT, "test", "e2e"))
 sys.dont_write_bytecode = True
 
-GOALS = {"cpu_s_per_million_nats_200x5000": 0.5, "rss_idle_mib": 16, "rss_bytes_per_series": 600,
-         "allocations_per_steady_scrape": 0}
+GOALS = {"cpu_s_per_million_nats_200x5000": 0.5, "rss_idle_mib": 16, "rss_idle_anonymous_mib": 4,
+         "rss_bytes_per_series": 600, "allocations_per_steady_scrape": 0, "first_sample_s": 1,
+         "binary_mib": 1.5}
 MIB = 1 << 20
 
 
@@ -30,9 +31,10 @@ def cpu_seconds(pid):
     return time.clock_gettime(~pid << 3 | 2)
 
 
-def rss_bytes(pid):
+def rss_bytes(pid, kind="VmRSS"):
+    """RssAnon: what no file backs."""
     with open(f"/proc/{pid}/status") as f:
-        return int(re.search(r"VmRSS:\s+(\d+) kB", f.read())[1]) * 1024
+        return int(re.search(rf"{kind}:\s+(\d+) kB", f.read())[1]) * 1024
 
 
 class Load:
@@ -133,14 +135,41 @@ def run_vmagent(load, folder, window):
 
 
 def idle_rss(folder):
-    conf = harness.config([], sources=[])
-    agent = harness.Agent(conf, folder, name="agent-idle")
+    """Without targets, connected to NATS: all, and of that what is anonymous."""
+    taker, agent = takers.Nats(), None
     try:
+        conf = harness.config([], sources=[], sinks=[harness.nats_sink(f"nats://{taker.address}")])
+        agent = harness.Agent(conf, folder, name="agent-idle")
         harness.wait_for(lambda: agent.get("/readyz")[0] == 200, what="ready")
         time.sleep(1)    # what a start leaves behind is part of being idle
-        return rss_bytes(agent.pid)
+        return rss_bytes(agent.pid), rss_bytes(agent.pid, "RssAnon")
     finally:
-        agent.end()
+        if agent:
+            agent.end()
+        taker.end()
+
+
+def first_sample(folder, targets=1000, samples=1000):
+    """Seconds from the start of the process until a page has reached the receiver."""
+    started = [takers.Nats()]
+    try:
+        started.append(harness.TargetServer(folder, targets, samples))
+        conf = harness.config(started[1].targets, source={"interval": "10s"}, agent={"memory": "2GiB"},
+                              sinks=[harness.nats_sink(f"nats://{started[0].address}")])
+        begun = time.monotonic()
+        started.append(harness.Agent(conf, folder, name="agent-first"))
+        harness.wait_for(lambda: started[0].pages, 20, "a page arrives")
+        return started[0].first - begun
+    finally:
+        for p in reversed(started):
+            p.end()
+
+
+def binary_bytes(folder):
+    """Of the program without its symbols."""
+    stripped = os.path.join(folder, "stripped")
+    subprocess.run(["strip", "-o", stripped, harness.AGENT], check=True)
+    return os.path.getsize(stripped)
 
 
 def hot_path(build):
@@ -156,7 +185,8 @@ def measure_all(build, window, quick):
         loads.append(Load("200x5000-jetstream", 200, 5000, 5, jetstream=True))
     hot = hot_path(build)
     with tempfile.TemporaryDirectory(prefix="strata-bench-") as folder:
-        idle = idle_rss(folder)
+        idle, anonymous = idle_rss(folder)
+        first, binary = first_sample(folder), binary_bytes(folder)
         runs = {}
         for load in loads:
             print(f"{load.name}: every {load.interval} s, for {window} s ...", file=sys.stderr)
@@ -174,6 +204,9 @@ def measure_all(build, window, quick):
         "cpu_s_per_million_nats_100x1000": a["cpu_s_per_million"],
         "cpu_s_per_million_nats_200x5000": b["cpu_s_per_million"],
         "rss_idle_mib": idle / MIB,
+        "rss_idle_anonymous_mib": anonymous / MIB,
+        "first_sample_s": first,
+        "binary_mib": binary / MIB,
         "rss_bytes_per_series": (b["rss_bytes"] - a["rss_bytes"]) / (b["series"] - a["series"]),
         "json_bytes_per_sample": b["json_bytes_per_sample"],
         "allocations_per_steady_scrape": a["allocations_per_scrape"],
@@ -236,21 +269,21 @@ def machine():
 
 
 DOCUMENT = os.path.join(ROOT, "docs", "BENCHMARKS.md")
-PAIRS = "\n## Encoders and sinks\n"    # where the part of pairs.py begins, which is the last
+PARTS = {"pairs": "\n## Encoders and sinks\n", "field": "\n## Beside other agents\n"}    # after the own one
 
 
-def write_document(own=None, pairs=None):
-    """Each of the two parts stays as it is where it is None."""
-    text = ""
+def write_document(**parts):
+    """own, pairs and field; what is not given stays as it is."""
+    text, there = "", {}
     if os.path.exists(DOCUMENT):
         with open(DOCUMENT) as f:
             text = f.read()
-    there = text.partition(PAIRS)
-    own = there[0] if own is None else own
-    pairs = there[2] if pairs is None else pairs
+    for name, heading in reversed(PARTS.items()):
+        text, _, there[name] = text.partition(heading)
+    there = {**there, "own": text, **parts}
     os.makedirs(os.path.dirname(DOCUMENT), exist_ok=True)
     with open(DOCUMENT, "w") as f:
-        f.write(own + (PAIRS + pairs if pairs else ""))
+        f.write(there["own"] + "".join(h + there[n] for n, h in PARTS.items() if there[n]))
 
 
 def document(results, runs, window):
@@ -279,7 +312,8 @@ run, for example the repeat scrape with the naive way.
   node exporter and kube-state-metrics, and about 7 % of their values change.
   Memory that rests between two scrapes is taken back on some machines: where the second figure of *a page of
   memory* is far above the first, most of the time of a paced load goes there.
-- *rss_idle_mib*: an agent without targets. *rss_bytes_per_series*: the slope between the two loads.
+- *rss_idle_mib*: an agent without targets, connected to NATS; *rss_idle_anonymous_mib*: what of it no file backs. *binary_mib*: the program, stripped.
+- *first_sample_s*: from the start of the process to the first sample at the receiver, with 1,000 targets of 1,000 samples and `first_scrape: now`. *rss_bytes_per_series*: the slope between the two loads.
 - *allocations_per_steady_scrape*: allocations of the agent's own code, without those of `/metrics`.
 """
 
@@ -288,8 +322,8 @@ def use(build):
     """The programs of that build; what the tests know of them is loaded."""
     os.environ.setdefault("STRATA_AGENT", os.path.join(build, "cmd", "agent", "strata-agent"))
     os.environ.setdefault("STRATA_TARGETS", os.path.join(build, "bench", "target_server"))
-    global books, harness, nats, vmagent
-    import books, harness, nats, vmagent
+    global books, harness, nats, takers, vmagent
+    import books, harness, nats, takers, vmagent
 
 
 def main():

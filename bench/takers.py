@@ -2,11 +2,13 @@
 """takers.py - receivers that cost next to nothing: they take what comes, answer what must be answered, count bytes.
 
 Each has .address, .bytes (what has come, as one number) and .end(); they are threads of this process.
-None reads what it takes: that the right thing arrives is what test/e2e is about.
+None reads what it takes: that the right thing arrives is what test/e2e is about.  Nats
+counts pages besides: how often the name of the sample was there that each page has once.
 """
-import os, re, socket, threading
+import os, re, socket, threading, time
 
 ROOM = 1 << 20
+SEQUENCE = b"bench_page_sequence_total"    # made_page.h
 
 
 def loop(f, *args):
@@ -63,10 +65,7 @@ class Http(Tcp):
             self.bytes += left
             if self.CONTINUE.search(head):
                 connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
-            if len(held) > left:
-                left, held = 0, held[left:]
-            else:
-                left, held = left - len(held), b""
+            left, held = max(0, left - len(held)), held[left:]
             while left > 0:
                 n = connection.recv_into(room[:min(left, ROOM)])
                 if n == 0:
@@ -76,6 +75,42 @@ class Http(Tcp):
 
     def answer(self, connection):
         connection.sendall(b"HTTP/1.1 204 No Content\r\n\r\n")
+
+
+class Pages:
+    """How many pages have come, and when the first did."""
+
+    def __init__(self):
+        self.pages, self.first, self.lock = 0, None, threading.Lock()
+
+    def found(self, n):
+        with self.lock:
+            self.first = self.first or (time.monotonic() if n else None)
+            self.pages += n
+
+
+class Nats(Tcp, Pages):
+    """A server to publish to, in one direction: it answers pings.  Bytes are all that comes, the protocol's too."""
+    INFO = (b'INFO {"server_id":"BENCH","version":"2.9.10","proto":1,"headers":true,'
+            b'"max_payload":1048576}\r\n')
+    PING = b"PING\r\n"
+
+    def __init__(self):
+        Pages.__init__(self)
+        Tcp.__init__(self)
+
+    def serve(self, connection):
+        connection.sendall(self.INFO)
+        room, tail = bytearray(ROOM), b""
+        view = memoryview(room)
+        while n := connection.recv_into(room):
+            self.bytes += n
+            text = tail + view[:n].tobytes()
+            if pings := text.count(self.PING, max(0, len(tail) - len(self.PING) + 1)):
+                connection.sendall(b"PONG\r\n" * pings)
+            self.found(text.count(SEQUENCE))
+            keep = len(SEQUENCE) - 1    # too short to hold what was counted
+            tail = text[-keep:]
 
 
 class Silent(Http):

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* target_server.c - many targets in one cheap process, good ones and hostile ones.
  *
- *     target_server [--targets N] [--samples M] [--change PERCENT] [--port P] [--ports]
+ *     target_server [--targets N] [--samples M] [--change PERCENT] [--churn PERMILLE] [--port P] [--ports]
  *
  * Serves /t/0 to /t/N-1, with M samples each, on one port of 127.0.0.1 (0, the default: any
  * free one), with --ports also target I on a port of its own, under any path.  Prints
  * `ready PORT` when it listens, before that a line `port I PORT` for each port of its own.
- * A page changes before each request.  One thread, one epoll; SIGTERM ends it.
+ * A page changes before each request; of a thousand series, PERMILLE (0) are new each time.  One thread, one epoll; SIGTERM ends it.
  *
  * /stats tells as JSON what was served; hostile.h lists the paths that misbehave.  */
 #include "hostile.h"
@@ -48,7 +48,7 @@ struct conn {
 static struct {
     int epoll;
     struct served *targets;
-    unsigned targets_len, change;
+    unsigned targets_len, change, churn;
     size_t samples;
     uint64_t requests, samples_done, bytes, misbehaved[HOSTILE_MODES];
     struct conn *drips;
@@ -154,8 +154,10 @@ static void begin_page(struct conn *c, unsigned target)
 {
     struct served *t = &S.targets[target];
     t->begun++;
-    if (t->sending++ == 0)
+    if (t->sending++ == 0) {
         made_page_step(&t->page, S.change);
+        made_page_churn(&t->page, S.churn);
+    }
     c->of = t;
     c->sent = c->head_sent = 0;
 }
@@ -333,7 +335,7 @@ static void serve(int signals)
 
 static void make_target(struct served *t, unsigned number, size_t samples)
 {
-    made_page_init(&t->page, number, samples);
+    (S.churn ? made_page_init_churning : made_page_init)(&t->page, number, samples);
     t->head = (struct buf)BUF_INIT(1024);
     check(buf_printf(&t->head,
                      "HTTP/1.1 200 OK\r\nContent-Type: text/plain; version=0.0.4; charset=utf-8\r\n"
@@ -379,6 +381,8 @@ int main(int argc, char **argv)
             S.samples = n > 0 ? n : 1;
         else if (strcmp(argv[i], "--change") == 0)
             S.change = (unsigned)n;
+        else if (strcmp(argv[i], "--churn") == 0)
+            S.churn = (unsigned)n;
         else if (strcmp(argv[i], "--port") == 0)
             port = (int)n;
     }

@@ -17,15 +17,24 @@ def free_port():
         return s.getsockname()[1]
 
 
+def scrape_config(urls, interval):
+    """What Prometheus, and all who read its configuration, need to scrape these targets."""
+    places = [url.removeprefix("http://").partition("/") for url in urls]
+    return {"global": {"scrape_interval": f"{interval}s", "scrape_timeout": f"{min(interval, 10)}s"},
+            "scrape_configs": [{"job_name": "bench", "static_configs": [
+                {"targets": [host], "labels": {"__metrics_path__": "/" + path,
+                                               "instance": f"{host}/{path}"}}
+                for host, _, path in places]}]}
+
+
 class VmAgent(Process):
-    def __init__(self, binary, folder, targets, interval):
-        self.taker = takers.Http()
-        jobs = [{"job_name": f"t{i}", "metrics_path": f"/t/{i}",
-                 "static_configs": [{"targets": [f"127.0.0.1:{targets.port}"]}]}
-                for i in range(len(targets.targets))]
+    """On the target server's targets, or those given; writes to a taker of its own, or to that one."""
+
+    def __init__(self, binary, folder, targets, interval, urls=None, taker=None):
+        self.taker = taker or takers.Http()
         path = os.path.join(folder, "vmagent.yaml")
         with open(path, "w") as f:
-            json.dump({"global": {"scrape_interval": f"{interval}s"}, "scrape_configs": jobs}, f)
+            json.dump(scrape_config(targets.targets if urls is None else urls, interval), f)
         port = free_port()
         self.metrics_url = f"http://127.0.0.1:{port}/metrics"
         super().__init__(

@@ -29,6 +29,7 @@ declare -A servers=( # program:package
     [test]="prometheus-node-exporter:prometheus-node-exporter nats-server:nats-server
             promtool:prometheus influxd:influxdb prometheus:prometheus prometheus-pushgateway:prometheus-pushgateway
             victoria-metrics:victoria-metrics nginx:nginx"
+    [field]="prometheus:prometheus vmagent:victoria-metrics"
     [cluster]="etcd:etcd-server"
 )
 
