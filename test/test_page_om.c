@@ -168,6 +168,7 @@ TEST(many_exemplars_do_not_mix)
         for (int i = 0; i < 500; i++) {
             char want[80];
             const struct sample_extra *e = sample_extra(&batch, &batch.samples[i]);
+            CHECK(e);
             snprintf(want, sizeof want, "%d-%032d", i, i);
             CHECK_STR(e->exemplar.labels.data, "trace");
             CHECK_STR(e->exemplar.labels.data + 6, want);

@@ -62,10 +62,12 @@ TEST(what_is_written_comes_back_bit_by_bit)
     CHECK(p->row > 0 && bare->row > p->row);
     for (int again = 0; again < 2; again++) {
         AUTO_PTR(payload) struct payload *q = spool_rig_read(&r);
+        CHECK(q);
         check_same(p, q);
         CHECK_INT(q->row, p->row);
         CHECK(q->unknown == (again > 0)); /* the process before may have sent it */
         AUTO_PTR(payload) struct payload *c = spool_rig_read(&r);
+        CHECK(c);
         CHECK(!c->content_type && !c->headers);
         CHECK_INT(c->body.len + c->address.len + c->marks.len, 0);
         CHECK_STR(payload_target(c), "y");
@@ -91,10 +93,12 @@ TEST(what_may_have_arrived_says_so_after_a_restart_and_since_when)
     spool_rig_close(&r);
     spool_rig_open(&r);
     AUTO_PTR(payload) struct payload *q = spool_rig_read(&r);
+    CHECK(q);
     CHECK(q->unknown);
     int64_t age_ns = clock_mono_ns() - q->first_sent_ns;
     CHECK(age_ns > 59 * SEC_NS && age_ns < 90 * SEC_NS);
     AUTO_PTR(payload) struct payload *o = spool_rig_read(&r);
+    CHECK(o);
     CHECK(!o->unknown);
     CHECK_INT(o->first_sent_ns, 0);
     spool_rig_done(&r);
@@ -247,6 +251,7 @@ TEST(a_file_that_has_become_empty_is_made_small)
     CHECK_INT(spool_rig_write(&r, 1, MANY, 20000), OK);
     for (size_t i = 0; i < MANY; i++) {
         AUTO_PTR(payload) struct payload *p = spool_rig_read(&r);
+        CHECK(p);
         gone[i] = p->row;
     }
     CHECK(spool_stats(r.spool).file_bytes > 5 << 20);
@@ -347,10 +352,12 @@ TEST(what_memory_has_is_released_and_a_row_can_be_put_back)
     spool_rig_open(&r);
     CHECK_INT(spool_rig_write(&r, 1, 3, 10), OK);
     AUTO_PTR(payload) struct payload *p = spool_rig_read(&r);
+    CHECK(p);
     CHECK_INT(spool_next(r.spool, &row, &r.err), OK);
     spool_put_back(r.spool, &row);
     CHECK_INT(spool_unread(r.spool), 2);
     AUTO_PTR(payload) struct payload *q = spool_rig_read(&r);
+    CHECK(q);
     CHECK_INT(q->seq, 2);
     spool_release(r.spool, count_payload, &n);
     CHECK_INT(n, 2);
