@@ -288,6 +288,16 @@ static int allow_some(scmp_filter_ctx filter)
     return e;
 }
 
+/* Where programs may be started: a new one gets no user namespace, in which it would be root. */
+static int refuse_namespaces(scmp_filter_ctx filter)
+{
+    struct scmp_arg_cmp user = {0, SCMP_CMP_MASKED_EQ, CLONE_NEWUSER, CLONE_NEWUSER};
+    int e = seccomp_rule_add_array(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(clone), 1, &user);
+    if (e == 0)
+        e = seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
+    return e;
+}
+
 static int load(bool may_exec)
 {
     uint32_t refuse = SCMP_ACT_ERRNO(EPERM);
@@ -296,8 +306,8 @@ static int load(bool may_exec)
         return -ENOMEM;
     int e = may_exec ? add_all(filter, refuse, forbidden, ARRAY_LEN(forbidden))
                      : add_all(filter, SCMP_ACT_ALLOW, allowed, ARRAY_LEN(allowed));
-    if (e == 0 && !may_exec)
-        e = allow_some(filter);
+    if (e == 0)
+        e = may_exec ? refuse_namespaces(filter) : allow_some(filter);
     if (e == 0)
         e = seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1);
     if (e == 0)

@@ -110,9 +110,12 @@ static void end_all(struct kafka_client *c, struct remains *r)
         if (!c->slots[i])
             continue;
         struct payload *p = kafka_client_take(c, &c->slots[i]);
-        r->bodies[r->len++] = p->body;
-        p->body = (struct buf)BUF_INIT(p->body.max);
-        payload_unmark(p);
+        struct buf body = BUF_INIT(p->body.max);
+        if (buf_add(&body, p->body.data, p->body.len) != OK)
+            abort(); /* cannot be: it is as long as it was */
+        r->bodies[r->len++] =
+            p->body; /* the library may still read it; the queue on disk wants one */
+        p->body = body;
         payload_end(p, ERR_CLOSED);
     }
 }

@@ -308,6 +308,26 @@ TEST(a_spool_that_is_damaged_while_it_is_used_is_replaced_and_what_is_lost_is_co
     spooled_done(&t);
 }
 
+/* Their rows are still to be deleted when the file is given up; their memory is in use again. */
+TEST(what_was_delivered_is_nothing_to_a_spool_that_is_replaced)
+{
+    struct spooled t;
+    spooled_init(&t, LANE_ALWAYS);
+    log_configure(LOG_ERROR, LOG_LOGFMT);
+    rig_start(t.r);
+    scrape_some(t.r, 0, 30);
+    WAIT(t.r->books.delivered == 30);
+    fail_vfs.writes_left = 0;
+    fail_vfs.code = SQLITE_CORRUPT;
+    scrape_some(t.r, 30, 60);
+    WAIT(spool_rig_files(&t.disk, "corrupt-", NULL) > 0);
+    fail_vfs_reset();
+    WAIT(t.r->books.in_memory + t.r->books.in_spool == 0);
+    CHECK_INT(t.r->books.delivered + rig_lost(t.r), 60);
+    check_balance(t.r);
+    spooled_done(&t);
+}
+
 TEST(a_second_lane_on_one_file_says_who_has_it_and_goes_on_in_memory)
 {
     struct spooled t, other;

@@ -107,7 +107,6 @@ TEST(a_row_that_was_changed_is_no_payload_and_the_next_is)
         "UPDATE payload SET address = 'elsewhere' WHERE row = 1",
         "UPDATE payload SET id = x'00' WHERE row = 1",
         "UPDATE payload SET bytes = 5 WHERE row = 1",
-        "UPDATE payload SET bytes = -5 WHERE row = 1",
         "UPDATE payload SET target_at = 900 WHERE row = 1",
         "UPDATE payload SET target_at = -1 WHERE row = 1",
         "UPDATE payload SET part = -1 WHERE row = 1",
@@ -131,6 +130,30 @@ TEST(a_row_that_was_changed_is_no_payload_and_the_next_is)
         if (spool_restore(r.spool, &row, p, &r.err) != ERR_DENIED)
             test_fail(__FILE__, __LINE__, "believed: %s", changes[i]);
         CHECK_INT(spool_rig_next(&r), 2);
+        spool_rig_done(&r);
+    }
+}
+
+TEST(a_file_with_numbers_that_nobody_reckons_with_is_set_aside)
+{
+    static const char *const changes[] = {
+        "UPDATE payload SET bytes = -5 WHERE row = 1",
+        "UPDATE payload SET samples = -1 WHERE row = 1",
+        "UPDATE payload SET stored = -1 WHERE row = 1",
+        "UPDATE payload SET seq = -1 WHERE row = 1",
+        "UPDATE payload SET seq = 9223372036854775807 WHERE row = 1",
+        "UPDATE payload SET row = 0 WHERE row = 1",
+        "UPDATE payload SET row = -9223372036854775807 WHERE row = 1",
+        "UPDATE state SET sent_seq = 9223372036854775807",
+        "UPDATE state SET sent_seq = -1",
+    };
+    for (size_t i = 0; i < ARRAY_LEN(changes); i++) {
+        struct spool_rig r;
+        fill(&r);
+        run_sql(&r, changes[i]);
+        spool_rig_open(&r);
+        if (spool_rig_files(&r, "corrupt-", NULL) != 1 || spool_stats(r.spool).rows != 0)
+            test_fail(__FILE__, __LINE__, "believed: %s", changes[i]);
         spool_rig_done(&r);
     }
 }

@@ -68,11 +68,12 @@ static bool show_line(void *to, const struct spool_line *l)
     if (l->due_ms >= CLOCK_MIN_MS && l->due_ms <= CLOCK_MAX_MS)
         clock_format(due, l->due_ms);
     if (!s->as_json) {
-        s->full =
-            buf_printf(s->out,
-                       "%s %s part %" PRId64 " samples %" PRId64 " bytes %" PRId64 " %.500s"
-                       " %.500s\n",
-                       l->id, due, l->part, l->samples, l->bytes, l->target, l->address) != OK;
+        char target[512], address[512]; /* a terminal is no place for control characters */
+        text_line(target, sizeof target, (struct span){l->target, strlen(l->target)});
+        text_line(address, sizeof address, (struct span){l->address, strlen(l->address)});
+        s->full = buf_printf(s->out,
+                             "%s %s part %" PRId64 " samples %" PRId64 " bytes %" PRId64 " %s %s\n",
+                             l->id, due, l->part, l->samples, l->bytes, target, address) != OK;
         return !s->full;
     }
     struct json_out *j = &s->json;

@@ -492,7 +492,7 @@ static void abort_pools(struct agent *a)
 static void close_lanes(struct agent *a, int64_t deadline_ns)
 {
     for (struct live_lane *l = a->lanes; l; l = l->next) {
-        if (l->users == 0) {
+        if (l->users == 0 && !l->held) { /* a held one is for when those before it are gone */
             lane_close(l->lane, deadline_ns);
             l->closing = true;
         }

@@ -183,6 +183,8 @@ size_t lane_disk_write(struct lane *l, struct payload *const *add, size_t n, boo
 void lane_disk_forget(struct lane *l, int64_t row)
 {
     struct lane_spool *s = l->spool;
+    if (s->disk)
+        spool_ended(s->disk, row);
     if (s->gone_len == 0)
         s->gone_since_ns = clock_mono_ns();
     if (s->gone_len % GONE_AT_ONE == 0)

@@ -6,7 +6,7 @@
 
 /* A sample beside its series' key: numbers, punctuation.  A guess too low costs a second writing, one too
  * high a message more; but it is the same guess for all agents. */
-enum { SAMPLE_BYTES = 64, MAX_BITS = 24 };
+enum { SAMPLE_BYTES = 64, MAX_BITS = 30 };
 
 /* Part number of the samples whose ids begin with those bits: one of a binary tree's nodes, whose
  * root is 1; below LANE_META_PART. */
@@ -67,15 +67,27 @@ static size_t part_by_bit(struct sample *items, struct sample *room, size_t len,
     return zeros;
 }
 
-/* The samples of b, whose ids begin with those bits; room beside them for as many again.  No deeper
- * than MAX_BITS: so many ids do not begin alike. */
+/* The few samples whose ids begin alike in so many bits: a part each. */
+static void send_each(struct work *w, const struct batch *b, uint32_t number)
+{
+    for (size_t i = 0; i < b->len; i++) {
+        struct batch one = *b;
+        one.samples += i;
+        one.len = 1;
+        (void)send_whole(w, &one, number); /* a single one is sent, or counted as skipped */
+    }
+}
+
+/* The samples of b, whose ids begin with those bits; room beside them for as many again. */
 static void send(struct work *w, const struct batch *b, struct sample *room, uint32_t prefix,
                  unsigned bits, unsigned wanted)
 {
     if (b->len == 0 || (bits >= wanted && send_whole(w, b, part_number(prefix, bits))))
         return;
-    if (bits == MAX_BITS)
-        return; /* cannot be: 64-bit hashes, of which as many would have to begin alike */
+    if (bits == MAX_BITS) {
+        send_each(w, b, part_number(prefix, bits));
+        return;
+    }
     struct batch zeros = *b, ones = *b;
     zeros.len = part_by_bit(b->samples, room, b->len, bits);
     ones.samples += zeros.len;

@@ -67,10 +67,11 @@ static bool is_usable(const struct lane_spool *s)
     return s->disk && clock_mono_ns() >= s->retry_ns;
 }
 
-/* Law 6. */
+/* Law 6.  Where the disk can only be read, order is given up before delivery is. */
 static bool is_behind(const struct lane_spool *s)
 {
-    return s->disk && !s->blind && !s->conf.fresh_first && spool_unread(s->disk) > 0;
+    bool stuck = s->failing && s->gone_len >= GONE_MAX;
+    return s->disk && !s->blind && !stuck && !s->conf.fresh_first && spool_unread(s->disk) > 0;
 }
 
 static bool goes_to_disk(const struct lane_spool *s)
@@ -350,6 +351,8 @@ void lane_spool_keep(struct lane *l, struct payload *p)
 {
     struct lane_spool *s = l->spool;
     if (p->row != 0) {
+        if (s->disk)
+            spool_forget(s->disk, p);
         payload_pool_give(&l->pool, p);
         return;
     }

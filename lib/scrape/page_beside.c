@@ -29,6 +29,8 @@ static struct sample_extra *extra_of(struct batch *b, struct sample *s)
 
 void reader_created(struct reader *r, const struct promtext_value *v)
 {
+    if (r->created_ms != EXTRA_NO_TIME)
+        return; /* a metric has one; many would cost the square of their number */
     r->created_ms = created_ms(v->number);
     if (r->created_ms == EXTRA_NO_TIME)
         return;

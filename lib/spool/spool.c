@@ -110,7 +110,7 @@ static int count_rows(struct spool *s)
         s->samples = sqlite3_column_int64(q, 1);
         s->bytes = sqlite3_column_int64(q, 2);
         s->stored = sqlite3_column_int64(q, 3);
-        r = SQLITE_OK;
+        r = sqlite3_column_int64(q, 4) == 0 ? SQLITE_OK : SQLITE_CORRUPT;
     }
     int reset = sqlite3_reset(q);
     return r == SQLITE_OK ? reset : r;
@@ -126,6 +126,8 @@ static enum status begin_use(struct spool *s, struct err *err)
     if (r == SQLITE_OK && !spool_ask(s->db, "SELECT sent_seq FROM state", &s->top_seq))
         r = SQLITE_CORRUPT;
     s->before_seq = s->top_seq;
+    if (r == SQLITE_OK && (s->top_seq < 0 || s->top_seq > SPOOL_SEQ_MAX))
+        r = SQLITE_CORRUPT;
     if (r == SQLITE_OK) /* says at once whether it can be written */
         r = spool_save_top(s);
     if (r == SQLITE_OK && spool_checkpoint(s, true) == SQLITE_CORRUPT)

@@ -133,6 +133,10 @@ enum status spool_restore(struct spool *s, const struct spool_row *row, struct p
 /* Memory does not have p, which was restored or kept, any more: it will be read again. */
 void spool_forget(struct spool *s, const struct payload *p);
 
+/* The payload of that row has ended: it is the caller's again, the row is to be removed by a later
+ * spool_write. */
+void spool_ended(struct spool *s, int64_t row);
+
 /* Calls each for every payload that memory has; they count as its alone then, for s goes next. */
 void spool_release(struct spool *s, void (*each)(void *to, struct payload *p), void *to);
 

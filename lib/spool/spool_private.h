@@ -19,6 +19,7 @@
 
 #define SPOOL_APPLICATION 0x53747261 /* "Stra" */
 #define SPOOL_PAGE        4096
+#define SPOOL_SEQ_MAX     (INT64_MAX / 2)
 #define SPOOL_FRAME       (SPOOL_PAGE + 24) /* of the log */
 
 enum spool_sql {

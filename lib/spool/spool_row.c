@@ -240,10 +240,15 @@ static bool take_names(const struct spool_columns *c, struct payload *p)
            buf_add(&p->address, c->address.len ? c->address.data : "", c->address.len) == OK;
 }
 
+static bool is_time(int64_t ms)
+{
+    return ms >= CLOCK_MIN_MS && ms <= CLOCK_MAX_MS;
+}
+
 static bool take_numbers(const struct spool_columns *c, struct payload *p)
 {
     if (c->id.len != 16 || c->part < 0 || c->part > UINT32_MAX || c->samples < 0 ||
-        c->samples > UINT32_MAX || c->bytes < 0)
+        c->samples > UINT32_MAX || c->bytes < 0 || !is_time(c->due_ms) || !is_time(c->scraped_ms))
         return false;
     uint64_t id[2];
     memcpy(id, c->id.data, sizeof id);

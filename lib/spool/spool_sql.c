@@ -34,8 +34,11 @@ static const char *const texts[SQL_COUNT] = {
     [SQL_PAGES] = "PRAGMA page_count",
     [SQL_FREE] = "PRAGMA freelist_count",
     [SQL_TOP] = "UPDATE state SET sent_seq = ?",
-    [SQL_SUMS] = "SELECT count(*), sum(samples), sum(bytes), sum(stored) "
-                 "FROM payload INDEXED BY payload_order",
+    /* The last one counts rows with numbers that we never write, and would reckon with. */
+    [SQL_SUMS] =
+        "SELECT count(*), sum(samples), sum(bytes), sum(stored), "
+        "sum(row < 1 OR seq < 0 OR seq >> 62 <> 0 OR samples < 0 OR bytes < 0 OR stored < 0) "
+        "FROM payload INDEXED BY payload_order",
     [SQL_ENDS] = "SELECT seq, due_ms FROM payload INDEXED BY payload_order "
                  "ORDER BY seq DESC, row DESC LIMIT 1",
 };

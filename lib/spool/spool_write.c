@@ -42,6 +42,18 @@ static enum status bound_log(struct spool *s, struct err *err)
     return spool_fail(s, r, "emptying the log of the spool", err);
 }
 
+/* One that this very write has added is as if it had not been: it goes on in memory alone. */
+static bool was_just_added(const struct spool_write *w, int64_t row)
+{
+    for (size_t i = 0; i < w->added; i++) {
+        if (w->add[i]->row == row) {
+            w->add[i]->row = 0;
+            return true;
+        }
+    }
+    return false;
+}
+
 static void note_dropped(struct spool *s, int64_t row, int64_t samples)
 {
     void *item = idmap_get(&s->loaded, (uint64_t)row);
@@ -93,7 +105,7 @@ static int find_free(struct spool *s, int64_t *ret)
     return r;
 }
 
-static int drop_oldest(struct spool *s, struct change *c)
+static int drop_oldest(struct spool *s, const struct spool_write *w, struct change *c)
 {
     int64_t row = 0, samples = 0, before = c->rows;
     int r = spool_run(s, SQL_OLDEST, &row);
@@ -101,16 +113,17 @@ static int drop_oldest(struct spool *s, struct change *c)
         r = remove_row(s, row, c, &samples);
     if (r == SQLITE_OK && c->rows == before)
         return SQLITE_CORRUPT; /* the index has what the table has not */
-    if (r == SQLITE_OK)
+    if (r == SQLITE_OK && !was_just_added(w, row))
         note_dropped(s, row, samples);
     return r;
 }
 
-static int make_room(struct spool *s, int64_t pages, int64_t *free_pages, struct change *c)
+static int make_room(struct spool *s, const struct spool_write *w, int64_t pages,
+                     int64_t *free_pages, struct change *c)
 {
     int r = SQLITE_OK;
     while (r == SQLITE_OK && *free_pages < pages && s->rows + c->rows > 0) {
-        r = drop_oldest(s, c);
+        r = drop_oldest(s, w, c);
         if (r == SQLITE_OK)
             r = find_free(s, free_pages);
     }
@@ -154,8 +167,10 @@ static int insert(struct spool *s, const struct spool_columns *v)
     return r;
 }
 
-static int add_payload(struct spool *s, struct payload *p, int64_t *free_pages, struct change *c)
+static int add_payload(struct spool *s, const struct spool_write *w, int64_t *free_pages,
+                       struct change *c)
 {
+    struct payload *p = w->add[w->added];
     struct spool_columns v;
     assert(p->row == 0);
     if (spool_row_make(p, &s->scratch, &v) != OK)
@@ -164,7 +179,7 @@ static int add_payload(struct spool *s, struct payload *p, int64_t *free_pages, 
     int64_t pages = pages_for(stored);
     if (stored > s->size / 4)
         return SQLITE_OK;
-    int r = make_room(s, pages, free_pages, c);
+    int r = make_room(s, w, pages, free_pages, c);
     if (r == SQLITE_OK)
         r = insert(s, &v);
     if (r != SQLITE_OK)
@@ -203,7 +218,7 @@ static int change_rows(struct spool *s, struct spool_write *w, struct change *c)
         r = find_free(s, &free_pages);
     while (r == SQLITE_OK && w->added < w->add_len &&
            (w->added == 0 || c->log_bytes < s->max_log / 2)) {
-        r = add_payload(s, w->add[w->added], &free_pages, c);
+        r = add_payload(s, w, &free_pages, c);
         w->added += r == SQLITE_OK;
     }
     raise_top(s, w);
@@ -289,6 +304,12 @@ void spool_note_read(struct spool *s, int64_t row, struct payload *p)
 {
     unload(s, row);
     idmap_put(&s->loaded, (uint64_t)row, p ? (void *)p : &only_on_disk);
+}
+
+void spool_ended(struct spool *s, int64_t row)
+{
+    if (idmap_get(&s->loaded, (uint64_t)row))
+        spool_note_read(s, row, NULL);
 }
 
 static void read_again(struct spool *s, int64_t row, int64_t seq)
