@@ -284,7 +284,7 @@ TEST(no_more_are_in_flight_than_the_sink_announces)
     rig_scrape(r, "x", 1, "a 1\nb 2\nc 3\nd 4\ne 5\n");
     for (int i = 0; i < 5; i++) {
         WAIT(lane_state(r->lane).in_flight == (i < 4 ? 2 : 1));
-        CHECK_INT(fake_held(&r->fake), i < 4 ? 2 : 1);
+        WAIT(fake_held(&r->fake) == (i < 4 ? 2 : 1)); /* it counts before the sink has it */
         fake_end(&r->fake, 0, OK);
         WAIT(r->books.delivered == (uint64_t)i + 1);
     }
