@@ -260,7 +260,7 @@ Written by `./dev bench pairs`. What is measured and how stands at the top of `b
 
 
 def kafka_version():
-    libs = os.path.join(kafka.PROGRAMS, "libs")
+    libs = os.path.join(kafka.NEW, "libs")
     names = os.listdir(libs) if os.path.isdir(libs) else []
     found = [m[1] for m in (re.match(r"kafka-clients-(.*)\.jar$", n) for n in names) if m]
     return f"{found[0]}, one broker" if found else "none"
