@@ -7,6 +7,7 @@
  * changing, through page, filters and an encoder, in this thread.  The naive way to json and statsd,
  * strtod and snprintf for every line, is timed in the same run: times depend on the
  * machine, their ratio much less, so the ratio is what to watch.  */
+#include "bench.h"
 #include "buf.h"
 #include "clock.h"
 #include "encoders.h"
@@ -24,13 +25,6 @@ static void check(bool ok, const char *what)
         fprintf(stderr, "bench_hot: %s\n", what);
         exit(1);
     }
-}
-
-static int64_t cpu_ns(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-    return (int64_t)t.tv_sec * SEC_NS + t.tv_nsec;
 }
 
 /* Body number `version`; each differs from the others in 5 % of its values. */
@@ -172,14 +166,14 @@ static void rig_close(struct rig *r)
 
 static double scrape(struct rig *r, const struct buf *body)
 {
-    int64_t start = cpu_ns();
+    int64_t start = thread_cpu_ns();
     size_t from = 0;
     page_read(r->page, (struct span){body->data, body->len}, clock_wall_ms(), &r->batch, NULL);
     filter_run(r->filters, ARRAY_LEN(r->filters), &r->batch, r->dropped);
     buf_truncate(&r->out->body, 0);
     size_t n = encoder_run(&r->encoder, &r->batch, &from, r->out, &r->raw, &r->counts);
     batch_commit(&r->batch);
-    double ns = (double)(cpu_ns() - start) / SERIES;
+    double ns = (double)(thread_cpu_ns() - start) / SERIES;
     /* a counter has no increment at first */
     check(n + r->counts.skipped[SKIP_UNSAYABLE] >= SERIES, "samples are missing");
     return ns;
@@ -187,10 +181,10 @@ static double scrape(struct rig *r, const struct buf *body)
 
 static double scrape_naive(const struct format *f, const struct buf *body, struct buf *out)
 {
-    int64_t start = cpu_ns();
+    int64_t start = thread_cpu_ns();
     buf_truncate(out, 0);
     check(naive(f, body, out) == SERIES, "the naive way lost samples");
-    return (double)(cpu_ns() - start) / SERIES;
+    return (double)(thread_cpu_ns() - start) / SERIES;
 }
 
 struct result {

@@ -8,6 +8,7 @@
  * thread, salvaged and strict: alone, and with JSON made of it.  The last column is what
  * matters: what strict costs a repeat scrape over salvage.  Rounds of both alternate, so that
  * a machine that is busy slows down both.  */
+#include "bench.h"
 #include "clock.h"
 #include "encoders.h"
 #include "made_page.h"
@@ -34,13 +35,6 @@ static void check(bool ok, const char *what)
         return;
     fprintf(stderr, "bench_page: %s\n", what);
     exit(1);
-}
-
-static int64_t cpu_ns(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-    return (int64_t)t.tv_sec * SEC_NS + t.tv_nsec;
 }
 
 /* Pages. */
@@ -179,13 +173,13 @@ static double scrape(struct rig *r, const struct buf *body, double *ret_whole)
 {
     struct page_faults f;
     size_t from = 0;
-    int64_t start = cpu_ns();
+    int64_t start = thread_cpu_ns();
     page_read(r->page, (struct span){body->data, body->len}, clock_wall_ms(), &r->batch, &f);
-    int64_t read = cpu_ns();
+    int64_t read = thread_cpu_ns();
     buf_truncate(&r->out->body, 0);
     encoder_run(&r->json, &r->batch, &from, r->out, NULL, &r->counts);
     batch_commit(&r->batch);
-    *ret_whole = (double)(cpu_ns() - start) / (double)r->batch.len;
+    *ret_whole = (double)(thread_cpu_ns() - start) / (double)r->batch.len;
     if (f.unreadable)
         fprintf(stderr, "bench_page: %s\n", f.first_bad.text);
     check(!f.unreadable && f.refused == 0 && r->batch.len > 0, "a scrape failed");
