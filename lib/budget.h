@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* budget.h - the bytes that this process answers for, and their bound (ARCHITECTURE.md, law 2).
+ *
+ * One for the process.  Whoever takes memory that grows with load adds it to its part, and takes
+ * it off when the memory goes: a few atomic additions a scrape, none for a sample.  Before it takes
+ * more it asks, by what the memory is for; who is refused makes do without and counts that.  The
+ * classes give way one after the other while the sum grows:
+ *
+ *     BUDGET_TEXTS     above 1/2    pages keep what never changes compressed
+ *     BUDGET_SERIES    above 3/4    new series are refused, known ones go on
+ *     BUDGET_BODY      above 7/8    scrapes wait until their body has room, the largest first to
+ *     BUDGET_PAYLOAD   above it all lanes give up their oldest payloads, to the spool if there is one
+ *
+ * Nothing is reserved by asking: threads that ask at once may pass a mark by what each of them
+ * takes, which is why there is room between the marks.
+ *
+ * Not in it: code, stacks, the state of connections, and what malloc keeps for itself.  */
+#ifndef BUDGET_H
+#define BUDGET_H
+
+#include "base.h"
+
+enum budget_part {
+    BUDGET_PAGES,     /* series, their texts, tables */
+    BUDGET_BODIES,    /* being read, and kept for reuse */
+    BUDGET_WORK,      /* of workers: samples, texts laid out, messages being written */
+    BUDGET_CHANNELS,  /* jobs and changes of targets */
+    BUDGET_PAYLOADS,  /* of lanes: waiting, in flight, empty ones kept */
+    BUDGET_SPOOLS,    /* SQLite's caches */
+    BUDGET_DISCOVERY, /* objects, targets, answers being read */
+    BUDGET_CLIENTS,   /* the most that queues of client libraries may come to */
+    BUDGET_PARTS
+};
+
+enum budget_class { BUDGET_TEXTS, BUDGET_SERIES, BUDGET_BODY, BUDGET_PAYLOAD };
+
+/* "pages", ... : static; a label of our own metrics. */
+const char *budget_part_name(enum budget_part part);
+
+/* Of the sum of all parts; SIZE_MAX, as at first: none.  Any thread, at any time. */
+void budget_set_bound(size_t bytes);
+size_t budget_bound(void);
+
+/* The part is larger by so many bytes, or smaller.  Any thread. */
+void budget_add(enum budget_part part, ptrdiff_t bytes);
+
+/* *counted, which says what its owner counts for, becomes bytes. */
+void budget_count(enum budget_part part, size_t *counted, size_t bytes);
+
+size_t budget_part_bytes(enum budget_part part); /* any thread, as the next two */
+size_t budget_used(void);
+size_t budget_peak(void); /* the most that used has been */
+
+/* Whether so many bytes more are within what that class may use. */
+bool budget_has_room(enum budget_class of, size_t bytes);
+
+#endif
