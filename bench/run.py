@@ -13,7 +13,7 @@ the baseline to compare CPU with, for CPU-seconds differ from machine to machine
 --quick measures for a shorter time and leaves the document alone; --check fails when a goal is
 missed.  CPU-seconds depend on the machine and on what else runs on it: compare within one run.
 """
-import argparse, datetime, json, mmap, os, platform, re, subprocess, sys, tempfile, time
+import argparse, datetime, json, mmap, os, platform, re, resource, subprocess, sys, tempfile, time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, os.path.join(ROOT, "test", "e2e"))
@@ -269,11 +269,12 @@ def machine():
 
 
 DOCUMENT = os.path.join(ROOT, "docs", "BENCHMARKS.md")
-PARTS = {"pairs": "\n## Encoders and sinks\n", "field": "\n## Beside other agents\n"}    # after the own one
+PARTS = {"pairs": "\n## Encoders and sinks\n", "field": "\n## Beside other agents\n",
+         "scale": "\n## Scale\n"}    # after the own one
 
 
 def write_document(**parts):
-    """own, pairs and field; what is not given stays as it is."""
+    """own, pairs, field and scale; what is not given stays as it is."""
     text, there = "", {}
     if os.path.exists(DOCUMENT):
         with open(DOCUMENT) as f:
@@ -318,6 +319,20 @@ run, for example the repeat scrape with the naive way.
 """
 
 
+def write_json(path, what):
+    """By a rename, so that who is interrupted leaves a whole file."""
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path + ".new", "w") as f:
+        f.write(json.dumps(what, indent=1) + "\n")
+    os.rename(path + ".new", path)
+
+
+def raise_descriptors():
+    """As many as may be, for the processes that follow too."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
 def use(build):
     """The programs of that build; what the tests know of them is loaded."""
     os.environ.setdefault("STRATA_AGENT", os.path.join(build, "cmd", "agent", "strata-agent"))
@@ -337,10 +352,7 @@ def main():
     use(build)
     window = args.window or (10 if args.quick else 60)
     results, runs = measure_all(build, window, args.quick)
-    folder = os.path.join(os.path.dirname(build), "bench")
-    os.makedirs(folder, exist_ok=True)
-    with open(os.path.join(folder, "results.json"), "w") as f:
-        f.write(json.dumps(results, indent=1) + "\n")
+    write_json(os.path.join(os.path.dirname(build), "bench", "results.json"), results)
     if not args.quick:
         write_document(own=document(results, runs, window))
     print(table(results, runs))

@@ -19,6 +19,8 @@ class Rival:
     name = program = None
     receivers = ()
     version_args = ("--version",)
+    bursts = False    # scrapes all targets at once, not spread over the interval
+    whence = None
 
     def __init__(self):
         self.binary = os.environ.get(self.variable()) or shutil.which(self.program) or self.built()
@@ -52,6 +54,7 @@ class Rival:
 
 class Strata(Rival):
     name, program, receivers = "strata", "strata-agent", ("nats", "remote_write", "kafka")
+    memory = "2GiB"
 
     def __init__(self):
         self.binary = harness.AGENT
@@ -66,7 +69,7 @@ class Strata(Rival):
                 "kafka": {"kafka": {"brokers": [receiver.address], "topic": receiver.topic}}}[receiver.kind]
         return harness.config(
             urls, source={"interval": f"{interval}s", "targets": max(len(urls), 1)},
-            agent={"first_scrape": "spread", "memory": "2GiB"}, sinks=[{"name": "queue", **sink}],
+            agent={"first_scrape": "spread", "memory": self.memory}, sinks=[{"name": "queue", **sink}],
             outputs=[{"name": "main", **encoder, "sink": "queue"}])
 
     def start(self, bench, urls, interval, receiver):
@@ -76,6 +79,7 @@ class Strata(Rival):
 class VmAgent(Rival):
     name, program, receivers = "vmagent", "vmagent", ("remote_write",)
     version_args = ("-version",)
+    whence = "VMAGENT names vmagent, of Debian's victoria-metrics if it does not"
 
     def version(self):
         """Debian's says nothing: its package does."""
@@ -91,6 +95,7 @@ class VmAgent(Rival):
 
 class Prometheus(Rival):
     name, program, receivers = "prometheus", "prometheus", ("remote_write",)
+    whence = "PROMETHEUS names prometheus, of Debian's package if it does not"
 
     def start(self, bench, urls, interval, receiver):
         config = {**vmagent.scrape_config(urls, interval),
@@ -129,6 +134,8 @@ class BuiltByHand(Rival):
 
 class Telegraf(Built):
     name, program, receivers = "telegraf", "telegraf", ("nats", "remote_write", "kafka")
+    bursts = True
+    whence = "TELEGRAF names telegraf, which is built if it does not (minutes)"
     HEAD = """[agent]
 interval = "{interval}s"
 flush_interval = "1s"
@@ -166,6 +173,7 @@ X-Prometheus-Remote-Write-Version = "0.1.0"
 
 class OtelCollector(BuiltByHand):
     name, program, receivers = "otelcol", "otelcol", ("remote_write", "kafka")
+    whence = "OTELCOL names otelcol, which `bench/field/build.sh otelcol` builds"
 
     def start(self, bench, urls, interval, receiver):
         exporters = {
@@ -185,6 +193,8 @@ class OtelCollector(BuiltByHand):
 class FluentBit(Rival):
     """Which Debian 12 does not have."""
     name, program, receivers = "fluent-bit", "fluent-bit", ("remote_write",)
+    bursts = True
+    whence = "FLUENT_BIT names fluent-bit, which no registry used here has"
 
     def start(self, bench, urls, interval, receiver):
         lines = ["[SERVICE]", "flush 1"]
