@@ -10,7 +10,9 @@ import json, os
 import plot
 
 MIB = 1 << 20
-BEND = 1.3    # what is less off than that is no bend
+BEND = 1.3       # what is less off than that is no bend
+MISSED = 0.01    # of the scrapes that were due: with more, an agent does not keep up
+ENOUGH = 1000    # targets, or series of a target: from there on curves should be flat
 
 
 def read(path):
@@ -71,11 +73,11 @@ class Agent:
         self.idle_cpu = idle["idle_cpu_ms_per_s"] / 1e3 if idle else 0
         self.idle_rss = idle["rss_idle_mib"] * MIB if idle else 0
         self.name = f"{name} → {self.all[0]['receiver']}" if self.all else name
-        usual = [r for r in self.rows if r["interval_s"] == usual_interval(rows)]
+        mine = usual(self, rows)
         self.per_scrape, self.per_sample = fit([
-            (self.scrapes(r), self.samples(r), self.cpu(r) - self.idle_cpu) for r in usual]) or (None, None)
+            (self.scrapes(r), self.samples(r), self.cpu(r) - self.idle_cpu) for r in mine]) or (None, None)
         self.buffers, self.per_target, self.per_series = fit([
-            (1, r["targets"], series(r), r["rss_mib"] * MIB - self.idle_rss) for r in usual]) or (None, None, None)
+            (1, r["targets"], series(r), r["rss_mib"] * MIB - self.idle_rss) for r in mine]) or (None, None, None)
 
     @staticmethod
     def scrapes(row):
@@ -114,7 +116,7 @@ def usual_interval(rows):
     return max(every, key=every.count, default=0)
 
 
-def names(rows):
+def agents_of(rows):
     return list(dict.fromkeys(r["agent"] for r in sorted(rows, key=lambda r: r["agent"] != "strata")))
 
 
@@ -123,7 +125,7 @@ def cell(value, form):
 
 
 def table(rows):
-    agents = {name: Agent(rows, name) for name in names(rows)}
+    agents = {name: Agent(rows, name) for name in agents_of(rows)}
     base = {r["load"]: r for r in agents["vmagent"].rows} if "vmagent" in agents else {}
     lines = ["| targets × series | every | agent | CPU-s per million | model | × | µs per scrape | RSS MiB | B per series | model | × "
              "| missed | server |", "|" + "---|" * 13]
@@ -153,7 +155,7 @@ def ways(rows):
 
 
 def picture(rows):
-    panels, agents = [], [Agent(rows, name) for name in names(rows)]
+    panels, agents = [], [Agent(rows, name) for name in agents_of(rows)]
     for title, unit, value, model in (
             ("CPU time", "CPU-s per million samples", lambda a, r: r["cpu_s_per_million"], Agent.model_cpu),
             ("Memory above an idle agent's", "bytes per series", Agent.memory, Agent.model_memory)):
@@ -174,99 +176,145 @@ def ratio(rows, what):
     return max(got) / min(got)
 
 
-def off(agent, rows, what, model):
+def kept_up(row):
+    return row["missed"] <= MISSED * row["targets"] * max(1, row["window_s"] / row["interval_s"])
+
+
+def usual(agent, rows):
+    """Those of its rows that have the interval of most loads, and with which it kept up."""
+    return [r for r in agent.rows if r["interval_s"] == usual_interval(rows) and kept_up(r)]
+
+
+def off(rows, what, model):
     """Where the model is off by more than BEND, as text."""
-    found = [f"{r['targets']:,} × {r['samples']:,} ({what(r) / model(r):.2g} times)" for r in rows
+    found = [f"{name(r)} ({what(r) / model(r):.2g} times)" for r in rows
              if model(r) and not 1 / BEND < what(r) / model(r) < BEND]
     return ", ".join(found)
 
 
+def name(row):
+    return f"{row['targets']:,} × {row['samples']:,}"
+
+
+CPU = """- **CPU time** is {idle_cpu:.1f} ms a second without any target, {scrape:.0f} µs for each scrape and {sample:.0f} ns for each sample:
+  the thin line. It is high at the left of the first curve because few samples share what an idle agent costs ({idle_cpu:.1f} ms a
+  second are {at_small:.2f} CPU-s per million at {small}, and {at_big:.4f} at {big}), and at the left of the second because few
+  samples share a scrape: its request and answer, wake-ups, its meta series, a message and the books cost the same
+  whatever the page has.{even}"""
+EVEN = " At {series:,.0f} series of a target both weigh the same."
+CPU_OFF = """- The model is more than {bend:.0%} off at {where}. What it does not know: whether a page and what is remembered of it still
+  are in a processor's caches, which they are as long as all targets together fit into these; and memory that rests between two
+  scrapes, below."""
+CPU_GOOD = "- The model is nowhere more than {bend:.0%} off: there is no other bend."
+PACE = """- **Pace**: {load} cost {slow:.3f} CPU-s per million every {slow_s} s and {fast:.3f} every {fast_s} s, {times:.1f} times: caches that others use in
+  between, and memory that rests, which some machines take back{page}.
+  It bends no curve, for all its loads have one interval, but lifts it as a whole, and most where pages are large."""
+PAGE = " (a page of memory: {page_us:.2f} µs to touch, {rested_page_us:.2f} µs after ten seconds of rest)"
+MEMORY = """- **Memory** is {idle:.1f} MiB without any target, {buffers:.1f} MiB as soon as there is one, {target:.1f} KiB for each target and {series:.0f} bytes for
+  each series: the thin line. At the left of the first curve few series share what is made at the first scrapes (buffers of
+  workers and of the output, which are used again), at the left of the second few share a target's own part: URL, labels,
+  times, the smallest buffers of its page."""
+MEMORY_OFF = """ The model is more than {bend:.0%} off at {where}: buffers are made as large as the
+  largest page and as many as there are scrapes at a time, which it does not know."""
+BEHIND = "- {name} did not keep up with {loads}, which the models leave out."
+OTHER = """- **{name}**, by the same models: {idle_cpu:.1f} ms a second, {scrape:.0f} µs for each scrape, {sample:.0f} ns for each sample; {idle:.1f} and
+  {buffers:.1f} MiB, {target:.1f} KiB for each target, {series:.0f} bytes for each series."""
+
+
+def cpu_figures(agent):
+    """Of its model, in the units of the texts."""
+    return {"idle_cpu": agent.idle_cpu * 1e3, "scrape": agent.per_scrape * 1e6, "sample": agent.per_sample * 1e9}
+
+
+def memory_figures(agent):
+    return {"idle": agent.idle_rss / MIB, "buffers": agent.buffers / MIB, "target": agent.per_target / 1024,
+            "series": agent.per_series}
+
+
 def explain_cpu(agent, rows):
-    usual = [r for r in agent.rows if r["interval_s"] == usual_interval(rows)]
-    lines = []
     if agent.per_scrape is None:
         return ["- The rows are too few to tell a scrape's cost from a sample's."]
-    scrape, sample, idle = agent.per_scrape * 1e6, agent.per_sample * 1e9, agent.idle_cpu * 1e3
-    small, big = min(usual, key=agent.samples), max(usual, key=agent.samples)
-    lines.append(
-        f"- **CPU time** is {idle:.1f} ms a second without any target, {scrape:.0f} µs for each scrape and {sample:.0f} ns for each sample: the thin "
-        f"line. It is high at the left of the first curve because few samples share what an idle agent costs ({idle:.1f} ms a second are "
-        f"{agent.idle_cpu / agent.samples(small) * 1e6:.2f} CPU-s per million at {small['targets']:,} × {small['samples']:,}, and "
-        f"{agent.idle_cpu / agent.samples(big) * 1e6:.4f} at {big['targets']:,} × {big['samples']:,}), and at the left of the second because few samples share "
-        "a scrape: its request and answer, two or three wake-ups, its meta series, a message and the books cost the same whatever the page has. "
-        + (f"At {scrape / sample * 1e3:,.0f} series of a target both weigh the same." if sample else ""))
-    left = off(agent, usual, lambda r: r["cpu_s_per_million"], agent.model_cpu)
-    lines.append(f"- The model is more than {BEND - 1:.0%} off at {left}. " + LEFT_OVER if left else
-                 f"- The model is nowhere more than {BEND - 1:.0%} off: there is no other bend.")
-    return lines
+    mine = usual(agent, rows)    # there are some: the model is made of them
+    small, big = min(mine, key=agent.samples), max(mine, key=agent.samples)
+    where = off(mine, lambda r: r["cpu_s_per_million"], agent.model_cpu)
+    even = EVEN.format(series=agent.per_scrape / agent.per_sample) if agent.per_sample else ""
+    return [CPU.format(
+        **cpu_figures(agent), small=name(small), big=name(big), even=even,
+        at_small=agent.idle_cpu / agent.samples(small) * 1e6, at_big=agent.idle_cpu / agent.samples(big) * 1e6),
+        (CPU_OFF if where else CPU_GOOD).format(bend=BEND - 1, where=where)]
 
 
-LEFT_OVER = ("What it does not know: a page and what is remembered of it fit into a processor's caches, or come from memory, once all targets "
-             "together have more than these hold; and memory that rests between two scrapes, below.")
-
-
-def explain_pace(agent, rows):
+def explain_pace(agent):
     """The load that is there at two intervals."""
+    idle = next((r for r in agent.all if not r["targets"]), {})
     for slow in agent.rows:
-        for quick in agent.rows:
-            if (quick["targets"], quick["samples"]) == (slow["targets"], slow["samples"]) and quick["interval_s"] < slow["interval_s"]:
-                a, b = slow["cpu_s_per_million"], quick["cpu_s_per_million"]
-                idle = next((r for r in agent.all if not r["targets"]), {})
-                page = (f" (a page of memory: {idle['page_us']:.2f} µs to touch, {idle['rested_page_us']:.2f} µs after ten seconds of rest)"
-                        if "page_us" in idle else "")
-                return [f"- **Pace**: {slow['targets']:,} × {slow['samples']:,} cost {a:.3f} CPU-s per million every {slow['interval_s']} s and {b:.3f} every "
-                        f"{quick['interval_s']} s, {a / b:.1f} times: caches that others use in between, and memory that rests, which some machines take "
-                        f"back{page}. It is no bend of a curve, for all its loads have one interval, but lifts it as a whole, where pages are large most."]
+        for fast in agent.rows:
+            if name(fast) == name(slow) and fast["interval_s"] < slow["interval_s"]:
+                a, b = slow["cpu_s_per_million"], fast["cpu_s_per_million"]
+                return [PACE.format(load=name(slow), slow=a, fast=b, slow_s=slow["interval_s"], fast_s=fast["interval_s"],
+                                    times=a / b, page=PAGE.format(**idle) if "page_us" in idle else "")]
     return []
 
 
 def explain_memory(agent, rows):
-    usual = [r for r in agent.rows if r["interval_s"] == usual_interval(rows)]
     if agent.per_target is None:
         return ["- The rows are too few to tell a target's memory from a series'."]
-    left = off(agent, usual, agent.memory, agent.model_memory)
-    return [f"- **Memory** is {agent.idle_rss / MIB:.1f} MiB without any target, {agent.buffers / MIB:.1f} MiB as soon as there is one, {agent.per_target / 1024:.1f} KiB for each "
-            f"target and {agent.per_series:.0f} bytes for each series: the thin line. At the left of the first curve few series share what is made at the first scrapes (buffers "
-            "of workers and of the output, which are used again), at the left of the second few share a target's own part: URL, labels, times, the smallest buffers of its page."
-            + (f" The model is more than {BEND - 1:.0%} off at {left}: buffers are made as large as the largest page and as many as there are scrapes at a time, which it does not know."
-               if left else "")]
+    where = off(usual(agent, rows), agent.memory, agent.model_memory)
+    return [MEMORY.format(**memory_figures(agent)) + (MEMORY_OFF.format(bend=BEND - 1, where=where) if where else "")]
 
 
 def flat(agent, rows):
+    """How far apart the figures are where there are targets, and series, enough."""
     lines = []
-    for (title, key, these), least in zip(ways(rows), (1000, 1000)):
-        mine = [r for r in these if r in agent.rows and r[key] >= least]
+    for title, key, these in ways(rows):
+        mine = [r for r in these if r in agent.rows and r[key] >= ENOUGH]
         if len(mine) > 1:
-            lines.append(f"from {least:,} {title} on, within a factor of {ratio(mine, lambda r: r['cpu_s_per_million']):.2f} "
+            lines.append(f"from {ENOUGH:,} {title} on, within a factor of {ratio(mine, lambda r: r['cpu_s_per_million']):.2f} "
                          f"(CPU time) and {ratio(mine, agent.memory):.2f} (memory)")
-    return ["- **Flat**: " + "; ".join(lines) + "."] if lines else []
+    return ["- **Flat**: " + ";\n  ".join(lines) + "."] if lines else []
 
 
 def explain(rows):
-    agent = Agent(rows, "strata")
+    agent, other = Agent(rows, "strata"), Agent(rows, "vmagent")
     if not agent.rows:
         return []
-    lines = [*flat(agent, rows), *explain_cpu(agent, rows), *explain_pace(agent, rows), *explain_memory(agent, rows)]
-    other = Agent(rows, "vmagent")
-    if other.per_scrape is not None:
-        lines.append(f"- **vmagent**, by the same models: {other.idle_cpu * 1e3:.1f} ms a second, {other.per_scrape * 1e6:.0f} µs for each scrape, "
-                     f"{other.per_sample * 1e9:.0f} ns for each sample; " + (
-                         f"{other.idle_rss / MIB:.1f} and {other.buffers / MIB:.1f} MiB, {other.per_target / 1024:.1f} KiB for each target, {other.per_series:.0f} bytes for each series."
-                         if other.per_target is not None else ""))
+    lines = [*flat(agent, rows), *explain_cpu(agent, rows), *explain_pace(agent), *explain_memory(agent, rows)]
+    for each in (agent, other):
+        behind = [name(r) for r in each.rows if not kept_up(r)]
+        if behind:
+            lines.append(BEHIND.format(name=each.name, loads=", ".join(behind)))
+    if None not in (other.per_scrape, other.per_target):
+        lines.append(OTHER.format(name=other.name, **cpu_figures(other), **memory_figures(other)))
     return lines
+
+
+def span(values, form):
+    low, high = form.format(min(values)), form.format(max(values))
+    return low if low == high else f"{low} to {high}"
+
+
+TEXT = """
+Written by `./dev bench scale`. What is measured and how stands at the top of `bench/scale.py`.
+
+![CPU time per sample and memory per series, by the number of targets and by the series of each](scale.svg)
+
+{dates}; {versions}; {machines}; load average {loads}; windows of {windows} s, after each target was scraped twice.
+
+{explained}
+
+{table}
+
+- *CPU-s per million*: user and system time of the whole agent per million samples; *µs per scrape*: the same for a page.
+- *B per series*: RSS without that of an idle agent. *model*: see above; *×*: Strata's of vmagent's. *missed*: scrapes that were due
+  and not made; *server*: CPU time of the target server, of one core, which is on no agent's bill.
+"""
 
 
 def document(rows):
     good = [r for r in rows if not r["why"]]
-    loaded = [r for r in good if r["targets"]]
-    loads = [r["load_average"] for r in good]
-    versions = ", ".join(dict.fromkeys(f"{r['agent']}: {r['version']}" for r in good))
-    return "\n".join([
-        "", "Written by `./dev bench scale`. What is measured and how stands at the top of `bench/scale.py`.", "",
-        "![CPU time per sample and memory per series, against the number of targets and the series of each](scale.svg)", "",
-        f"{', '.join(sorted({r['date'] for r in good}))}; {versions}; {', '.join(dict.fromkeys(r['machine'] for r in good))}; load average "
-        f"{min(loads)} to {max(loads)}; windows of {min(r['window_s'] for r in loaded):.0f} to {max(r['window_s'] for r in loaded):.0f} s, after each "
-        "target was scraped twice.", "", *explain(rows), "", *table(rows), "",
-        "- *CPU-s per million*: user and system time of the whole agent per million samples; *µs per scrape*: the same for a page.",
-        "- *B per series*: RSS without that of an idle agent. *model*: see above; *×*: Strata's of vmagent's. *missed*: scrapes that were due "
-        "and not made; *server*: CPU time of the target server, of one core, which is on no agent's bill.", ""])
+    return TEXT.format(
+        dates=", ".join(sorted({r["date"] for r in good})), machines=", ".join(dict.fromkeys(r["machine"] for r in good)),
+        versions=", ".join(dict.fromkeys(f"{r['agent']}: {r['version']}" for r in good)),
+        loads=span([r["load_average"] for r in good], "{:.1f}"),
+        windows=span([r["window_s"] for r in good if r["targets"]], "{:.0f}"),
+        explained="\n".join(explain(rows)), table="\n".join(table(rows)))
