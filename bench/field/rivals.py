@@ -197,13 +197,14 @@ class FluentBit(Rival):
     whence = "FLUENT_BIT names fluent-bit, which no registry used here has"
 
     def start(self, bench, urls, interval, receiver):
-        lines = ["[SERVICE]", "flush 1"]
+        # It refuses to run without any input: one that says nothing that is sent stands in.
+        lines = ["[SERVICE]", "flush 1", "[INPUT]", "name dummy", "samples 1", "tag idle"]
         for url in urls:
             host, _, path = url.removeprefix("http://").partition("/")
-            lines += ["[INPUT]", "name prometheus_scrape", f"host {host.partition(':')[0]}",
+            lines += ["[INPUT]", "name prometheus_scrape", "tag bench", f"host {host.partition(':')[0]}",
                       f"port {host.partition(':')[2]}", f"metrics_path /{path}", f"scrape_interval {interval}s"]
         host, _, port = receiver.address.partition(":")
-        lines += ["[OUTPUT]", "name prometheus_remote_write", "match *", f"host {host}", f"port {port}",
+        lines += ["[OUTPUT]", "name prometheus_remote_write", "match bench", f"host {host}", f"port {port}",
                   "uri /write", "compression snappy"]
         return self.process(bench, "-c", self.write(bench, "\n".join(lines) + "\n"))
 
