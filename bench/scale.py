@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""scale.py [--agents A,B] [--receiver R] [--loads TxS/Is,...] [--window SECONDS] [--missing] [--page] [--memory SIZE] [--json PATH]
-[--dry] - what a sample costs, from 10 to 10,000 targets and from 10 to 50,000 series each.
+"""scale.py [--agents A,B] [--receiver R] [--loads TxS/Is,...] [--window SECONDS] [--missing] [--page] [--hosts] [--memory SIZE]
+[--json PATH] [--dry] - what a sample costs, from 10 to 10,000 targets and from 10 to 50,000 series each.
 
     target_server (T pages of S samples, each every I s) -> an agent -> a receiver
 
@@ -54,7 +54,7 @@ class Scale:
     def keep(self, rival, load, numbers, figures, why):
         row = {"agent": rival.name, "receiver": self.receiver(rival), "load": load, **numbers,
                **{name: value if value is None else round(value, 4) for name, value in figures.items()}, "why": why,
-               "version": None if why else rival.version(), "date": datetime.date.today().isoformat(),
+               "hosts": self.args.hosts, "version": None if why else rival.version(), "date": datetime.date.today().isoformat(),
                "machine": run.machine(), "load_average": round(os.getloadavg()[0], 2)}
         self.rows = [r for r in self.rows if (r["agent"], r["load"]) != (rival.name, load)] + [row]
         run.write_json(self.path, self.rows)
@@ -75,7 +75,8 @@ class Scale:
         for load in self.args.loads:
             these = [r for r in self.rivals if self.wanted(r, load.name)]
             numbers = {"targets": load.targets, "samples": load.samples, "interval_s": load.interval}
-            bench = pairs.Bench(tempfile.mkdtemp(dir=folder), load.targets, load.samples) if these else None
+            more = ["--hosts"] * self.args.hosts
+            bench = pairs.Bench(tempfile.mkdtemp(dir=folder), load.targets, load.samples, more) if these else None
             try:
                 for rival in these:
                     self.one(rival, load.name, numbers, lambda: runs.Run(
@@ -112,6 +113,8 @@ def arguments():
     parser.add_argument("--window", type=int, default=10, metavar="SECONDS", help="how long each is measured, in whole rounds; 10")
     parser.add_argument("--missing", action="store_true", help="only what has no row yet")
     parser.add_argument("--page", action="store_true", help="measures nothing: writes the documents from the rows that are there")
+    parser.add_argument("--hosts", action="store_true",
+                        help="each target at an address of its own, 127.x.y.z, so that no two share a connection")
     parser.add_argument("--memory", default="2GiB", metavar="SIZE", help="Strata's agent.memory; 2GiB")
     parser.add_argument("--json", metavar="PATH", help="where the rows are kept; build/bench/scale.json")
     parser.add_argument("--dry", action="store_true", help="leaves docs/BENCHMARKS.md and docs/scale.svg alone")

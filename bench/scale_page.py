@@ -298,7 +298,8 @@ Written by `./dev bench scale`. What is measured and how stands at the top of `b
 
 ![CPU time per sample and memory per series, by the number of targets and by the series of each](scale.svg)
 
-{dates}; {versions}; {machines}; load average {loads}; windows of {windows} s, after each target was scraped twice.
+{dates}; {versions}; {machines}; load average {loads}; windows of {windows} s, after each target was scraped
+twice; {hosts}.
 
 {explained}
 
@@ -316,5 +317,7 @@ def document(rows):
         dates=", ".join(sorted({r["date"] for r in good})), machines=", ".join(dict.fromkeys(r["machine"] for r in good)),
         versions=", ".join(dict.fromkeys(f"{r['agent']}: {r['version']}" for r in good)),
         loads=span([r["load_average"] for r in good], "{:.1f}"),
+        hosts=" and ".join(sorted({"each target at an address of its own" if r.get("hosts") else "all targets at one address"
+                                   for r in good if r["targets"]})),
         windows=span([r["window_s"] for r in good if r["targets"]], "{:.0f}"),
         explained="\n".join(explain(rows)), table="\n".join(table(rows)))

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""field.py [--agents A,B] [--loads TxS/Is,...] [--receivers R,...] [--window SECONDS] [--quick] [--churn N] [--memory SIZE]
+"""field.py [--agents A,B] [--loads TxS/Is,...] [--receivers R,...] [--window SECONDS] [--quick] [--churn N] [--hosts] [--memory SIZE]
 [--json PATH] [--dry] - this agent beside others, on the same targets and receivers.
 
     target_server (T pages of S samples, each every I s) -> an agent -> a receiver
@@ -8,6 +8,7 @@
 Of each load and receiver: Strata, each of the others, Strata again; one at a time, measured from the time on
 when each target was scraped twice.  Receivers take what comes and cost next to nothing (takers.py; Kafka is a real
 broker); only the agent's own CPU counts, all its threads'.  --churn: of a thousand series, N are new at each scrape.
+--hosts: each target has an address of its own, 127.x.y.z; without it all have one, and an agent that knows so shares connections.
 
 An agent that the machine does not have is named by the environment: VMAGENT, PROMETHEUS, TELEGRAF, OTELCOL, FLUENT_BIT.
 Telegraf is made by build.sh, the OpenTelemetry collector by `build.sh otelcol` when asked to, for that takes six minutes of
@@ -95,7 +96,7 @@ class Field:
             "agent": rival.name, "load": load.name, "receiver": kind,
             **(mean(got) if got else dict.fromkeys(FIGURES)),
             "cpu_runs": [round(r["cpu_s_per_million"], 4) for r in got], "why": why,
-            "version": rival.version() if got else None, "quick": self.args.quick, "churn": self.args.churn,
+            "version": rival.version() if got else None, "quick": self.args.quick, "churn": self.args.churn, "hosts": self.args.hosts,
             "date": datetime.date.today().isoformat(), "machine": run.machine(),
             "load_average": [round(began, 2), round(os.getloadavg()[0], 2)]}
 
@@ -103,8 +104,8 @@ class Field:
         """keep(rows) after each load and receiver."""
         for load in self.args.loads:
             place = tempfile.mkdtemp(dir=folder)
-            churn = ["--churn", str(self.args.churn)] if self.args.churn else []
-            bench = pairs.Bench(place, load.targets, load.samples, churn)
+            more = (["--churn", str(self.args.churn)] if self.args.churn else []) + ["--hosts"] * self.args.hosts
+            bench = pairs.Bench(place, load.targets, load.samples, more)
             try:
                 for kind in self.receivers(load):
                     if kind == "kafka" and kafka.missing():
@@ -160,6 +161,7 @@ def document(rows):
         these = [r for r in rows if pair(r) == (load, kind, quick)]
         r = these[0]
         churn = f"{r['churn']} of 1,000 series new at each scrape, " if r["churn"] else ""
+        churn += "each target at an address of its own, " * r.get("hosts", False)
         lines += ["", f"### {load} → {kind}" + ", quick" * quick, "",
                   f"{r['date']}, {churn}{r['machine']}; load average when it began "
                   f"{r['load_average'][0]}, when it ended {r['load_average'][1]}.", *table(these)]
@@ -224,6 +226,8 @@ def arguments():
     parser.add_argument("--quick", action="store_true",
                         help=f"{' and '.join(QUICK['agents'])} only, one after the other, below eight minutes in all")
     parser.add_argument("--churn", type=int, default=0, metavar="N", help="of a thousand series, N are new at each scrape")
+    parser.add_argument("--hosts", action="store_true",
+                        help="each target at an address of its own, 127.x.y.z, so that no two share a connection")
     parser.add_argument("--memory", default="2GiB", metavar="SIZE", help="Strata's agent.memory; 2GiB")
     parser.add_argument("--json", metavar="PATH", help="where the rows are kept; build/bench/field.json")
     parser.add_argument("--dry", action="store_true", help="leaves docs/BENCHMARKS.md alone")

@@ -32,6 +32,13 @@ class Field(harness.Case):
         targets = self.targets(1, 1000)
         self.assertEqual(len({frozenset(series(http_get(targets.url(0))[2])) for _ in range(5)}), 1)
 
+    def test_each_target_may_have_an_address_of_its_own(self):
+        targets = self.targets(300, 10, ["--hosts"])
+        self.assertEqual(len({url.partition("/t/")[0] for url in targets.targets}), 300)
+        for page in (0, 299):
+            self.assertIn("bench_page_sequence_total", http_get(targets.targets[page])[2])
+        self.assertEqual([i for i, n in enumerate(targets.stats()["served"]) if n], [0, 299])
+
     def field(self, *args, **env):
         path = os.path.join(self.folder, "rows.json")
         done = subprocess.run(
