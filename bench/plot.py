@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from xml.sax.saxutils import escape
 
 WIDTH, HEIGHT = 460, 300                   # of a panel, its labels included
-LEFT, RIGHT, TOP, BOTTOM = 66, 18, 34, 48  # what its labels take
+LEFT, RIGHT, TOP, BOTTOM = 66, 28, 34, 48  # what its labels take
 HEAD = 40                                  # above all panels: the legend
 MARKS = 3                                  # kinds of them
 STYLE = """

@@ -153,6 +153,9 @@ def main():
         if not args.page:
             with tempfile.TemporaryDirectory(prefix="strata-scale-") as folder:
                 scale.measure(folder)
+    except KeyboardInterrupt:
+        print("interrupted; --missing measures the rest", file=sys.stderr)
+        return 130
     finally:
         if not args.dry:
             write_page(scale.rows)

@@ -158,8 +158,8 @@ def picture(rows):
     panels, agents = [], [Agent(rows, name) for name in agents_of(rows)]
     for title, unit, value, model in (
             ("CPU time", "CPU-s per million samples", lambda a, r: r["cpu_s_per_million"], Agent.model_cpu),
-            ("Memory above an idle agent's", "bytes per series", Agent.memory, Agent.model_memory)):
-        for x, key, these in ways(rows):
+            ("Memory above idle", "bytes per series", Agent.memory, Agent.model_memory)):
+        for (x, key, these), way in zip(ways(rows), ("more and more targets", "more and more series of each")):
             curves = []
             for agent in agents:
                 mine = [r for r in agent.rows if r in these]
@@ -167,7 +167,7 @@ def picture(rows):
                 modelled = [(r[key], model(agent, r)) for r in mine if model(agent, r) is not None]
                 if agent.name.startswith("strata") and modelled:
                     curves.append(plot.Curve(agent.name, modelled, thin=True))
-            panels.append(plot.Panel(title, x, unit, [c for c in curves if c.points]))
+            panels.append(plot.Panel(f"{title}: {way}", x, unit, [c for c in curves if c.points]))
     return plot.svg("CPU time per sample and memory per series, by the number of targets and by the series of each", panels)
 
 
@@ -196,15 +196,16 @@ def name(row):
     return f"{row['targets']:,} × {row['samples']:,}"
 
 
-CPU = """- **CPU time** is {idle_cpu:.1f} ms a second without any target, {scrape:.0f} µs for each scrape and {sample:.0f} ns for each sample:
-  the thin line. It is high at the left of the first curve because few samples share what an idle agent costs ({idle_cpu:.1f} ms a
-  second are {at_small:.2f} CPU-s per million at {small}, and {at_big:.4f} at {big}), and at the left of the second because few
-  samples share a scrape: its request and answer, wake-ups, its meta series, a message and the books cost the same
-  whatever the page has.{even}"""
+CPU = """- **CPU time** is {idle_cpu:.1f} ms a second without any target, {scrape:.0f} µs for each scrape and {sample:.0f} ns for each sample: the thin
+  line. The second curve is high at its left because few samples share a scrape: its request and answer, wake-ups, its
+  meta series, a message and the books cost the same whatever the page has.{even}"""
 EVEN = " At {series:,.0f} series of a target both weigh the same."
-CPU_OFF = """- The model is more than {bend:.0%} off at {where}. What it does not know: whether a page and what is remembered of it still
-  are in a processor's caches, which they are as long as all targets together fit into these; and memory that rests between two
-  scrapes, below."""
+ALONE = """- **Few targets**: a scrape of {each:,} series takes {few_us:,.0f} µs with {few:,} targets and {many_us:,.0f} µs with {many:,}: that is the bend of the first
+  curve. Of the former {idle_us:,.0f} µs are what an idle agent costs, shared by few scrapes. The rest: a scrape that comes alone
+  pays for its wake-ups alone, and finds caches that others have used and memory that has rested in between."""
+CPU_OFF = """- The model is more than {bend:.0%} off at {where}. What it does not know: scrapes that come
+  alone, above; whether a page and what is remembered of it still are in a processor's caches, which hold those of so many
+  targets and no more; and memory that rests between two scrapes, below."""
 CPU_GOOD = "- The model is nowhere more than {bend:.0%} off: there is no other bend."
 PACE = """- **Pace**: {load} cost {slow:.3f} CPU-s per million every {slow_s} s and {fast:.3f} every {fast_s} s, {times:.1f} times: caches that others use in
   between, and memory that rests, which some machines take back{page}.
@@ -234,14 +235,20 @@ def memory_figures(agent):
 def explain_cpu(agent, rows):
     if agent.per_scrape is None:
         return ["- The rows are too few to tell a scrape's cost from a sample's."]
-    mine = usual(agent, rows)    # there are some: the model is made of them
-    small, big = min(mine, key=agent.samples), max(mine, key=agent.samples)
-    where = off(mine, lambda r: r["cpu_s_per_million"], agent.model_cpu)
+    where = off(usual(agent, rows), lambda r: r["cpu_s_per_million"], agent.model_cpu)
     even = EVEN.format(series=agent.per_scrape / agent.per_sample) if agent.per_sample else ""
-    return [CPU.format(
-        **cpu_figures(agent), small=name(small), big=name(big), even=even,
-        at_small=agent.idle_cpu / agent.samples(small) * 1e6, at_big=agent.idle_cpu / agent.samples(big) * 1e6),
-        (CPU_OFF if where else CPU_GOOD).format(bend=BEND - 1, where=where)]
+    return [CPU.format(**cpu_figures(agent), even=even), *explain_few(agent, rows),
+            (CPU_OFF if where else CPU_GOOD).format(bend=BEND - 1, where=where)]
+
+
+def explain_few(agent, rows):
+    """The two ends of the first way."""
+    mine = sorted((r for r in ways(rows)[0][2] if r in usual(agent, rows)), key=lambda r: r["targets"])
+    if len(mine) < 2:
+        return []
+    few, many = mine[0], mine[-1]
+    return [ALONE.format(each=few["samples"], few=few["targets"], many=many["targets"], few_us=few["cpu_us_per_scrape"],
+                         many_us=many["cpu_us_per_scrape"], idle_us=min(few["cpu_us_per_scrape"], agent.idle_cpu / agent.scrapes(few) * 1e6))]
 
 
 def explain_pace(agent):

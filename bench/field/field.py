@@ -260,7 +260,11 @@ def main():
     path = args.json or os.path.join(os.path.dirname(build), "bench", "field.json")
     begun = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="strata-field-") as folder:
-        Field(args, rivals).measure(folder, keeper(path, args.dry))
+        try:
+            Field(args, rivals).measure(folder, keeper(path, args.dry))
+        except KeyboardInterrupt:
+            print(f"interrupted; what was measured before is in {path}", file=sys.stderr)
+            return 130
     print(f"{time.monotonic() - begun:.0f} s; rows are in {path}", file=sys.stderr)
     return 0
 

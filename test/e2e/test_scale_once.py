@@ -92,7 +92,8 @@ class Page(harness.Case):
         text = scale_page.document(made_rows() + made_rows("vmagent"))
         for part in ("1.0 ms a second without any target", "200 µs for each scrape", "500 ns for each sample",
                      "12.0 MiB without any target", "2.0 MiB as soon as", "8.0 KiB for each target", "300 bytes for each series",
-                     "there is no other bend", "(scale.svg)", "**vmagent → nats**"):
+                     "a scrape of 100 series takes 1,250 µs with 10 targets and 251 µs with 10,000",
+                     "Of the former 1,000 µs are", "At 400 series of a target", "there is no other bend", "(scale.svg)", "**vmagent → nats**"):
             self.assertIn(part, " ".join(text.split()))
 
     def test_a_bend_that_the_model_does_not_know_is_named(self):
