@@ -19,7 +19,7 @@ a load and receiver is done.  What is measured replaces what was known of that p
 made piece by piece, and ratios are within one run always.  --dry leaves the document alone.
 All of it takes two to three hours with the default window.
 
---quick: Strata and vmagent only, each once, into remote write, two loads into NATS besides; below eight minutes in all.
+--quick: Strata and vmagent only, each once, into remote write, two loads into NATS besides; about seven minutes and a half in all.
 Its rows say so, and stand beside those of a longer run until that is made anew.
 """
 import argparse, datetime, json, os, sys, tempfile, time
@@ -36,7 +36,7 @@ FIGURES = ("cpu_s_per_million", "rss_mib", "rss_idle_mib", "bytes_per_sample", "
 QUICK = {"agents": ("strata", "vmagent"), "window": 10,
          "loads": ("200x5000/5s", "1000x1000/10s", "100x1000/10s", "10000x50/30s", "40x500/15s")}
 QUICK_NATS = ("200x5000/5s", "100x1000/10s")
-QUICK_ONCE_S = 30    # with that interval two scrapes before the window are too many
+QUICK_ONCE_S = 15    # with that interval two scrapes before the window are too many
 
 
 def mean(got):
@@ -58,7 +58,7 @@ class Field:
 
     def idle(self, one):
         """The quick way measures it once for all loads."""
-        key = (one.rival.name, one.kind)
+        key = one.rival.name
         if not self.args.quick or key not in self.idle_of:
             self.idle_of[key] = one.idle()
         return self.idle_of[key]
@@ -169,8 +169,8 @@ def document(rows):
 
 - *CPU-s per million*: user and system time of the whole agent per million samples scraped, or arrived if that is more.
   Strata runs before and after the others: the mean, and both. *×*: how many times Strata's mean.
-- *quick*: Strata ran once, before the other; idle was measured once for all loads; of a load of 30 s each target was scraped
-  once before the window, not twice.
+- *quick*: Strata ran once, before the other; idle was measured once for all loads; of loads of 15 s and more each target was
+  scraped once before the window, not twice.
 - *RSS idle*: without targets; *steady*: mean over the window; *peak*: the highest ever.
 - *B/sample*: bytes that the receiver counts: of the connection (nats), of bodies (remote_write), of the topic's log (kafka,
   lz4 by all). The pages are made, and more alike than real ones, which compress less.

@@ -4,7 +4,7 @@
 Each is told to do the same: scrape these pages every so often, ship all samples within about a second, in the
 leanest form that it has for the receiver.  What is not set is as its makers set it.
 """
-import json, os, shutil, subprocess
+import functools, json, os, shutil, subprocess
 
 import harness
 import run
@@ -81,6 +81,7 @@ class VmAgent(Rival):
     version_args = ("-version",)
     whence = "VMAGENT names vmagent, of Debian's victoria-metrics if it does not"
 
+    @functools.cache
     def version(self):
         """Debian's says nothing: its package does."""
         text = super().version()
