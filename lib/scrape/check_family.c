@@ -122,8 +122,10 @@ static void begin(struct check *c)
                          "a family of this name was there before: its lines stand together");
         f->lost = true;
     }
-    if (check_is_metrics(c) && c->line.name.data[0] == '_')
+    if (check_is_metrics(c) && c->line.name.data[0] == '_') {
         check_fault_here(c, at, "name-reserved", "names that begin with '_' are reserved");
+        f->lost = true;
+    }
 }
 
 /* Takes all names that samples of the family may have. */
