@@ -107,11 +107,9 @@ static void take_sample(struct check *c)
 
 static void take(struct check *c)
 {
+    c->of_family = c->line.item != PROMTEXT_EOF;
     switch (c->line.item) {
-    case PROMTEXT_SAMPLE:
-        c->took_sample = true;
-        take_sample(c);
-        break;
+    case PROMTEXT_SAMPLE: take_sample(c); break;
     case PROMTEXT_TYPE:
     case PROMTEXT_HELP:
     case PROMTEXT_UNIT: check_metadata(c); break;
@@ -139,7 +137,7 @@ size_t check_line(struct check *c, struct span line)
     size_t before = c->found;
     c->lines++;
     c->raw = line;
-    c->bad = c->there = c->took_sample = c->behind_eof = c->bad_exemplar = false;
+    c->bad = c->there = c->of_family = c->behind_eof = c->bad_exemplar = false;
     c->unended = line.len > 0 && line.len <= c->conf.max_line && line.data[line.len - 1] != '\n';
     c->text.start = c->text.at = line.data;
     c->text.end = line.data + line.len;
@@ -163,7 +161,7 @@ size_t check_line(struct check *c, struct span line)
 
 bool check_is_sound(const struct check *c)
 {
-    return !c->bad && !c->behind_eof && !(c->took_sample && c->family.lost);
+    return !c->bad && !c->behind_eof && !(c->of_family && c->family.lost);
 }
 
 bool check_spoils_exemplar(const struct check *c)

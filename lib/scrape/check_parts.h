@@ -64,13 +64,13 @@ struct check {
     struct check_conf conf;
     struct promtext text;
     struct promtext_line line;
-    struct span raw;  /* the present line, with its newline */
-    size_t lines;     /* read, the present one included */
-    size_t found;     /* faults, of the page */
-    bool bad;         /* the present line has one */
-    bool there;       /* and yet nothing is missing for it */
-    bool took_sample; /* it is a sample */
-    bool behind_eof;  /* it says something where nothing may stand */
+    struct span raw; /* the present line, with its newline */
+    size_t lines;    /* read, the present one included */
+    size_t found;    /* faults, of the page */
+    bool bad;        /* the present line has one */
+    bool there;      /* and yet nothing is missing for it */
+    bool of_family;  /* it is one of the present family */
+    bool behind_eof; /* it says something where nothing may stand */
     bool bad_exemplar;
     bool unended; /* the last line had no newline */
     bool eof;     /* "# EOF" was there */
