@@ -50,64 +50,64 @@ static void tell(struct buf *out)
 #define H    "# TYPE h histogram\n"
 #define EOF_ "# EOF\n"
 
+static const struct {
+    const char *text, *want, *first;
+    unsigned unsound, twice, lines_bad, flaws;
+} cases[] = {
+    {C "c_total{a=\"1\"} -1\nc_total{a=\"2\"} 2\n" EOF_, "c_total{2}=2 ",
+     "unsound: line 2, column 16: -1: what is counted is not negative (counter-negative)", 1, 0, 0,
+     0},
+    {C "c_total NaN\nc_created 5\nd 1\n" EOF_, "d=1 ", NULL, 1, 0, 0, 0},
+    {C "c_total 1\nc_created NaN\n" EOF_, "c_total=1 ",
+     "unsound: line 3, column 11: NaN: the value of _created is a time (created-time)", 1, 0, 0, 0},
+    {H "h_bucket{le=\"1.0\"} 3\nh_bucket{le=\"2.0\"} 2\nh_bucket{le=\"+Inf\"} 4\nh_count 4\n"
+       "h_sum 1\n" EOF_,
+     "h_bucket{1.0}=3 h_bucket{+Inf}=4 h_count=4 h_sum=1 ", NULL, 1, 0, 0, 0},
+    {H "h_bucket{le=\"2.0\"} 2\nh_bucket{le=\"1.0\"} 2\nh_bucket{le=\"+Inf\"} 4\n" EOF_,
+     "h_bucket{2.0}=2 h_bucket{+Inf}=4 ", NULL, 1, 0, 0, 0},
+    {H "h_bucket{le=\"+Inf\"} 4\nh_count 5\nh_sum 1\n" EOF_, "h_bucket{+Inf}=4 h_sum=1 ",
+     "unsound: line 3, column 9: 5: the count of a histogram equals its bucket +Inf "
+     "(count-differs)",
+     1, 0, 0, 0},
+    {H "h_bucket{le=\"1.0\"} 4\nh_count 5\nh_sum 1\nd 1\n" EOF_,
+     "h_bucket{1.0}=4 h_count=5 h_sum=1 d=1 ", NULL, 0, 0, 0, 1},
+    {"# TYPE i info\ni_info{a=\"1\"} 2\ni_info{a=\"2\"} 1\n# TYPE s stateset\ns{s=\"x\"} 0.5\n"
+     "s{s=\"y\"} 1\n" EOF_,
+     "i_info{2}=1 s{y}=1 ", NULL, 2, 0, 0, 0},
+    {C "c_total 1 5\nc_total 2 4\nc_total 3 6\nd 1\n" EOF_, "c_total=3@6000 d=1 ", NULL, 1, 0, 0,
+     0},
+    {C "c_total 1 5\nc_total 2\nd 1\n" EOF_, "c_total=1@5000 d=1 ", NULL, 1, 0, 0, 0},
+    {C "c_total{a=\"1\"} 1\nc_total{a=\"2\"} 2\nc_total{a=\"1\"} 3\n" EOF_,
+     "c_total{1}=1 c_total{2}=2 ", NULL, 1, 0, 0, 0},
+    {"a 1\nb 2\na{x=\"y\"} 3\nc 4\n" EOF_, "a=1 b=2 c=4 ", NULL, 1, 0, 0, 0},
+    {"c_total 1\n" C "c_total{a=\"1\"} 2\nc_total{a=\"2\"} 2\nd 1\n" EOF_, "c_total=1 d=1 ",
+     "unsound: line 2, column 8: c: a family before may have samples of the same name "
+     "(name-clash)",
+     2, 0, 0, 0},
+    {"_a 1\n_a{b=\"c\"} 1\nd{_e=\"f\"} 1\nd 2\n" EOF_, "d=2 ", NULL, 3, 0, 0, 0},
+    {C "c 1\nc_total 2\n" EOF_, "c_total=2 ",
+     "unsound: line 2, column 1: c: samples of this type have a suffix behind the family's "
+     "name "
+     "(suffix)",
+     1, 0, 0, 0},
+    {"a 1\na 2\nb 1\n" EOF_, "a=1 b=1 ",
+     "series_twice: line 2, column 1: a: a sample of this name and these labels was there "
+     "(series-twice)",
+     0, 1, 0, 0},
+    {C "# TYPE c gauge\nc_total -1\nc_total 1\n# HELP c Late.\n" EOF_, "c_total=1 ", NULL, 1, 0, 2,
+     0},
+    {"a 1\n" EOF_ "b 2\n\n# EOF\n", "a=1 ", NULL, 1, 0, 1, 0},
+    {"a 1\nb 2\n", "a=1 b=2 ", NULL, 0, 0, 0, 1},
+    {"\xef\xbb\xbf"
+     "a 1\nb 2\n" EOF_,
+     "b=2 ", NULL, 0, 0, 1, 0},
+    {"a 1 # {x=\"y\"} 1\nb 2\n" EOF_, "a=1 b=2 ", NULL, 0, 0, 0, 1},
+    {"a  1 \r\n\n# hello\nb\t2\n" EOF_, "a=1 b=2 ", NULL, 0, 0, 0, 0},
+    {"a 1\nb x\na 2\nc 1e999\n" EOF_, "a=1 ", NULL, 0, 1, 2, 0},
+};
+
 TEST(what_a_rule_forbids_is_refused_and_the_rest_is_taken)
 {
-    static const struct {
-        const char *text, *want, *first;
-        unsigned unsound, twice, lines_bad, flaws;
-    } cases[] = {
-        {C "c_total{a=\"1\"} -1\nc_total{a=\"2\"} 2\n" EOF_, "c_total{2}=2 ",
-         "unsound: line 2, column 16: -1: what is counted is not negative (counter-negative)", 1, 0,
-         0, 0},
-        {C "c_total NaN\nc_created 5\nd 1\n" EOF_, "d=1 ", NULL, 1, 0, 0, 0},
-        {C "c_total 1\nc_created NaN\n" EOF_, "c_total=1 ",
-         "unsound: line 3, column 11: NaN: the value of _created is a time (created-time)", 1, 0, 0,
-         0},
-        {H "h_bucket{le=\"1.0\"} 3\nh_bucket{le=\"2.0\"} 2\nh_bucket{le=\"+Inf\"} 4\nh_count 4\n"
-           "h_sum 1\n" EOF_,
-         "h_bucket{1.0}=3 h_bucket{+Inf}=4 h_count=4 h_sum=1 ", NULL, 1, 0, 0, 0},
-        {H "h_bucket{le=\"2.0\"} 2\nh_bucket{le=\"1.0\"} 2\nh_bucket{le=\"+Inf\"} 4\n" EOF_,
-         "h_bucket{2.0}=2 h_bucket{+Inf}=4 ", NULL, 1, 0, 0, 0},
-        {H "h_bucket{le=\"+Inf\"} 4\nh_count 5\nh_sum 1\n" EOF_, "h_bucket{+Inf}=4 h_sum=1 ",
-         "unsound: line 3, column 9: 5: the count of a histogram equals its bucket +Inf "
-         "(count-differs)",
-         1, 0, 0, 0},
-        {H "h_bucket{le=\"1.0\"} 4\nh_count 5\nh_sum 1\nd 1\n" EOF_,
-         "h_bucket{1.0}=4 h_count=5 h_sum=1 d=1 ", NULL, 0, 0, 0, 1},
-        {"# TYPE i info\ni_info{a=\"1\"} 2\ni_info{a=\"2\"} 1\n# TYPE s stateset\ns{s=\"x\"} 0.5\n"
-         "s{s=\"y\"} 1\n" EOF_,
-         "i_info{2}=1 s{y}=1 ", NULL, 2, 0, 0, 0},
-        {C "c_total 1 5\nc_total 2 4\nc_total 3 6\nd 1\n" EOF_, "c_total=3@6000 d=1 ", NULL, 1, 0,
-         0, 0},
-        {C "c_total 1 5\nc_total 2\nd 1\n" EOF_, "c_total=1@5000 d=1 ", NULL, 1, 0, 0, 0},
-        {C "c_total{a=\"1\"} 1\nc_total{a=\"2\"} 2\nc_total{a=\"1\"} 3\n" EOF_,
-         "c_total{1}=1 c_total{2}=2 ", NULL, 1, 0, 0, 0},
-        {"a 1\nb 2\na{x=\"y\"} 3\nc 4\n" EOF_, "a=1 b=2 c=4 ", NULL, 1, 0, 0, 0},
-        {"c_total 1\n" C "c_total{a=\"1\"} 2\nc_total{a=\"2\"} 2\nd 1\n" EOF_, "c_total=1 d=1 ",
-         "unsound: line 2, column 8: c: a family before may have samples of the same name "
-         "(name-clash)",
-         2, 0, 0, 0},
-        {"_a 1\n_a{b=\"c\"} 1\nd{_e=\"f\"} 1\nd 2\n" EOF_, "d=2 ", NULL, 3, 0, 0, 0},
-        {C "c 1\nc_total 2\n" EOF_, "c_total=2 ",
-         "unsound: line 2, column 1: c: samples of this type have a suffix behind the family's "
-         "name "
-         "(suffix)",
-         1, 0, 0, 0},
-        {"a 1\na 2\nb 1\n" EOF_, "a=1 b=1 ",
-         "series_twice: line 2, column 1: a: a sample of this name and these labels was there "
-         "(series-twice)",
-         0, 1, 0, 0},
-        {C "# TYPE c gauge\nc_total -1\nc_total 1\n# HELP c Late.\n" EOF_, "c_total=1 ", NULL, 1, 0,
-         2, 0},
-        {"a 1\n" EOF_ "b 2\n\n# EOF\n", "a=1 ", NULL, 1, 0, 1, 0},
-        {"a 1\nb 2\n", "a=1 b=2 ", NULL, 0, 0, 0, 1},
-        {"\xef\xbb\xbf"
-         "a 1\nb 2\n" EOF_,
-         "b=2 ", NULL, 0, 0, 1, 0},
-        {"a 1 # {x=\"y\"} 1\nb 2\n" EOF_, "a=1 b=2 ", NULL, 0, 0, 0, 1},
-        {"a  1 \r\n\n# hello\nb\t2\n" EOF_, "a=1 b=2 ", NULL, 0, 0, 0, 0},
-        {"a 1\nb x\na 2\nc 1e999\n" EOF_, "a=1 ", NULL, 0, 1, 2, 0},
-    };
     AUTO(buf) struct buf got = BUF_INIT(4000);
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         AUTO_PTR(page) struct page *p = new_page(false);
