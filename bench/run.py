@@ -319,11 +319,29 @@ run, for example the repeat scrape with the naive way.
 """
 
 
-def node_page(folder):
-    """The page of a real node exporter, as a file; None: there is none."""
+def openmetrics(text):
+    """The same page.  A counter whose name without _total another family has is of no type."""
+    lines = text.splitlines()
+    families = {line.split()[2] for line in lines if line.startswith("# TYPE ")}
+    out = []
+    for line in lines:
+        if line.startswith("#"):
+            words = line.split(" ", 3)
+            short = words[2].removesuffix("_total")
+            if words[1] == "TYPE" and (words[3] == "untyped" or (short != words[2] and short in families)):
+                words[3] = "unknown"
+            if short not in families:
+                words[2] = short
+            line = " ".join(words)
+        out.append(line)
+    return "\n".join([*out, "# EOF", ""])
+
+
+def node_pages(folder):
+    """The page of a real node exporter, in both formats, as files; none of them: there is none."""
     program = shutil.which("prometheus-node-exporter") or shutil.which("node_exporter")
     if not program:
-        return None
+        return []
     port = statsd.free_port()
     exporter = subprocess.Popen([program, f"--web.listen-address=127.0.0.1:{port}"], stdout=subprocess.DEVNULL,
                                 stderr=subprocess.DEVNULL)
@@ -338,10 +356,12 @@ def node_page(folder):
     finally:
         exporter.kill()
         exporter.wait()
-    path = os.path.join(folder, "node_real")
-    with open(path, "wb") as f:
-        f.write(body)
-    return path
+    paths = [os.path.join(folder, name, "node_real") for name in ("text", "openmetrics")]
+    for path, page in zip(paths, (body.decode(), openmetrics(body.decode()))):
+        os.mkdir(os.path.dirname(path))
+        with open(path, "w") as f:
+            f.write(page)
+    return paths
 
 
 PAGES = """
@@ -362,8 +382,8 @@ def measure_pages(build, quick):
     """The table of bench_page."""
     scrapes = 50 if quick else 400
     with tempfile.TemporaryDirectory() as folder:
-        real = node_page(folder)
-        done = subprocess.run([os.path.join(build, "bench", "bench_page"), str(scrapes), *([real] if real else [])],
+        real = node_pages(folder)
+        done = subprocess.run([os.path.join(build, "bench", "bench_page"), str(scrapes), *real],
                               check=True, capture_output=True, text=True)
     print(done.stdout)
     rows = []
