@@ -336,8 +336,9 @@ static void add_metrics(struct check *c, const struct check_sample *s)
         begin_point(c, s, seconds(&c->line.value));
     if (c->bad)
         return;
-    (void)!check_set_add(&c->parts, s->series);
     add(c, s);
+    if (!c->bad) /* else the same one may yet come, and be sound */
+        (void)!check_set_add(&c->parts, s->series);
 }
 
 void check_point_add(struct check *c, const struct check_sample *s)
