@@ -219,6 +219,8 @@ static void take_metadata(struct check *c)
         set(&f->unit, l->text, false);
     }
     check_unit(c);
+    if (c->conf.lenient && c->bad && l->item == PROMTEXT_TYPE)
+        f->kind = SERIES_UNTYPED; /* what it says is not taken */
 }
 
 void check_metadata(struct check *c)
