@@ -4,6 +4,7 @@
 #include "clock.h"
 #include "commands.h"
 #include "confine.h"
+#include "library.h"
 #include "log.h"
 
 #include <errno.h>
@@ -98,6 +99,7 @@ static void loop_run(struct agent *a, struct loop *l)
         if (l->reload && !agent_is_crowded(a)) {
             l->reload = false;
             agent_reload(a);
+            library_rest();
         }
         agent_tick(a);
     }
@@ -200,6 +202,7 @@ int cmd_run(int argc, char **argv)
     log_info("started", LOG_S("version", STRATA_VERSION), LOG_S("config", options.path));
     if (agent_url(a)[0])
         log_info("listening", LOG_S("url", agent_url(a)));
+    library_rest();
     loop_run(a, &l);
     log_info("stopping");
     bool closed = agent_stop(a, pause_stop, &l);
