@@ -116,6 +116,8 @@ static enum status set_tls(natsOptions *o, const struct tls_conf *t, const char 
     return n == NATS_OK ? OK : err_set(err, ERR_IO, "tls: %s", nats_words(n));
 }
 
+/* A message goes out in the call that publishes it: the library's thread that gathers messages would
+ * wake three times for each, and what is written here is large or alone. */
 static natsStatus set_plain(natsOptions *o, const struct nats_login *l, const char *server)
 {
     const struct nats_conf *c = l->conf;
@@ -129,6 +131,8 @@ static natsStatus set_plain(natsOptions *o, const struct nats_login *l, const ch
     if (n == NATS_OK)
         n = natsOptions_SetWriteDeadline(
             o, (c->timeout < SINK_WRITE_NS ? c->timeout : SINK_WRITE_NS) / MS_NS);
+    if (n == NATS_OK)
+        n = natsOptions_SetSendAsap(o, true);
     if (n == NATS_OK)
         n = natsOptions_SetPingInterval(o, c->ping / MS_NS);
     if (n == NATS_OK)
