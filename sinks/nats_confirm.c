@@ -88,7 +88,7 @@ static int64_t quick_ms(const struct nats_link *l, int64_t deadline_ns)
 }
 
 /* use is held: so the connection stays. */
-static void confirm_quickly(struct nats_link *l, int64_t deadline_ns)
+static bool confirm_quickly(struct nats_link *l, int64_t deadline_ns)
 {
     pthread_mutex_lock(&l->lock);
     int64_t ms = quick_ms(l, deadline_ns), mark_ns = l->published_ns, since_ns = clock_mono_ns();
@@ -106,17 +106,18 @@ static void confirm_quickly(struct nats_link *l, int64_t deadline_ns)
         pthread_cond_broadcast(&l->changed); /* another PING says how it went */
     }
     pthread_mutex_unlock(&l->lock);
+    return ok;
 }
 
-void nats_confirm_quickly(struct nats_link *l, int64_t deadline_ns)
+bool nats_confirm_quickly(struct nats_link *l, int64_t deadline_ns)
 {
     pthread_mutex_lock(&l->lock);
     bool wanted = !l->stream && l->quick && l->published_ns != l->confirmed_ns;
     pthread_mutex_unlock(&l->lock);
     if (!wanted)
-        return;
+        return false;
     pthread_mutex_lock(&l->use);
-    if (l->nc)
-        confirm_quickly(l, deadline_ns);
+    bool ok = l->nc && confirm_quickly(l, deadline_ns);
     pthread_mutex_unlock(&l->use);
+    return ok;
 }

@@ -17,7 +17,7 @@
 void nats_confirm(struct nats_link *l);
 
 /* By the lane's thread, l->lock is not held: confirms what is published if that is quick, and waits at
- * most a few NATS_QUICK_NS for it, and not beyond deadline_ns; otherwise the keeper does it. */
-void nats_confirm_quickly(struct nats_link *l, int64_t deadline_ns);
+ * most a few NATS_QUICK_NS for it, and not beyond deadline_ns; otherwise the keeper does it.  True: something has ended. */
+bool nats_confirm_quickly(struct nats_link *l, int64_t deadline_ns);
 
 #endif

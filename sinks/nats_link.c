@@ -190,7 +190,7 @@ enum status nats_link_send(struct nats_link *l, struct payload *p, int64_t deadl
 
 enum status nats_link_flush(struct nats_link *l, int64_t deadline_ns, struct err *err)
 {
-    nats_confirm_quickly(l, deadline_ns);
+    (void)nats_confirm_quickly(l, deadline_ns);
     pthread_mutex_lock(&l->lock);
     l->flushing++;
     while (l->flights.len > 0 && clock_mono_ns() < deadline_ns)
@@ -203,7 +203,8 @@ enum status nats_link_flush(struct nats_link *l, int64_t deadline_ns, struct err
 
 enum status nats_link_work(struct nats_link *l, int wake_fd, int64_t deadline_ns)
 {
-    nats_confirm_quickly(l, deadline_ns);
+    if (nats_confirm_quickly(l, deadline_ns))
+        return OK; /* ends wait to be heard */
     int64_t left_ns = deadline_ns - clock_mono_ns();
     struct timespec t = {.tv_sec = (time_t)(left_ns / SEC_NS), .tv_nsec = (long)(left_ns % SEC_NS)};
     if (left_ns < 0)

@@ -128,10 +128,12 @@ TEST(what_could_not_be_written_is_not_delivered)
 static void work_until_ended(size_t ok)
 {
     int never[2];
+    enum status s = OK;
     if (pipe(never) != 0)
         abort();
     for (int i = 0; i < 500 && run.ended[OK] < ok; i++)
-        CHECK_INT(run.ops->work(run.self, never[0], clock_mono_ns() + 20 * MS_NS), ERR_TIMEOUT);
+        s = run.ops->work(run.self, never[0], clock_mono_ns() + 20 * MS_NS);
+    CHECK(s == OK || s == ERR_TIMEOUT);
     close(never[0]);
     close(never[1]);
     CHECK_INT(run.ended[OK], ok);
