@@ -38,15 +38,10 @@ struct channel *channel_new(size_t cap, size_t cap_bytes, void (*free_item)(void
     ch->stats.cap = cap;
     ch->stats.cap_bytes = cap_bytes;
 
-    /* Who is woken by the descriptor may be there before the waker has let go of the lock. */
-    pthread_mutexattr_t spins;
-    pthread_mutexattr_init(&spins);
-    pthread_mutexattr_settype(&spins, PTHREAD_MUTEX_ADAPTIVE_NP);
-    pthread_mutex_init(&ch->lock, &spins);
-    pthread_mutexattr_destroy(&spins);
     pthread_condattr_t attr;
     pthread_condattr_init(&attr);
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_mutex_init(&ch->lock, NULL);
     pthread_cond_init(&ch->not_full, &attr);
     pthread_cond_init(&ch->not_empty, &attr);
     pthread_condattr_destroy(&attr);
