@@ -109,12 +109,18 @@ static bool confirm_quickly(struct nats_link *l, int64_t deadline_ns)
     return ok;
 }
 
-bool nats_confirm_quickly(struct nats_link *l, int64_t deadline_ns)
+int64_t nats_confirm_due_ns(struct nats_link *l)
 {
     pthread_mutex_lock(&l->lock);
     bool wanted = !l->stream && l->quick && l->published_ns != l->confirmed_ns;
+    int64_t due_ns = wanted ? l->pinged_ns + GATHER_NS : DEADLINE_NEVER;
     pthread_mutex_unlock(&l->lock);
-    if (!wanted)
+    return due_ns;
+}
+
+bool nats_confirm_quickly(struct nats_link *l, int64_t deadline_ns)
+{
+    if (nats_confirm_due_ns(l) == DEADLINE_NEVER)
         return false;
     pthread_mutex_lock(&l->use);
     bool ok = l->nc && confirm_quickly(l, deadline_ns);

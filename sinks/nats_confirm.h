@@ -16,6 +16,10 @@
  * waiting. */
 void nats_confirm(struct nats_link *l);
 
+/* When the lane's thread is to call nats_confirm_quickly, so that messages that follow closely share a
+ * PING; DEADLINE_NEVER: there is nothing to confirm, or the keeper does it.  l->lock is not held. */
+int64_t nats_confirm_due_ns(struct nats_link *l);
+
 /* By the lane's thread, l->lock is not held: confirms what is published if that is quick, and waits at
  * most a few NATS_QUICK_NS for it, and not beyond deadline_ns; otherwise the keeper does it.  True: something has ended. */
 bool nats_confirm_quickly(struct nats_link *l, int64_t deadline_ns);

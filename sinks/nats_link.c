@@ -201,16 +201,26 @@ enum status nats_link_flush(struct nats_link *l, int64_t deadline_ns, struct err
     return left == 0 ? OK : err_set(err, ERR_TIMEOUT, "%u messages are not confirmed", left);
 }
 
+static bool is_readable(int fd, int64_t deadline_ns)
+{
+    int64_t left_ns = deadline_ns - clock_mono_ns();
+    if (left_ns < 0)
+        left_ns = 0;
+    struct timespec t = {.tv_sec = (time_t)(left_ns / SEC_NS), .tv_nsec = (long)(left_ns % SEC_NS)};
+    struct pollfd p = {.fd = fd, .events = POLLIN};
+    return ppoll(&p, 1, &t, NULL) > 0;
+}
+
 enum status nats_link_work(struct nats_link *l, int wake_fd, int64_t deadline_ns)
 {
-    if (nats_confirm_quickly(l, deadline_ns))
-        return OK; /* ends wait to be heard */
-    int64_t left_ns = deadline_ns - clock_mono_ns();
-    struct timespec t = {.tv_sec = (time_t)(left_ns / SEC_NS), .tv_nsec = (long)(left_ns % SEC_NS)};
-    if (left_ns < 0)
-        t = (struct timespec){.tv_sec = 0};
-    struct pollfd p = {.fd = wake_fd, .events = POLLIN};
-    return ppoll(&p, 1, &t, NULL) > 0 ? OK : ERR_TIMEOUT;
+    int64_t due_ns = nats_confirm_due_ns(l);
+    if (due_ns < deadline_ns) {
+        if (due_ns > clock_mono_ns() && is_readable(wake_fd, due_ns))
+            return OK;
+        if (nats_confirm_quickly(l, deadline_ns))
+            return OK; /* ends wait to be heard */
+    }
+    return is_readable(wake_fd, deadline_ns) ? OK : ERR_TIMEOUT;
 }
 
 void nats_link_explain(struct nats_link *l, struct err *err)
