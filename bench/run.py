@@ -57,6 +57,9 @@ class Load:
         client.make_stream("BENCH", ["metrics.>"], storage="memory", max_bytes=64 * MIB)
         client.close()
 
+    def target_server(self, folder):
+        return harness.TargetServer(folder, self.targets, self.samples)
+
     def run(self, folder, window):
         started = []
         try:
@@ -64,7 +67,7 @@ class Load:
             started.append(server)
             if self.jetstream:
                 self.make_stream(server)
-            targets = harness.TargetServer(folder, self.targets, self.samples)
+            targets = self.target_server(folder)
             started.append(targets)
             agent = harness.Agent(self.config(server, targets), folder, name=f"agent-{self.name}")
             started.append(agent)

@@ -51,6 +51,12 @@ static enum status nats_send(void *self, struct payload *p, int64_t deadline_ns,
     return nats_link_send(n->link, p, deadline_ns, err);
 }
 
+static enum status nats_work(void *self, int wake_fd, int64_t deadline_ns)
+{
+    struct nats_sink *n = self;
+    return nats_link_work(n->link, wake_fd, deadline_ns);
+}
+
 static enum status nats_flush(void *self, int64_t deadline_ns, struct err *err)
 {
     struct nats_sink *n = self;
@@ -81,6 +87,7 @@ const struct sink_ops sink_nats = {
     .open = nats_open,
     .render = nats_render,
     .send = nats_send,
+    .work = nats_work,
     .flush = nats_flush,
     .explain = nats_explain,
     .close = nats_close,

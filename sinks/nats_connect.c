@@ -137,6 +137,9 @@ static natsStatus set_plain(natsOptions *o, const struct nats_login *l, const ch
         n = natsOptions_SetPingInterval(o, c->ping / MS_NS);
     if (n == NATS_OK)
         n = natsOptions_SetMaxPingsOut(o, 2);
+    /* Written by who publishes: the library's flusher would wake for each message, twice. */
+    if (n == NATS_OK)
+        n = natsOptions_SetSendAsap(o, true);
     if (n == NATS_OK)
         n = natsOptions_SetCustomInboxPrefix(o, c->inbox_prefix);
     if (n == NATS_OK)
@@ -165,14 +168,19 @@ static void finish(void)
     (void)nats_CloseAndWait(FINISH_MS);
 }
 
-static void finish_at_exit(void)
+#define SPINS 100 /* for a lock of the library; of itself it turns 2,000 times */
+
+static void start(void)
 {
+    (void)nats_Open(SPINS); /* what is wrong, the first connection says as well */
     (void)atexit(finish);
 }
 
 enum status nats_connect(natsConnection **ret, const struct nats_login *login, const char *server,
                          struct err *err)
 {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, start);
     natsOptions *o = NULL;
     natsConnection *nc = NULL;
     natsStatus n = natsOptions_Create(&o);
@@ -183,8 +191,6 @@ enum status nats_connect(natsConnection **ret, const struct nats_login *login, c
         s = set_secrets(o, login, err);
     if (s == OK)
         s = set_tls(o, &login->conf->tls, server, err);
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-    pthread_once(&once, finish_at_exit);
     if (s == OK) {
         n = natsConnection_Connect(&nc, o);
         if (n != NATS_OK)

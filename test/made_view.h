@@ -44,33 +44,33 @@ static inline void made_target(struct made *m, size_t i)
     *e = (struct registry_entry){.target = target_new(&like),
                                  .state = target_state_new(id),
                                  .next_due_ms = clock_wall_ms() + 7000};
-    struct target_shown *s = &e->state->shown;
     if (i == 5)
         return; /* never scraped */
-    *s = (struct target_shown){.health = i == 1 || i == 3 ? TARGET_DOWN : TARGET_UP,
-                               .scraped_ms = clock_wall_ms() - 1000 - (int64_t)i * 211,
-                               .duration_ns = (int64_t)(i + 1) * 1300 * 1000,
-                               .samples = 812 + i,
-                               .samples_post_filter = 800 + i,
-                               .series = 812 + i,
-                               .body_bytes = 91234 + 100 * i,
-                               .scrapes = 400};
+    struct target_shown s = {.health = i == 1 || i == 3 ? TARGET_DOWN : TARGET_UP,
+                             .scraped_ms = clock_wall_ms() - 1000 - (int64_t)i * 211,
+                             .duration_ns = (int64_t)(i + 1) * 1300 * 1000,
+                             .samples = 812 + i,
+                             .samples_post_filter = 800 + i,
+                             .series = 812 + i,
+                             .body_bytes = 91234 + 100 * i,
+                             .scrapes = 400};
     if (i == 1)
-        err_set(&s->last_error, ERR_TIMEOUT, "timeout: no answer within 10 s");
+        err_set(&s.last_error, ERR_TIMEOUT, "timeout: no answer within 10 s");
     if (i == 3)
-        err_set(&s->last_error, ERR_IO, "status: 500 %s", MADE_HOSTILE);
+        err_set(&s.last_error, ERR_IO, "status: 500 %s", MADE_HOSTILE);
     if (i == 4) {
-        s->lines_bad = 2;
-        s->refused = 7;
-        s->flaws = 1;
-        err_set(&s->first_bad, ERR_INVALID, "line 17, column 4: '}' expected, token 'x='");
-        err_set(&s->first_refused, ERR_LIMIT, "max_value_bytes: http_requests_total");
-        err_set(&s->first_flaw, ERR_INVALID, "line 18, column 1: no # EOF");
-        s->named[0] = (struct page_named){PAGE_MAX_VALUE_BYTES, "http_requests_total"};
-        s->named[1] = (struct page_named){PAGE_MAX_SERIES, "other"};
-        s->named_len = 2;
+        s.lines_bad = 2;
+        s.refused = 7;
+        s.flaws = 1;
+        err_set(&s.first_flaw, ERR_INVALID, "line 18, column 1: no # EOF");
+        err_set(&s.first_bad, ERR_INVALID, "line 17, column 4: '}' expected, token 'x='");
+        err_set(&s.first_refused, ERR_LIMIT, "max_value_bytes: http_requests_total");
+        s.named[0] = (struct page_named){PAGE_MAX_VALUE_BYTES, "http_requests_total"};
+        s.named[1] = (struct page_named){PAGE_MAX_SERIES, "other"};
+        s.named_len = 2;
     }
-    s->failures = s->health == TARGET_DOWN ? 12 : 0;
+    s.failures = s.health == TARGET_DOWN ? 12 : 0;
+    target_state_show(e->state, &s);
 }
 
 static inline void made_pools(struct made *m)

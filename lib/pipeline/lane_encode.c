@@ -4,6 +4,8 @@
 
 #include <assert.h>
 
+#define COPY_BYTES ((size_t)32 << 10) /* shorter bodies are copied whatever there is room for */
+
 void lane_scratch_done(struct lane_scratch *s)
 {
     payload_free(s->big);
@@ -71,12 +73,24 @@ void lane_take_back(void *lane, struct payload *p, enum status how)
         abort();
 }
 
-/* The big payload, if it is filled well and of this lane's size: the worker gets another.
- * Else a copy in one of the size that is needed. */
+/* Whether the big payload goes as it is: it is of this lane's size, and filled well; or its copy would
+ * cost more memory to be touched than its room, which counts, is worth while little waits. */
+static bool goes_as_it_is(struct lane *l, const struct buf *body)
+{
+    if (body->cap > l->max_message + 1)
+        return false;
+    if (2 * body->len >= body->cap)
+        return true;
+    struct channel_stats waits = channel_stats(l->input);
+    size_t bodies = waits.len + l->held + l->in_flight + 1;
+    return body->len >= COPY_BYTES && bodies * body->cap <= waits.cap_bytes / 8;
+}
+
+/* The big payload, and the worker gets another; or a copy in one of the size that is needed. */
 static struct payload *detach(struct lane *l, struct lane_scratch *s)
 {
     struct payload *big = s->big;
-    if (2 * big->body.len >= big->body.cap && big->body.cap <= l->max_message + 1) {
+    if (goes_as_it_is(l, &big->body)) {
         s->big = payload_pool_take(&l->pool, l->max_message);
         return big;
     }

@@ -5,12 +5,20 @@
 #include "mem.h"
 
 #include <assert.h>
+#include <stddef.h>
+
+/* Most targets are well, and words are most of what there is to show. */
+static size_t shown_bytes(bool words)
+{
+    return words ? sizeof(struct target_shown) : offsetof(struct target_shown, failure);
+}
 
 struct target_state *target_state_new(const char *target_id)
 {
     struct target_state *s = mem_alloc(sizeof *s);
     s->refs = 1;
     s->shard = hash_bytes(target_id, strlen(target_id));
+    s->shown = mem_alloc(shown_bytes(false));
     pthread_mutex_init(&s->lock, NULL);
     return s;
 }
@@ -44,15 +52,30 @@ void target_state_unref(struct target_state *s)
     target_state_count(s, NULL, 0, 0);
     page_free(s->page);
     pthread_mutex_destroy(&s->lock);
+    mem_free(s->shown);
     mem_free(s);
 }
 
 struct target_shown target_state_shown(struct target_state *s)
 {
+    struct target_shown shown = {.health = TARGET_UNKNOWN};
     pthread_mutex_lock(&s->lock);
-    struct target_shown shown = s->shown;
+    memcpy(&shown, s->shown, shown_bytes(s->has_words));
     pthread_mutex_unlock(&s->lock);
     return shown;
+}
+
+void target_state_show(struct target_state *s, const struct target_shown *shown)
+{
+    bool words = shown->last_error.status != OK || shown->first_bad.status != OK ||
+                 shown->first_refused.status != OK || shown->first_flaw.status != OK ||
+                 shown->named_len > 0;
+    pthread_mutex_lock(&s->lock);
+    if (words != s->has_words)
+        s->shown = mem_realloc(s->shown, shown_bytes(words));
+    s->has_words = words;
+    memcpy(s->shown, shown, shown_bytes(words));
+    pthread_mutex_unlock(&s->lock);
 }
 
 struct job *job_start(struct target_state *s, const struct job *like)
