@@ -160,9 +160,9 @@ static enum status publish(struct nats_link *l, struct payload *p, const struct 
     bool late =
         l->stream ? l->put_ns < l->looks_ns : !l->quick && l->published_ns == l->confirmed_ns;
     l->published_ns = l->put_ns;
-    if (late)
-        pthread_cond_broadcast(&l->changed);
     pthread_mutex_unlock(&l->lock);
+    if (late)
+        pthread_cond_broadcast(&l->changed); /* who wakes finds the lock free */
     return OK;
 }
 

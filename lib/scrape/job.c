@@ -68,7 +68,8 @@ struct target_shown target_state_shown(struct target_state *s)
 void target_state_show(struct target_state *s, const struct target_shown *shown)
 {
     bool words = shown->last_error.status != OK || shown->first_bad.status != OK ||
-                 shown->first_refused.status != OK || shown->named_len > 0;
+                 shown->first_refused.status != OK || shown->first_flaw.status != OK ||
+                 shown->named_len > 0;
     pthread_mutex_lock(&s->lock);
     if (words != s->has_words)
         s->shown = mem_realloc(s->shown, shown_bytes(words));
