@@ -132,8 +132,6 @@ static natsStatus set_plain(natsOptions *o, const struct nats_login *l, const ch
         n = natsOptions_SetWriteDeadline(
             o, (c->timeout < SINK_WRITE_NS ? c->timeout : SINK_WRITE_NS) / MS_NS);
     if (n == NATS_OK)
-        n = natsOptions_SetSendAsap(o, true);
-    if (n == NATS_OK)
         n = natsOptions_SetPingInterval(o, c->ping / MS_NS);
     if (n == NATS_OK)
         n = natsOptions_SetMaxPingsOut(o, 2);
