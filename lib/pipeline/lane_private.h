@@ -33,6 +33,7 @@ struct lane_spool {
     bool spilling;    /* more waits than may */
     bool blind;       /* what is on disk cannot be read now */
     bool failing;     /* the last thing that was tried failed */
+    bool stops;       /* what is not written now is lost */
     int64_t retry_ns; /* nothing is tried before */
     int64_t backoff_ns;
     int64_t looked_ns, stated_ns, aged_ns;

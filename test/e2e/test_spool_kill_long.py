@@ -15,9 +15,10 @@ the agent is killed with `kill -9` at a random moment of its first two seconds; 
 finds. nats-server is up, is away, or is just coming back, in turns. After each kill the file is copied as it is
 and SQLite checks the copy. Each page that was served must be in the stream, once and in order, but for those that
 were not committed yet: the target says when it served each page, so of each that is missing it is known how long
-before the kill that was. Commits are {1000 * test_spool_kill.COMMIT:.0f} ms apart; the test fails when a page is
-missing that is older than that and {1000 * test_spool_kill.WORK:.0f} ms for the scrape, the way into the file and
-the commit itself, on a machine that has other things to do."""
+before the kill that was. Commits are {1000 * test_spool_kill.COMMIT:.0f} ms apart, and {1000 * test_spool_kill.WORK:.0f} ms
+are for the scrape, the way into the file and the commit itself on a machine that has other things to do: the test
+fails when a page is missing that is older. What the disk takes beyond that does not count: a file beside
+the spool is written and synced all the time, and says when others had to wait for it."""
 
 
 class Kill(test_spool_kill.Kill):

@@ -13,8 +13,8 @@ spool of 1 GiB. nats-server is killed, and started again after the outage. All t
 spool with `sqlite3`, once a second, and stays in a transaction every other half minute. All that was served must
 be in the stream, once to a reader that honours ids, each target's pages in order; the books balance; no scrape is
 dropped or late by more than a second; resident memory does not grow by more than 4 MiB in the last four fifths of
-the outage; and the agent catches up at least five times as fast as real time, from the moment at which the
-server is back, while it scrapes on."""
+the outage, and by no more than `buffer` (32 MiB) while the agent catches up; and it does so at least five times as
+fast as real time, from the moment at which the server is back, while it scrapes on."""
 
 
 class Long(test_spool_outage_once.Outage):
