@@ -43,9 +43,8 @@ TEST(pieces_for_which_a_full_spool_has_no_room_go_on_in_memory)
     int64_t files = 0;
     for (int64_t i = 2; files < SPOOL_SIZE_MIN / 4 * 3 - 20000; i++) {
         scrape_noise(t.r, "x1", i, 300, &random);
-        WAIT(t.r->books.in_memory == 0);
-        struct lane_spool_state s = lane_state(t.r->lane).spool;
-        files = s.file_bytes;
+        WAIT(lane_state(t.r->lane).spool.rows == i);
+        files = lane_state(t.r->lane).spool.file_bytes;
         CHECK(i < 200);
     }
     CHECK_INT(rig_lost(t.r), 0);
