@@ -4,6 +4,7 @@ import json, os, sqlite3
 
 import books
 import harness
+import nats
 from chaos import read_all
 from process import SLOW
 
@@ -24,7 +25,10 @@ class SpoolCase(harness.Case):
         return os.path.join(self.path(), "main.main.db")
 
     def stream(self):
-        server = self.nats()
+        """A server on an address of its own: nobody takes its port while it is away."""
+        number = os.getpid() % 2 ** 22
+        host = f"127.{64 + (number >> 16)}.{number >> 8 & 255}.{number & 255 or 1}"
+        server = self.keep(nats.Server(self.folder, host=host))
         self.client(server).make_stream("METRICS", ["metrics.>"])
         return server
 
