@@ -99,6 +99,37 @@ class Spool(SpoolCase):
         self.assertEqual(second["lost"] + second["left"], 0)
         self.assertEqual(found.samples, second["delivered"])
 
+    def test_a_stop_while_somebody_reads_loses_nothing(self):
+        """A reader that stays in a transaction keeps the log from being emptied."""
+        server = self.stream()
+        targets = self.targets(10, 500)
+        size = 4 << 20
+        conf = self.conf(server, targets.targets, mode="always", size=f"{size >> 20}MiB")
+        agent = self.agent(conf)
+        self.wait_for(lambda: books.delivered(agent.metrics()) > 0, what="delivery")
+        reader = sqlite3.connect(f"file:{self.file()}?mode=ro", uri=True)
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM payload").fetchone()
+        server.kill()
+        self.wait_for(lambda: "cannot be emptied while" in agent.err(), 60, "the log is full")
+        waits = books.in_memory(agent.metrics())
+        self.wait_for(lambda: books.in_memory(agent.metrics()) > waits + 5000, 30, "more in memory")
+        account = self.stop(agent)
+        self.assertEqual(account["lost"], 0)
+        self.assertGreater(account["left"], 5000)
+        sizes = [os.path.getsize(self.file() + ending) for ending in ("", "-wal")]
+        self.assertGreater(sizes[1], size / 8)
+        self.assertLessEqual(sum(sizes), size)
+        reader.close()
+        server.start()
+        again = self.agent(conf, name="again")
+        self.wait_for(lambda: books.restored(again.metrics()) >= account["left"], what="it is found")
+        self.emptied(again)
+        self.assertEqual(self.stop(again)["lost"], 0)
+        found = read_all(self, self.client(server))
+        found.check_sequences(self, targets.stats()["served"])
+        self.check_file()
+
     def test_a_second_agent_on_the_same_folder_says_so_and_goes_on(self):
         server = self.stream()
         targets = self.targets(1, 10)
