@@ -18,8 +18,6 @@ fast as real time, from the moment at which the server is back, while it scrapes
 
 
 class Long(test_spool_outage_once.Outage):
-    TIMES = 5
-
     def test_all_is_delivered_afterwards_in_order_and_soon(self):
         long_doc.write("Outage", ABOUT, self.outage(), "RELIABILITY.md", long_doc.RELIABILITY)
 
