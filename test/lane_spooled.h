@@ -77,15 +77,21 @@ static inline void check_order(struct rig *r, int64_t from, int64_t to)
     CHECK_INT(n, to - from);
 }
 
-/* So many series of random names and values: what does not compress. */
+/* So many series of random names and values, 70 bytes each: what does not compress. */
 static inline void make_noise(struct buf *text, uint64_t *random, int series)
 {
     buf_truncate(text, 0);
     for (int k = 0; k < series; k++) {
-        *random ^= *random << 13;
-        *random ^= *random >> 7;
-        *random ^= *random << 17;
-        CHECK_INT(buf_printf(text, "s%016" PRIx64 " %" PRIu64 "\n", *random, *random >> 10), OK);
+        uint64_t of[4];
+        for (size_t i = 0; i < ARRAY_LEN(of); i++) {
+            *random ^= *random << 13;
+            *random ^= *random >> 7;
+            *random ^= *random << 17;
+            of[i] = *random;
+        }
+        CHECK_INT(buf_printf(text, "s%016" PRIx64 "%016" PRIx64 "%016" PRIx64 " %" PRIu64 "\n",
+                             of[0], of[1], of[2], of[3] >> 10),
+                  OK);
     }
 }
 

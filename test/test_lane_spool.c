@@ -177,7 +177,7 @@ TEST(a_full_spool_loses_its_oldest_by_that_name)
     fake_steer(&t.r->fake, FAKE_HOLDS, OK);
     rig_start(t.r);
     for (int64_t i = 0; t.r->books.lost[LOST_SPOOL_FULL] == 0; i++) {
-        make_noise(&text, &random, 300);
+        make_noise(&text, &random, 160);
         struct target target = {.id = "x0", .source = "pods"};
         rig_scrape_as(t.r, text.data, 0,
                       &(struct lane_scrape){.target = &target, .due_ms = i, .outcome = 1});
@@ -378,7 +378,7 @@ TEST(a_reader_that_holds_the_log_is_named_and_the_lane_goes_on_in_memory)
     CHECK_INT(sqlite3_exec(db, "BEGIN; SELECT count(*) FROM payload", NULL, NULL, NULL), SQLITE_OK);
     uint64_t random = 88172645463325252;
     for (int64_t i = 3; lane_state(t.r->lane).spool.error.status == OK; i++) {
-        make_noise(&text, &random, 500);
+        make_noise(&text, &random, 270);
         rig_scrape(t.r, "x0", i, text.data);
         WAIT(t.r->books.in_memory == 0 || lane_state(t.r->lane).spool.error.status != OK);
         CHECK(i < 1000);

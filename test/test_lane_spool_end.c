@@ -38,11 +38,11 @@ TEST(pieces_for_which_a_full_spool_has_no_room_go_on_in_memory)
     t.r->conf.max_samples = 100000;
     fake_steer(&t.r->fake, FAKE_HOLDS, OK);
     rig_start(t.r);
-    scrape_noise(t.r, "x0", 1, 4000, &random);
+    scrape_noise(t.r, "x0", 1, 2200, &random);
     WAIT(fake_held(&t.r->fake) == 1);
     int64_t files = 0;
     for (int64_t i = 2; files < SPOOL_SIZE_MIN / 4 * 3 - 20000; i++) {
-        scrape_noise(t.r, "x1", i, 300, &random);
+        scrape_noise(t.r, "x1", i, 160, &random);
         WAIT(lane_state(t.r->lane).spool.rows == i);
         files = lane_state(t.r->lane).spool.file_bytes;
         CHECK(i < 200);
@@ -58,7 +58,7 @@ TEST(pieces_for_which_a_full_spool_has_no_room_go_on_in_memory)
     WAIT(t.r->books.in_memory > 0); /* some have no row */
     WAIT(lane_state(t.r->lane).in_flight > 20);
     uint64_t in_memory = t.r->books.in_memory;
-    CHECK(in_memory < 4000);
+    CHECK(in_memory < 2200);
     CHECK_INT(rig_lost(t.r), 0);
     check_balance(t.r);
     CHECK(bytes_on_disk(&t) <= SPOOL_SIZE_MIN);
@@ -84,17 +84,17 @@ TEST(a_spool_that_is_nearly_full_at_a_stop_loses_its_oldest_and_the_books_balanc
     t.r->fake.told_limit = 5000;
     fake_steer(&t.r->fake, FAKE_HOLDS, OK);
     rig_start(t.r);
-    scrape_noise(t.r, "x0", 1, 1200, &random);
+    scrape_noise(t.r, "x0", 1, 650, &random);
     WAIT(t.r->books.splits == 1);
     WAIT(fake_held(&t.r->fake) > 4);
     int64_t i = 2;
     for (; lane_state(t.r->lane).spool.file_bytes < SPOOL_SIZE_MIN / 4 * 3 - 100000; i++) {
-        scrape_noise(t.r, i % 2 ? "x1" : "x2", i, 300, &random);
+        scrape_noise(t.r, i % 2 ? "x1" : "x2", i, 160, &random);
         CHECK(i < 400);
     }
     CHECK_INT(rig_lost(t.r), 0);
     uint64_t in_memory = t.r->books.in_memory;
-    CHECK(in_memory > 1200);
+    CHECK(in_memory > 650);
     lane_close(t.r->lane, DEADLINE_NOW);
     WAIT(lane_is_done(t.r->lane));
     const struct lane_books *b = &t.r->books;
@@ -127,7 +127,7 @@ static int64_t fill_log(struct spooled *t, int64_t from, uint64_t *random)
 {
     int64_t i = from;
     for (; lane_state(t->r->lane).spool.error.status != ERR_AGAIN; i++) {
-        scrape_noise(t->r, "x0", i, 500, random);
+        scrape_noise(t->r, "x0", i, 270, random);
         WAIT(t->r->books.in_memory == 0 || lane_state(t->r->lane).spool.error.status != OK);
         CHECK(i < 1000);
     }
@@ -149,12 +149,12 @@ TEST(what_waits_at_a_stop_is_written_though_somebody_holds_the_log)
     sqlite3 *db = hold_log(&t);
     int64_t next = fill_log(&t, 3, &random);
     for (int64_t i = next; i < next + 6; i++)
-        scrape_noise(t.r, "x0", i, 500, &random);
-    WAIT(t.r->books.in_memory >= 6 * 500);
+        scrape_noise(t.r, "x0", i, 270, &random);
+    WAIT(t.r->books.in_memory >= 6 * 270);
     lane_close(t.r->lane, DEADLINE_NOW);
     WAIT(lane_is_done(t.r->lane));
     CHECK_INT(rig_lost(t.r), 0);
-    CHECK(t.r->books.left >= 6 * 500);
+    CHECK(t.r->books.left >= 6 * 270);
     CHECK(spool_rig_bytes(&t.disk, "-wal") > SPOOL_SIZE_MIN / 8);
     CHECK(bytes_on_disk(&t) <= SPOOL_SIZE_MIN);
     sqlite3_close(db);
@@ -187,8 +187,8 @@ TEST(what_was_delivered_while_somebody_held_the_log_is_not_lost_again_at_a_stop)
     uint64_t encoded = t.r->books.encoded;
     WAIT(t.r->books.delivered == encoded);
     fake_steer(&t.r->fake, FAKE_HOLDS, OK);
-    scrape_noise(t.r, "x1", next, 500, &random);
-    WAIT(t.r->books.encoded == encoded + 500);
+    scrape_noise(t.r, "x1", next, 270, &random);
+    WAIT(t.r->books.encoded == encoded + 270);
     lane_close(t.r->lane, DEADLINE_NOW);
     WAIT(lane_is_done(t.r->lane));
     CHECK_INT(rig_lost(t.r), 0);
@@ -219,7 +219,7 @@ TEST(what_a_held_log_has_no_room_for_at_a_stop_is_lost_by_name)
     sqlite3 *db = hold_log(&t);
     int64_t next = fill_log(&t, 3, &random);
     for (int64_t i = next; i < next + 40; i++)
-        scrape_noise(t.r, "x0", i, 1000, &random);
+        scrape_noise(t.r, "x0", i, 550, &random);
     lane_close(t.r->lane, DEADLINE_NOW);
     WAIT(lane_is_done(t.r->lane));
     CHECK(t.r->books.lost[LOST_CLOSED] > 0);

@@ -4,7 +4,8 @@
 The server of the queue is up, away, or just coming back when the agent is killed.  target_server
 says when it served each page, so each page that is missing has an age: how long before the kill it
 was served.  A disk on which others write can keep a commit waiting for long; a file beside the spool
-that is written and synced all the time says when that was.  STRATA_KILLS is how often; test_spool_kill_long.py does it a thousand times."""
+that is written and synced all the time says when that was.  STRATA_KILLS is how often;
+test_spool_kill_long.py does it a thousand times."""
 import bisect, collections, os, random, re, shutil, signal, sqlite3, threading, time
 
 import books
