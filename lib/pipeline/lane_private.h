@@ -24,7 +24,8 @@ struct lane_spool {
      * on disk. */
     struct payload *first, *last;
     size_t len, bytes, max_bytes;
-    int64_t since_ns; /* when the first came */
+    int64_t since_ns; /* when the first came, or earlier */
+    int64_t turn_ns;  /* when the turn began that runs, or ran last */
 
     int64_t *gone; /* rows that have ended and are to be deleted */
     size_t gone_len;

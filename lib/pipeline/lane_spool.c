@@ -46,7 +46,7 @@ void lane_spool_free(struct lane *l)
 static void append(struct lane_spool *s, struct payload *p)
 {
     if (!s->first)
-        s->since_ns = clock_mono_ns();
+        s->since_ns = s->turn_ns; /* it may have come while the disk was waited for */
     p->next = NULL;
     *(s->first ? &s->last->next : &s->first) = p;
     s->last = p;
@@ -303,7 +303,7 @@ void lane_spool_turn(struct lane *l)
 {
     if (l->hold) /* the lane before has the file */
         return;
-    l->disk_since_ns = clock_mono_ns();
+    l->disk_since_ns = l->spool->turn_ns = clock_mono_ns();
     (void)lane_disk_ready(l);
     receive(l);
     heed_mark(l->spool);
