@@ -50,6 +50,8 @@
 #define LANE_POOL_BYTES ((size_t)6 << 20)
 #define LANE_SEND_NS    (5 * SEC_NS)  /* for one send */
 #define LANE_COMMIT_NS  (200 * MS_NS) /* between two commits into the spool */
+#define LANE_HELD_NS    SEC_NS        /* until a spool that somebody holds is tried again */
+#define LANE_LAST_NS    (2 * SEC_NS)  /* for which who holds it is waited for at the end */
 #define LANE_BODY_MAX \
     ((size_t)64 << 20) /* that is restored from a spool, unless max_message is more */
 
@@ -73,7 +75,8 @@ struct lane_spool_conf {
     int64_t backlog_rate; /* bytes of bodies a second, with fresh_first; 0: no bound */
     unsigned mode;        /* enum lane_spool_mode */
     bool full_sync, fresh_first;
-    const char *vfs; /* of SQLite; NULL: the usual one */
+    const char *vfs;                     /* of SQLite; NULL: the usual one */
+    int64_t commit_ns, held_ns, last_ns; /* 0: LANE_COMMIT_NS, ... */
 };
 
 struct lane_conf {

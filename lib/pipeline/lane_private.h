@@ -24,7 +24,8 @@ struct lane_spool {
      * on disk. */
     struct payload *first, *last;
     size_t len, bytes, max_bytes;
-    int64_t since_ns; /* when the first came */
+    int64_t since_ns; /* when the first came, or earlier */
+    int64_t turn_ns;  /* when the turn began that runs, or ran last */
 
     int64_t *gone; /* rows that have ended and are to be deleted */
     size_t gone_len;
@@ -33,6 +34,7 @@ struct lane_spool {
     bool spilling;    /* more waits than may */
     bool blind;       /* what is on disk cannot be read now */
     bool failing;     /* the last thing that was tried failed */
+    bool stops;       /* what is not written now is lost */
     int64_t retry_ns; /* nothing is tried before */
     int64_t backoff_ns;
     int64_t looked_ns, stated_ns, aged_ns;

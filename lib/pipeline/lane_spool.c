@@ -17,6 +17,9 @@ void lane_spool_new(struct lane *l, const struct lane_spool_conf *c, size_t max_
     s->conf = *c;
     s->conf.file = mem_strdup(c->file);
     s->conf.vfs = mem_strdup(c->vfs);
+    s->conf.commit_ns = c->commit_ns > 0 ? c->commit_ns : LANE_COMMIT_NS;
+    s->conf.held_ns = c->held_ns > 0 ? c->held_ns : LANE_HELD_NS;
+    s->conf.last_ns = c->last_ns > 0 ? c->last_ns : LANE_LAST_NS;
     s->kinds = spool_kinds_new();
     s->max_bytes = max_bytes;
     s->budget_ns = clock_mono_ns();
@@ -43,7 +46,7 @@ void lane_spool_free(struct lane *l)
 static void append(struct lane_spool *s, struct payload *p)
 {
     if (!s->first)
-        s->since_ns = clock_mono_ns();
+        s->since_ns = s->turn_ns; /* it may have come while the disk was waited for */
     p->next = NULL;
     *(s->first ? &s->last->next : &s->first) = p;
     s->last = p;
@@ -181,9 +184,9 @@ static void write_due(struct lane *l)
     int64_t now = clock_mono_ns();
     if (!is_usable(s))
         return;
-    if (s->first && goes_to_disk(s) && (is_pressing(l) || now - s->since_ns >= LANE_COMMIT_NS))
+    if (s->first && goes_to_disk(s) && (is_pressing(l) || now - s->since_ns >= s->conf.commit_ns))
         (void)write_waiting(l, s->conf.mode == LANE_ALWAYS);
-    else if (s->failing || (s->gone_len > 0 && now - s->gone_since_ns >= LANE_COMMIT_NS))
+    else if (s->failing || (s->gone_len > 0 && now - s->gone_since_ns >= s->conf.commit_ns))
         (void)lane_disk_write(l, NULL, 0, false); /* failing: whether it works again */
 }
 
@@ -300,7 +303,7 @@ void lane_spool_turn(struct lane *l)
 {
     if (l->hold) /* the lane before has the file */
         return;
-    l->disk_since_ns = clock_mono_ns();
+    l->disk_since_ns = l->spool->turn_ns = clock_mono_ns();
     (void)lane_disk_ready(l);
     receive(l);
     heed_mark(l->spool);
@@ -321,9 +324,9 @@ int64_t lane_spool_wake_ns(const struct lane *l)
     if (s->first && is_direct(s) && window_has_room(&l->window))
         return now;
     if (s->first && goes_to_disk(s))
-        at = is_pressing(l) ? now : s->since_ns + LANE_COMMIT_NS;
-    if (s->gone_len > 0 && is_usable(s) && s->gone_since_ns + LANE_COMMIT_NS < at)
-        at = s->gone_since_ns + LANE_COMMIT_NS;
+        at = is_pressing(l) ? now : s->since_ns + s->conf.commit_ns;
+    if (s->gone_len > 0 && is_usable(s) && s->gone_since_ns + s->conf.commit_ns < at)
+        at = s->gone_since_ns + s->conf.commit_ns;
     if (s->retry_ns > 0 && s->retry_ns < at && now < s->retry_ns)
         at = s->retry_ns;
     if (s->disk && spool_unread(s->disk) > 0 && !l->closing && !s->blind) {
@@ -374,6 +377,7 @@ void lane_spool_stop(struct lane *l)
 {
     struct lane_spool *s = l->spool;
     l->disk_since_ns = clock_mono_ns();
+    s->stops = true;
     if (s->first || s->gone_len > 0) {
         s->retry_ns = 0; /* the last chance */
         if (lane_disk_ready(l) && write_waiting(l, false) && s->gone_len > 0)
