@@ -5,6 +5,7 @@
 #include "commands.h"
 #include "confine.h"
 #include "log.h"
+#include "mem.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -16,6 +17,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#define TRIM_NS   (5 * SEC_NS)
 #define SETTLE_NS (200 * MS_NS) /* a file is looked at once its folder has been quiet so long */
 enum { PAUSE_MS = 10 };
 
@@ -23,6 +25,7 @@ struct loop {
     int signal_fd;
     int watch_fd;    /* -1: no watch */
     int64_t look_ns; /* when to look at the file; 0: not */
+    int64_t trim_ns; /* when what is free goes back to the system */
     bool reload;     /* as soon as the agent is not crowded */
 };
 
@@ -71,7 +74,7 @@ static void drain(int fd)
 
 static int wait_ms(const struct agent *a, const struct loop *l)
 {
-    int64_t wait_ns = agent_is_changing(a) ? AGENT_TICK_NS : 60 * SEC_NS;
+    int64_t wait_ns = agent_is_changing(a) ? AGENT_TICK_NS : TRIM_NS;
     if (l->look_ns != 0 && l->look_ns - clock_mono_ns() < wait_ns)
         wait_ns = l->look_ns - clock_mono_ns();
     return wait_ns <= 0 ? 0 : (int)((wait_ns + MS_NS - 1) / MS_NS);
@@ -100,6 +103,10 @@ static void loop_run(struct agent *a, struct loop *l)
             agent_reload(a);
         }
         agent_tick(a);
+        if (clock_mono_ns() >= l->trim_ns) {
+            l->trim_ns = clock_mono_ns() + TRIM_NS;
+            mem_trim();
+        }
     }
 }
 
@@ -191,6 +198,7 @@ int cmd_run(int argc, char **argv)
     }
     if (!options.path || optind < argc)
         return usage(EXIT_USAGE);
+    mem_tune();
     struct loop l = {.signal_fd = catch_signals(), .watch_fd = watch_folder(options.path)};
     struct agent *a;
     int code = start(&a, &options);

@@ -32,6 +32,7 @@ static void prepare_room(struct lane *l, struct lane_scratch *s)
         s->big = payload_pool_take(&l->pool, l->max_message);
     buf_truncate(&s->big->body, 0);
     reserve(&s->big->body, l->max_message);
+    payload_count(s->big);
     s->big->body.max = max;
     if (encoder_finishes(l->encoder, l->encoder_self)) {
         buf_truncate(&s->raw, 0);
@@ -98,6 +99,13 @@ static void put(struct lane *l, struct payload *p)
     enum status r;
     l->books->encoded += p->samples;
     l->books->in_memory += p->samples;
+    p->here_ns = clock_mono_ns();
+    payload_count(p);
+    lane_memory_give(l);
+    if (lane_memory_is_out(l)) {
+        lane_give_up(l, p, LOST_MEMORY);
+        return;
+    }
     while ((r = channel_send_evict(l->input, p, payload_cost(p), &oldest)) == ERR_AGAIN)
         lane_give_up(l, oldest, LOST_BUFFER_FULL);
     if (r != OK)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "job.h"
 
+#include "budget.h"
 #include "hash.h"
 #include "mem.h"
 
@@ -10,6 +11,7 @@ struct target_state *target_state_new(const char *target_id)
 {
     struct target_state *s = mem_alloc(sizeof *s);
     s->refs = 1;
+    budget_add(BUDGET_CHANNELS, sizeof *s);
     s->shard = hash_bytes(target_id, strlen(target_id));
     pthread_mutex_init(&s->lock, NULL);
     return s;
@@ -31,6 +33,7 @@ void target_state_count(struct target_state *s, struct pool_books *books, size_t
     s->counted = books;
     s->counted_series = series;
     s->counted_bytes = bytes;
+    budget_count(BUDGET_PAGES, &s->budgeted, bytes);
     if (books) {
         books->series += series;
         books->series_bytes += bytes;
@@ -44,6 +47,7 @@ void target_state_unref(struct target_state *s)
     target_state_count(s, NULL, 0, 0);
     page_free(s->page);
     pthread_mutex_destroy(&s->lock);
+    budget_add(BUDGET_CHANNELS, -(ptrdiff_t)sizeof *s);
     mem_free(s);
 }
 
