@@ -65,7 +65,7 @@ size_t budget_waiting(void);
 
 /* How many bytes all lanes together are to give up now; 0: none.  *ret_old: only of what is older than
  * BUDGET_OLD_NS, which a sink that keeps up never lets wait. */
-#define BUDGET_OLD_NS (INT64_C(5) * 1000000000)
+#define BUDGET_OLD_NS (INT64_C(2) * 1000000000)
 size_t budget_to_give_up(bool *ret_old);
 
 /* Whether so many bytes more are within what that class may use. */

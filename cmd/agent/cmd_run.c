@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* cmd_run.c - strata-agent run: starts the agent and waits for signals and for a changed file.  */
 #include "agent.h"
+#include "budget.h"
 #include "clock.h"
 #include "commands.h"
 #include "confine.h"
@@ -18,6 +19,7 @@
 #include <unistd.h>
 
 #define TRIM_NS   (5 * SEC_NS)
+#define TIGHT_NS  (250 * MS_NS) /* the same while agent.memory is nearly used up */
 #define SETTLE_NS (200 * MS_NS) /* a file is looked at once its folder has been quiet so long */
 enum { PAUSE_MS = 10 };
 
@@ -72,9 +74,14 @@ static void drain(int fd)
         ;
 }
 
+static int64_t trim_ns(void)
+{
+    return budget_has_room(BUDGET_SERIES, 0) ? TRIM_NS : TIGHT_NS;
+}
+
 static int wait_ms(const struct agent *a, const struct loop *l)
 {
-    int64_t wait_ns = agent_is_changing(a) ? AGENT_TICK_NS : TRIM_NS;
+    int64_t wait_ns = agent_is_changing(a) ? AGENT_TICK_NS : trim_ns();
     if (l->look_ns != 0 && l->look_ns - clock_mono_ns() < wait_ns)
         wait_ns = l->look_ns - clock_mono_ns();
     return wait_ns <= 0 ? 0 : (int)((wait_ns + MS_NS - 1) / MS_NS);
@@ -104,7 +111,7 @@ static void loop_run(struct agent *a, struct loop *l)
         }
         agent_tick(a);
         if (clock_mono_ns() >= l->trim_ns) {
-            l->trim_ns = clock_mono_ns() + TRIM_NS;
+            l->trim_ns = clock_mono_ns() + trim_ns();
             mem_trim();
         }
     }

@@ -238,8 +238,13 @@ static bool begins_again(const struct worker *w, struct running *r, const struct
     return again;
 }
 
+/* Room for work is kept from scrape to scrape while there is room for bodies. */
 static void count_work(struct worker *w)
 {
+    if (!budget_has_room(BUDGET_BODY, 0)) {
+        batch_done(&w->batch);
+        lane_scratch_done(&w->scratch);
+    }
     const struct batch *b = &w->batch, *sorted = &w->scratch.sorted;
     budget_count(BUDGET_WORK, &w->counted,
                  (b->cap + sorted->cap) * sizeof b->samples[0] +
