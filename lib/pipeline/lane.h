@@ -125,6 +125,7 @@ struct lane_scratch {
     struct batch sorted; /* samples in the order of their parts, for replicas; owns them alone */
 };
 void lane_scratch_done(struct lane_scratch *s);
+size_t lane_scratch_bytes(const struct lane_scratch *s); /* but for big, which counts itself */
 
 /* Of one scrape, for its ids. */
 struct lane_scrape {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* lane_encode.c - from a batch to payloads in the lane's buffer. */
+#include "budget.h"
 #include "lane_work.h"
 
 #include <assert.h>
@@ -11,6 +12,11 @@ void lane_scratch_done(struct lane_scratch *s)
     buf_done(&s->address);
     batch_done(&s->sorted);
     *s = (struct lane_scratch){0};
+}
+
+size_t lane_scratch_bytes(const struct lane_scratch *s)
+{
+    return s->raw.cap + s->address.cap + s->sorted.cap * sizeof s->sorted.samples[0];
 }
 
 static void reserve(struct buf *b, size_t max)
@@ -102,7 +108,7 @@ static void put(struct lane *l, struct payload *p)
     p->here_ns = clock_mono_ns();
     payload_count(p);
     lane_memory_give(l);
-    if (lane_memory_is_out(l)) {
+    if (!budget_has_room(BUDGET_LAST, 0)) { /* there was nothing to be given up in its place */
         lane_give_up(l, p, LOST_MEMORY);
         return;
     }

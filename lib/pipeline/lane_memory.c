@@ -9,8 +9,8 @@
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* guards first and the links */
 static struct lane *first;
-static _Atomic size_t lanes;
-static _Atomic int64_t pressed_ns;
+static _Atomic size_t lanes, total; /* bytes that waited in all of them a moment ago */
+static _Atomic int64_t pressed_ns = INT64_MIN / 2;
 
 void lane_memory_join(struct lane *l)
 {
@@ -32,27 +32,33 @@ void lane_memory_leave(struct lane *l)
     pthread_mutex_unlock(&lock);
 }
 
-void lane_memory_press(void)
-{
-    int64_t now = clock_mono_ns(), last = pressed_ns;
-    if (now - last < PRESS_NS || !atomic_compare_exchange_strong(&pressed_ns, &last, now))
-        return;
-    pthread_mutex_lock(&lock);
-    for (struct lane *l = first; l; l = l->next)
-        lane_wake(l);
-    pthread_mutex_unlock(&lock);
-}
-
-/* What l has, as payload_cost: half of it at least is memory of its payloads. */
+/* As payload_cost; of it half at least, and at most twice as much, is memory. */
 static size_t waiting_bytes(const struct lane *l)
 {
     return channel_stats(l->input).bytes + l->held_bytes;
 }
 
-/* The lane that has little is not the one whose sink is dead: it is spared as long as others can give. */
+/* Looks at all lanes, and makes them look. */
+static void press(void)
+{
+    int64_t now = clock_mono_ns(), last = pressed_ns;
+    size_t sum = 0;
+    if (now - last < PRESS_NS || !atomic_compare_exchange_strong(&pressed_ns, &last, now))
+        return;
+    pthread_mutex_lock(&lock);
+    for (struct lane *l = first; l; l = l->next) {
+        sum += waiting_bytes(l);
+        lane_wake(l);
+    }
+    pthread_mutex_unlock(&lock);
+    total = sum;
+}
+
+/* The lane that has little, less than half of the average, is not the one whose sink is dead: it is
+ * spared as long as others can give. */
 static bool has_its_share(const struct lane *l)
 {
-    return 2 * waiting_bytes(l) * lanes >= budget_part_bytes(BUDGET_PAYLOADS);
+    return 2 * waiting_bytes(l) * lanes >= total;
 }
 
 /* Whether l is asked to give up something.  *ret_old: only what is old. */
@@ -75,21 +81,17 @@ void lane_memory_give(struct lane *l)
     void *oldest;
     if (budget_to_give_up(&old) == 0)
         return;
-    lane_memory_press();
+    press();
     while (is_asked(l, &old) && may_lose(l) && (!old || channel_age_ns(l->input) > BUDGET_OLD_NS) &&
            channel_recv(l->input, &oldest, NULL, DEADLINE_NOW) == OK)
         lane_give_up(l, oldest, LOST_MEMORY);
+    if (is_asked(l, &old) && !old)
+        lane_wake(l); /* what is older is the thread's */
 }
 
 void lane_give_way(struct lane *l)
 {
     lane_memory_give(l);
-}
-
-bool lane_memory_is_out(const struct lane *l)
-{
-    bool old;
-    return is_asked(l, &old) && !old && may_lose(l);
 }
 
 /* What the disk has as well stays there. */

@@ -148,11 +148,8 @@ bool lane_spool_relieve(struct lane *l);
 /* lane_memory.c */
 void lane_memory_join(struct lane *l);
 void lane_memory_leave(struct lane *l);
-void lane_memory_press(void); /* all lanes look at once; any thread */
 /* Gives up payloads that wait in the channel as far as the budget asks l to; any thread. */
 void lane_memory_give(struct lane *l);
-/* Whether not even the payload at hand may be kept: nothing else is there to be given up. */
-bool lane_memory_is_out(const struct lane *l);
 void lane_memory_relieve(struct lane *l); /* likewise, of all that waits; the thread */
 
 /* lane_disk.c */

@@ -248,6 +248,7 @@ void *lane_run(void *lane)
         take_ends(l);
         lane_memory_relieve(l);
         take_input(l);
+        lane_publish(l); /* sending may last */
         send_ready(l);
         flush(l);
         lane_publish(l);

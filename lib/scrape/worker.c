@@ -245,11 +245,7 @@ static void count_work(struct worker *w)
         batch_done(&w->batch);
         lane_scratch_done(&w->scratch);
     }
-    const struct batch *b = &w->batch, *sorted = &w->scratch.sorted;
-    budget_count(BUDGET_WORK, &w->counted,
-                 (b->cap + sorted->cap) * sizeof b->samples[0] +
-                     b->extras_cap * sizeof b->extras[0] + b->texts.cap + w->scratch.raw.cap +
-                     w->scratch.address.cap);
+    budget_count(BUDGET_WORK, &w->scratch_counted, lane_scratch_bytes(&w->scratch));
 }
 
 /* A fetch has ended. */
@@ -432,7 +428,7 @@ void worker_join(struct worker *w)
     fetcher_free(w->fetcher);
     batch_done(&w->batch);
     lane_scratch_done(&w->scratch);
-    budget_count(BUDGET_WORK, &w->counted, 0);
+    budget_count(BUDGET_WORK, &w->scratch_counted, 0);
     for (struct running *r = w->idle, *next; r; r = next) {
         next = r->next;
         mem_free(r);

@@ -31,7 +31,7 @@ struct worker {
     struct running *idle;                   /* room for scrapes that run */
     struct running *waiting, **waiting_end; /* for memory, in their order */
     size_t waiting_len;
-    size_t counted; /* in the budget: what it works with */
+    size_t scratch_counted; /* in the budget */
     size_t in_flight;
     _Atomic int64_t beat_ns;
     _Atomic bool done;

@@ -101,7 +101,7 @@ class Memory(harness.Case):
         self.assertGreater(books.lost(m).get("memory", 0), 0)
         self.assertLessEqual(set(books.failed(m)), {"memory", "timeout"})
         self.goes_on()
-        named = [t for t in self.agent_.targets().values() if t["refused"] > 0]
+        named = [t for t in self.agent_.targets().values() if t["samples_refused"] > 0]
         self.assertTrue(any(t["refused_names"] for t in named))
         self.stop(self.agent_)
 
