@@ -119,6 +119,9 @@ void lane_memory_relieve(struct lane *l)
 {
     bool old;
     struct payload *p;
+    if (budget_to_give_up(&old) == 0)
+        return;
+    press(); /* until nothing is asked for any more */
     if (!is_asked(l, &old))
         return;
     payload_pool_empty(&l->pool);
