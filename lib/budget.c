@@ -114,6 +114,14 @@ size_t budget_to_give_up(bool *ret_old)
     return now > mark && (now > all || budget_waiting() > 0) ? now - mark : 0;
 }
 
+size_t budget_room(enum budget_class of)
+{
+    size_t now = budget_used(), mark = mark_of(of);
+    if (budget_bound() == SIZE_MAX)
+        return SIZE_MAX;
+    return now < mark ? mark - now : 0;
+}
+
 bool budget_has_room(enum budget_class of, size_t bytes)
 {
     size_t now = budget_used(), mark = mark_of(of);

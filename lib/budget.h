@@ -68,6 +68,8 @@ size_t budget_waiting(void);
 #define BUDGET_OLD_NS (INT64_C(2) * 1000000000)
 size_t budget_to_give_up(bool *ret_old);
 
+/* How many bytes more are within what that class may use; SIZE_MAX: there is no bound. */
+size_t budget_room(enum budget_class of);
 /* Whether so many bytes more are within what that class may use. */
 bool budget_has_room(enum budget_class of, size_t bytes);
 

@@ -39,6 +39,33 @@ void reader_created(struct reader *r, const struct promtext_value *v)
             extra_of(r->batch, &r->batch->samples[i])->created_ms = r->created_ms;
 }
 
+/* Samples stand in the order of their lines, which series know. */
+static struct sample *sample_of(const struct batch *b, const struct series *s)
+{
+    size_t low = 0, high = b->len;
+    while (low < high) {
+        size_t mid = low + (high - low) / 2;
+        if (b->samples[mid].series->position < s->position)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return low < b->len && b->samples[low].series == s ? &b->samples[low] : NULL;
+}
+
+void reader_newer(struct reader *r, const struct series *s, const struct promtext_value *v)
+{
+    struct sample *to = sample_of(r->batch, s);
+    if (!to)
+        return; /* it is silent */
+    to->value = v->number;
+    to->text = v->text;
+    to->ts_ms = r->honor_timestamps ? v->ts_ms : r->scraped_ms;
+    to->extra = 0;
+    if (v->exemplar || v->has_created || r->created_ms != EXTRA_NO_TIME)
+        reader_beside(r, to, v);
+}
+
 /* Labels that cannot be kept, or not within the limits, cost the exemplar. */
 static void keep_exemplar(struct reader *r, struct sample *s, const struct promtext_exemplar *e)
 {

@@ -3,7 +3,7 @@
  *
  * The input: a byte that says how, and texts of pages, parted by \x01.  Each text is read several
  * times in a row, a '$' in it being a number that changes from time to time.  In strict mode the
- * verdict is that of check.h.  */
+ * verdict is that of check.h; what salvage finds unsound hangs on no page before.  */
 #include "buf.h"
 #include "check.h"
 #include "mem.h"
@@ -174,6 +174,9 @@ static void scrape(struct world *w, struct span body)
     struct err err = {OK, ""};
     bool sound = is_sound(body, &w->manner, &err);
     w->all_sound &= sound;
+    require(f.flaws == fresh_f.flaws);
+    require(f.refused_by[PAGE_UNSOUND] == fresh_f.refused_by[PAGE_UNSOUND]);
+    require(!sound || f.flaws + f.refused_by[PAGE_UNSOUND] == 0);
     if (w->manner.mode == MODE_STRICT) {
         require(sound != f.strict);
         require(sound || (f.unreadable && strcmp(err.text, f.first_bad.text) == 0));
