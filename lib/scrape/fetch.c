@@ -174,8 +174,9 @@ static enum status add_decoded(struct fetch *x, const char *data, size_t n)
 {
     struct err err;
     struct buf *b = &x->body;
-    size_t cap = b->cap,
-           room = budget_room(may_take(x, cap + n) && !x->bold ? BUDGET_BODY : BUDGET_PAYLOAD);
+    size_t cap = b->cap;
+    (void)may_take(x, cap + n);
+    size_t room = budget_room(x->bold ? BUDGET_PAYLOAD : BUDGET_BODY);
     b->max = room < x->max_body && cap + room < x->max_body ? cap + room : x->max_body;
     enum status s = gunzip_add(&x->gunzip, (struct span){data, n}, b, &err);
     x->no_room = s == ERR_LIMIT && b->max < x->max_body;
