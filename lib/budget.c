@@ -5,9 +5,11 @@
 #include <stdatomic.h>
 
 static const char *const part_names[BUDGET_PARTS] = {
-    [BUDGET_PAGES] = "pages",         [BUDGET_BODIES] = "bodies",     [BUDGET_WORK] = "work",
-    [BUDGET_CHANNELS] = "channels",   [BUDGET_PAYLOADS] = "payloads", [BUDGET_SPOOLS] = "spools",
+    [BUDGET_PAGES] = "pages",         [BUDGET_BODIES] = "bodies",
+    [BUDGET_WORK] = "work",           [BUDGET_CHANNELS] = "channels",
+    [BUDGET_PAYLOADS] = "payloads",   [BUDGET_SPOOLS] = "spools",
     [BUDGET_DISCOVERY] = "discovery", [BUDGET_CLIENTS] = "clients",
+    [BUDGET_ALLOCATOR] = "allocator",
 };
 
 #define LAST_BYTES ((size_t)4 << 20)

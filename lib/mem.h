@@ -28,4 +28,6 @@ void mem_tune(void);
  * thread. */
 void mem_trim(void);
 
+size_t mem_resident(void); /* bytes of this process; 0: not known */
+
 #endif

@@ -18,9 +18,10 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-#define TRIM_NS   (5 * SEC_NS)
-#define TIGHT_NS  (250 * MS_NS) /* the same while agent.memory is nearly used up */
-#define SETTLE_NS (200 * MS_NS) /* a file is looked at once its folder has been quiet so long */
+#define TRIM_NS         SEC_NS
+#define TIGHT_NS        (100 * MS_NS)      /* the same while agent.memory is nearly used up */
+#define ALLOWANCE_BYTES ((size_t)18 << 20) /* code, stacks, connections; 24 MiB are promised */
+#define SETTLE_NS       (200 * MS_NS) /* a file is looked at once its folder has been quiet so long */
 enum { PAUSE_MS = 10 };
 
 struct loop {
@@ -79,6 +80,19 @@ static int64_t trim_ns(void)
     return budget_has_room(BUDGET_SERIES, 0) ? TRIM_NS : TIGHT_NS;
 }
 
+/* What is free goes back to the system; what cannot, because something is left on each of its pages, counts. */
+static void trim(struct loop *l)
+{
+    if (clock_mono_ns() < l->trim_ns)
+        return;
+    mem_trim();
+    size_t before = budget_part_bytes(BUDGET_ALLOCATOR), resident = mem_resident();
+    size_t known = budget_used() - before + ALLOWANCE_BYTES, most = budget_bound() / 8;
+    size_t more = resident > known ? resident - known : 0;
+    budget_set(BUDGET_ALLOCATOR, more < most ? more : most);
+    l->trim_ns = clock_mono_ns() + trim_ns();
+}
+
 static int wait_ms(const struct agent *a, const struct loop *l)
 {
     int64_t wait_ns = agent_is_changing(a) ? AGENT_TICK_NS : trim_ns();
@@ -110,10 +124,7 @@ static void loop_run(struct agent *a, struct loop *l)
             agent_reload(a);
         }
         agent_tick(a);
-        if (clock_mono_ns() >= l->trim_ns) {
-            l->trim_ns = clock_mono_ns() + trim_ns();
-            mem_trim();
-        }
+        trim(l);
     }
 }
 
