@@ -86,16 +86,24 @@ static enum status set_secrets(natsOptions *o, const struct nats_login *l, struc
     return n == NATS_OK ? s : err_set(err, ERR_IO, "credentials: %s", nats_words(n));
 }
 
-/* All of it for nats:// too: the library goes over to TLS when the server asks for it. */
+static bool is_secure(const char *server)
+{
+    return strncmp(server, "tls://", 6) == 0;
+}
+
+/* All of it for nats:// too: the library goes over to TLS when the server asks for it.  With nothing
+ * said of TLS it then looks at the host and asks the system's authorities by itself; to tell it so
+ * would make it read them for each attempt, a MiB of memory, where the server never asks. */
 static enum status set_tls(natsOptions *o, const struct tls_conf *t, const char *server,
                            struct err *err)
 {
     char host[NATS_HOST_MAX];
     enum status s = nats_conf_host(server, host, err);
-    if (s != OK)
+    bool said = t->ca[0] || t->cert[0] || t->server_name[0] || !t->verify;
+    if (s != OK || (!said && !is_secure(server)))
         return s;
     natsStatus n = NATS_OK;
-    if (strncmp(server, "tls://", 6) == 0 || t->ca[0] || t->cert[0])
+    if (is_secure(server) || t->ca[0] || t->cert[0])
         n = natsOptions_SetSecure(o, true);
     if (n == NATS_OK && t->ca[0])
         n = natsOptions_LoadCATrustedCertificates(o, t->ca);
@@ -108,6 +116,8 @@ static enum status set_tls(natsOptions *o, const struct tls_conf *t, const char 
     return n == NATS_OK ? OK : err_set(err, ERR_IO, "tls: %s", nats_words(n));
 }
 
+/* A message goes out in the call that publishes it: the library's thread that gathers messages would
+ * wake three times for each, and what is written here is large or alone. */
 static natsStatus set_plain(natsOptions *o, const struct nats_login *l, const char *server)
 {
     const struct nats_conf *c = l->conf;
@@ -121,6 +131,8 @@ static natsStatus set_plain(natsOptions *o, const struct nats_login *l, const ch
     if (n == NATS_OK)
         n = natsOptions_SetWriteDeadline(
             o, (c->timeout < SINK_WRITE_NS ? c->timeout : SINK_WRITE_NS) / MS_NS);
+    if (n == NATS_OK)
+        n = natsOptions_SetSendAsap(o, true);
     if (n == NATS_OK)
         n = natsOptions_SetPingInterval(o, c->ping / MS_NS);
     if (n == NATS_OK)

@@ -13,6 +13,7 @@
 
 #define FIRST_WAIT_NS (100 * MS_NS)
 #define GATHER_NS     MS_NS        /* for messages that one PING confirms together */
+#define SPARSE_NS     (20 * MS_NS) /* none is gathered when the last PING is so long ago */
 #define SETTLE_NS     (20 * MS_NS) /* for words about refused messages to arrive */
 
 /* Where acknowledgements come back: INBOX.TICKET. */
@@ -179,10 +180,13 @@ static void confirm(struct nats_link *l)
 {
     natsConnection *nc = l->nc;
     const char *text;
-    pthread_mutex_unlock(&l->lock);
-    nanosleep(&(struct timespec){.tv_nsec = GATHER_NS}, NULL);
-    pthread_mutex_lock(&l->lock);
+    if (clock_mono_ns() - l->asked_ns < SPARSE_NS) {
+        pthread_mutex_unlock(&l->lock);
+        nanosleep(&(struct timespec){.tv_nsec = GATHER_NS}, NULL);
+        pthread_mutex_lock(&l->lock);
+    }
     int64_t mark_ns = l->published_ns, since_ns = clock_mono_ns();
+    l->asked_ns = since_ns;
     pthread_mutex_unlock(&l->lock);
     natsStatus n = round_trip(nc, l->conf.timeout / MS_NS);
     /* What was refused is told by another thread, before the PONG or a little later. */

@@ -157,9 +157,9 @@ static enum status publish(struct nats_link *l, struct payload *p, const struct 
     pthread_mutex_lock(&l->lock);
     bool idle = l->stream ? l->flights.len == 1 : l->published_ns == l->confirmed_ns;
     l->published_ns = l->put_ns;
-    if (idle)
-        pthread_cond_broadcast(&l->changed);
     pthread_mutex_unlock(&l->lock);
+    if (idle)
+        pthread_cond_broadcast(&l->changed); /* who wakes finds the lock free */
     return OK;
 }
 

@@ -55,6 +55,7 @@ struct nats_link {
     int64_t put_ns;       /* deadline of the last one put; they differ all */
     int64_t published_ns; /* deadline of the last one handed to the library */
     int64_t confirmed_ns; /* core: that of the last one confirmed */
+    int64_t asked_ns;     /* core: when the last PING was sent */
     int64_t acked_ns;     /* JetStream: that of the last one put that is acknowledged */
     int64_t heard_ns;     /* when anything was acknowledged last */
     struct nats_denied denied[NATS_DENIED_MAX];

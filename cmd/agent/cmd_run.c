@@ -5,6 +5,7 @@
 #include "clock.h"
 #include "commands.h"
 #include "confine.h"
+#include "library.h"
 #include "log.h"
 #include "mem.h"
 
@@ -22,6 +23,7 @@
 #define TIGHT_NS        (100 * MS_NS)      /* the same while agent.memory is nearly used up */
 #define ALLOWANCE_BYTES ((size_t)18 << 20) /* code, stacks, connections; 24 MiB are promised */
 #define SETTLE_NS       (200 * MS_NS) /* a file is looked at once its folder has been quiet so long */
+#define REST_NS         (10 * SEC_NS) /* for first connections to be made */
 enum { PAUSE_MS = 10 };
 
 struct loop {
@@ -29,6 +31,7 @@ struct loop {
     int watch_fd;    /* -1: no watch */
     int64_t look_ns; /* when to look at the file; 0: not */
     int64_t trim_ns; /* when what is free goes back to the system */
+    int64_t rest_ns; /* when to let libraries rest; 0: not */
     bool reload;     /* as soon as the agent is not crowded */
 };
 
@@ -96,9 +99,19 @@ static void trim(struct loop *l)
 static int wait_ms(const struct agent *a, const struct loop *l)
 {
     int64_t wait_ns = agent_is_changing(a) ? AGENT_TICK_NS : trim_ns();
-    if (l->look_ns != 0 && l->look_ns - clock_mono_ns() < wait_ns)
-        wait_ns = l->look_ns - clock_mono_ns();
+    int64_t now_ns = clock_mono_ns();
+    if (l->look_ns != 0 && l->look_ns - now_ns < wait_ns)
+        wait_ns = l->look_ns - now_ns;
+    if (l->rest_ns != 0 && l->rest_ns - now_ns < wait_ns)
+        wait_ns = l->rest_ns - now_ns;
     return wait_ns <= 0 ? 0 : (int)((wait_ns + MS_NS - 1) / MS_NS);
+}
+
+/* What a start or a reload has touched, at once; and later what came after it. */
+static void rest(struct loop *l, bool again)
+{
+    library_rest();
+    l->rest_ns = again ? clock_mono_ns() + REST_NS : 0;
 }
 
 /* Returns when the agent is to stop. */
@@ -122,7 +135,10 @@ static void loop_run(struct agent *a, struct loop *l)
         if (l->reload && !agent_is_crowded(a)) {
             l->reload = false;
             agent_reload(a);
+            rest(l, true);
         }
+        if (l->rest_ns != 0 && clock_mono_ns() >= l->rest_ns)
+            rest(l, false);
         agent_tick(a);
         trim(l);
     }
@@ -226,6 +242,7 @@ int cmd_run(int argc, char **argv)
     log_info("started", LOG_S("version", STRATA_VERSION), LOG_S("config", options.path));
     if (agent_url(a)[0])
         log_info("listening", LOG_S("url", agent_url(a)));
+    rest(&l, true);
     loop_run(a, &l);
     log_info("stopping");
     bool closed = agent_stop(a, pause_stop, &l);
