@@ -117,15 +117,15 @@ class Memory(harness.Case):
 
     def test_wide_pages_that_are_compressed(self):
         lines = "".join(f'wide_metric_{i % 7}{{index="{i}",more="{"x" * 40}"}} {i}\n'
-                        for i in range(100000))
+                        for i in range(30000))
         body = gzip.compress(lines.encode(), 1)
         head = {"Content-Encoding": "gzip"}
-        pages = self.pages({f"/{i}": (lambda _: (200, head, body)) for i in range(80)})
-        self.begin([pages.url(f"/{i}") for i in range(80)],
+        pages = self.pages({f"/{i}": (lambda _: (200, head, body)) for i in range(240)})
+        self.begin([pages.url(f"/{i}") for i in range(240)],
                    {"name": "queue", "file": {"path": os.path.join(self.folder, "out")}}, "10s",
                    http={"gzip": True})
-        m = self.lasts(25, f"80 bodies of {len(lines) / MIB:.1f} MiB, compressed",
-                       80 * len(lines) / MIB)
+        m = self.lasts(25, f"240 bodies of {len(lines) / MIB:.1f} MiB, compressed",
+                       240 * len(lines) / MIB)
         self.assertGreater(books.waited(m), 0)
         self.goes_on()
         self.stop(self.agent_)
