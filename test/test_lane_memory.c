@@ -94,7 +94,8 @@ TEST(with_a_spool_the_oldest_go_to_disk_though_the_buffer_has_room)
     r->conf.max_message = 100;
     r->conf.spool = (struct lane_spool_conf){
         .file = disk.file, .size = SPOOL_SIZE_MIN, .mode = LANE_OVERFLOW, .vfs = FAIL_VFS};
-    r->conf.retry.min_ns = r->conf.retry.max_ns = 20 * MS_NS; /* the log of sends has room for all */
+    r->conf.retry.min_ns = r->conf.retry.max_ns =
+        20 * MS_NS; /* the log of sends has room for all */
     fake_steer(&r->fake, FAKE_FAILS, ERR_IO);
     rig_start(r);
     rig_scrape(r, "x", 0, "a 1\n");
