@@ -4,7 +4,8 @@
 #include "nats_link.h"
 #include "template.h"
 
-#define SUBJECT_MAX 1024 /* the server takes 4096 bytes of subject, reply and sizes */
+#define SUBJECT_MAX  1024 /* the server takes 4096 bytes of subject, reply and sizes */
+#define BUFFER_BYTES ((size_t)64 << 10) /* of a connection, to read and to write */
 
 struct nats_sink {
     struct template *subject;
@@ -77,6 +78,13 @@ static void nats_close(void *self)
     mem_free(n);
 }
 
+/* A message is copied to be sent, into the buffer of the connection too, and compressed before. */
+static size_t nats_reserve(const void *conf, size_t max_message)
+{
+    (void)conf;
+    return 3 * max_message + BUFFER_BYTES;
+}
+
 const struct sink_ops sink_nats = {
     .name = "nats",
     .help = "publishes to NATS, into a JetStream stream or as core messages",
@@ -85,6 +93,7 @@ const struct sink_ops sink_nats = {
     .max_payload = (1 << 20) - NATS_HEADER_ROOM,
     .check = nats_conf_report,
     .open = nats_open,
+    .reserve = nats_reserve,
     .render = nats_render,
     .send = nats_send,
     .work = nats_work,

@@ -211,7 +211,7 @@ static inline void made_candidates(struct made *m)
 static inline void made_init(struct made *m, size_t targets)
 {
     static const struct view_part memory[] = {
-        {"pages", 31457280}, {"bodies", 4194304}, {"lanes", 1843200}};
+        {"pages", 31457280}, {"bodies", 4194304}, {"payloads", 1843200}};
     *m = (struct made){.targets = mem_alloc((targets + 1) * sizeof *m->targets)};
     for (size_t i = 0; i < targets; i++)
         made_target(m, i);
@@ -242,6 +242,9 @@ static inline void made_init(struct made *m, size_t targets)
                                                "pods: shop/b: " MADE_HOSTILE "\n",
                             .memory = memory,
                             .memory_len = ARRAY_LEN(memory),
+                            .memory_used = 37494784,
+                            .memory_peak = 40000000,
+                            .memory_waiting = 3,
                             .memory_bound = (uint64_t)256 << 20,
                             .allocations = 918273,
                             .regex_limited = 3};

@@ -35,7 +35,8 @@
  * while one is being cut), may be out of the channel (with a spool another quarter waits there to be written): held for their order, waiting to be tried
  * again, or in flight.  A buffer of less than three of the largest messages is taken for three.
  * A payload counts as its body, key, address and PAYLOAD_OVERHEAD; the memory it has is at most
- * twice that.  Beside it up to a quarter of the buffer, at most LANE_POOL_BYTES, is kept as
+ * twice that.  When the process has no room (budget.h) a lane that has no less than the others gives up
+ * its oldest payloads, whatever its buffer has room for: to the spool, or else as lost{memory}.  Beside it up to a quarter of the buffer, at most LANE_POOL_BYTES, is kept as
  * empty payloads, so that a steady run allocates nothing.  */
 #ifndef LANE_H
 #define LANE_H
@@ -101,6 +102,10 @@ struct lane_conf {
 /* The default of max_message: 512 KiB, or what the sink takes if that is less. */
 size_t lane_max_message(const struct sink_ops *s);
 
+/* What such a lane takes of the budget as long as it is open, whatever it has to send: its own, and the most
+ * that the sink's library may keep beside payloads. */
+size_t lane_reserve(const struct lane_conf *c);
+
 struct lane;
 
 /* Opens encoder and sink and starts the thread; conf may go afterwards, but for the
@@ -123,6 +128,7 @@ struct lane_scratch {
     struct batch sorted; /* samples in the order of their parts, for replicas; owns them alone */
 };
 void lane_scratch_done(struct lane_scratch *s);
+size_t lane_scratch_bytes(const struct lane_scratch *s); /* but for big, which counts itself */
 
 /* Of one scrape, for its ids. */
 struct lane_scrape {
@@ -132,6 +138,10 @@ struct lane_scrape {
                          target have ended.  It is in all ids of the scrape */
     uint32_t clock_steps;
 };
+
+/* Scrapes wait for memory: gives up what has waited here for long, as far as budget.h says.  Any
+ * thread. */
+void lane_give_way(struct lane *l);
 
 /* Encodes b, as lane number slot of its page, into payloads and puts them into the
  * buffer.  Any worker; never waits; b stays as it was.  A target whose key or address is

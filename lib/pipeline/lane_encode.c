@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* lane_encode.c - from a batch to payloads in the lane's buffer. */
+#include "budget.h"
 #include "lane_work.h"
 
 #include <assert.h>
@@ -13,6 +14,11 @@ void lane_scratch_done(struct lane_scratch *s)
     buf_done(&s->address);
     batch_done(&s->sorted);
     *s = (struct lane_scratch){0};
+}
+
+size_t lane_scratch_bytes(const struct lane_scratch *s)
+{
+    return s->raw.cap + s->address.cap + s->sorted.cap * sizeof s->sorted.samples[0];
 }
 
 static void reserve(struct buf *b, size_t max)
@@ -34,6 +40,7 @@ static void prepare_room(struct lane *l, struct lane_scratch *s)
         s->big = payload_pool_take(&l->pool, l->max_message);
     buf_truncate(&s->big->body, 0);
     reserve(&s->big->body, l->max_message);
+    payload_count(s->big);
     s->big->body.max = max;
     if (encoder_finishes(l->encoder, l->encoder_self)) {
         buf_truncate(&s->raw, 0);
@@ -112,6 +119,13 @@ static void put(struct lane *l, struct payload *p)
     enum status r;
     l->books->encoded += p->samples;
     l->books->in_memory += p->samples;
+    p->here_ns = clock_mono_ns();
+    payload_count(p);
+    lane_memory_give(l);
+    if (!budget_has_room(BUDGET_LAST, 0)) { /* there was nothing to be given up in its place */
+        lane_give_up(l, p, LOST_MEMORY);
+        return;
+    }
     while ((r = channel_send_evict(l->input, p, payload_cost(p), &oldest)) == ERR_AGAIN)
         lane_give_up(l, oldest, LOST_BUFFER_FULL);
     if (r != OK)

@@ -2,6 +2,7 @@
 /* lane_spool.c - which payloads go to disk, and when they come from there. */
 #include "lane_private.h"
 
+#include "budget.h"
 #include "mem.h"
 
 #define WRITES_AT_ONCE 256
@@ -145,7 +146,7 @@ static void place(struct lane *l, struct payload *p, bool keep)
         lane_give_up(l, p, LOST_SPOOL_FULL);
         return;
     }
-    if (keep && !is_behind(s) && window_has_room(&l->window)) {
+    if (keep && !s->relieving && !is_behind(s) && window_has_room(&l->window)) {
         window_put(&l->window, p);
         return;
     }
@@ -207,6 +208,8 @@ static bool has_room(const struct lane *l)
     const struct window *w = &l->window;
     if (l->closing || !s->disk || s->blind || s->gone_len >= GONE_MAX || !window_has_room(w))
         return false;
+    if (w->held + w->in_flight > 0 && !budget_has_room(BUDGET_BODY, 0))
+        return false;
     if (!s->conf.fresh_first)
         return true;
     return w->bytes < w->max_bytes / 2 && w->held + w->in_flight < LANE_WINDOW / 2 &&
@@ -241,6 +244,8 @@ static bool load_row(struct lane *l, const struct spool_row *row)
     if (r == OK) {
         p->lane = l;
         p->end = lane_take_back;
+        p->here_ns = clock_mono_ns();
+        payload_count(p);
         s->budget -= row->bytes;
         window_put(&l->window, p);
         return true;
@@ -337,6 +342,39 @@ int64_t lane_spool_wake_ns(const struct lane *l)
             at = now + BUDGET_NS;
     }
     return at;
+}
+
+/* Oldest first, as many as one commit takes; returns how many. */
+static size_t gather(struct lane *l, bool old)
+{
+    size_t n = 0;
+    struct payload *p;
+    void *item;
+    int64_t before_ns = old ? clock_mono_ns() - BUDGET_OLD_NS : DEADLINE_NEVER;
+    for (; n < WRITES_AT_ONCE && (p = window_take_oldest(&l->window, before_ns)) != NULL; n++)
+        lane_spool_keep(l, p);
+    if (old && n == 0 && channel_age_ns(l->input) <= BUDGET_OLD_NS)
+        return 0;
+    for (; n < WRITES_AT_ONCE && channel_recv(l->input, &item, NULL, DEADLINE_NOW) == OK; n++)
+        lane_spool_keep(l, item);
+    return n;
+}
+
+bool lane_spool_relieve(struct lane *l)
+{
+    struct lane_spool *s = l->spool;
+    bool old, works = is_usable(s);
+    l->disk_since_ns = clock_mono_ns();
+    s->relieving = true;
+    while (works && budget_to_give_up(&old) > 0) {
+        size_t n = gather(l, old);
+        if (n == 0 && (old || !s->first))
+            break;
+        works = write_waiting(l, true);
+    }
+    s->relieving = false;
+    l->disk_since_ns = 0;
+    return works;
 }
 
 bool lane_spool_waits(const struct lane *l)

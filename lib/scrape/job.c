@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "job.h"
 
+#include "budget.h"
 #include "hash.h"
 #include "mem.h"
 
@@ -17,6 +18,7 @@ struct target_state *target_state_new(const char *target_id)
 {
     struct target_state *s = mem_alloc(sizeof *s);
     s->refs = 1;
+    budget_add(BUDGET_CHANNELS, (ptrdiff_t)(sizeof *s + shown_bytes(false)));
     s->shard = hash_bytes(target_id, strlen(target_id));
     s->shown = mem_alloc(shown_bytes(false));
     pthread_mutex_init(&s->lock, NULL);
@@ -39,6 +41,7 @@ void target_state_count(struct target_state *s, struct pool_books *books, size_t
     s->counted = books;
     s->counted_series = series;
     s->counted_bytes = bytes;
+    budget_count(BUDGET_PAGES, &s->budgeted, bytes);
     if (books) {
         books->series += series;
         books->series_bytes += bytes;
@@ -53,6 +56,7 @@ void target_state_unref(struct target_state *s)
     page_free(s->page);
     pthread_mutex_destroy(&s->lock);
     mem_free(s->shown);
+    budget_add(BUDGET_CHANNELS, -(ptrdiff_t)(sizeof *s + shown_bytes(s->has_words)));
     mem_free(s);
 }
 
@@ -71,8 +75,10 @@ void target_state_show(struct target_state *s, const struct target_shown *shown)
                  shown->first_refused.status != OK || shown->first_flaw.status != OK ||
                  shown->named_len > 0;
     pthread_mutex_lock(&s->lock);
-    if (words != s->has_words)
+    if (words != s->has_words) {
         s->shown = mem_realloc(s->shown, shown_bytes(words));
+        budget_add(BUDGET_CHANNELS, (ptrdiff_t)shown_bytes(words) - (ptrdiff_t)shown_bytes(!words));
+    }
     s->has_words = words;
     memcpy(s->shown, shown, shown_bytes(words));
     pthread_mutex_unlock(&s->lock);
