@@ -311,12 +311,12 @@ static void start_scrape(struct worker *w, struct job *j)
 /* For /targets: the books say that it was stale. */
 static void show_waited(struct target_state *s, size_t bytes)
 {
-    pthread_mutex_lock(&s->lock);
-    s->shown.failure = SCRAPE_MEMORY;
-    err_set(&s->shown.last_error, ERR_LIMIT,
+    struct target_shown t = target_state_shown(s);
+    t.failure = SCRAPE_MEMORY;
+    err_set(&t.last_error, ERR_LIMIT,
             "waited for room for a page of %zu bytes longer than its interval (agent.memory)",
             bytes);
-    pthread_mutex_unlock(&s->lock);
+    target_state_show(s, &t);
 }
 
 /* In their order; a small one may pass a large one. */
