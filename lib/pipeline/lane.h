@@ -50,7 +50,7 @@
 #define LANE_WINDOW     1024 /* payloads out of the channel */
 #define LANE_POOL_BYTES ((size_t)6 << 20)
 #define LANE_SEND_NS    (5 * SEC_NS)  /* for one send */
-#define LANE_COMMIT_NS  (200 * MS_NS) /* between two commits into the spool */
+#define LANE_COMMIT_NS  (100 * MS_NS) /* between two commits into the spool */
 #define LANE_HELD_NS    SEC_NS        /* until a spool that somebody holds is tried again */
 #define LANE_LAST_NS    (2 * SEC_NS)  /* for which who holds it is waited for at the end */
 #define LANE_BODY_MAX \

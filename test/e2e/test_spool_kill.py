@@ -17,7 +17,7 @@ from process import SLOW
 KILLS = int(os.environ.get("STRATA_KILLS", "12"))
 INTERVAL = 0.2 * SLOW
 LIFE = 2.0 * SLOW   # of an agent, at most: its start is part of it
-COMMIT = 0.2        # between two commits
+COMMIT = 0.1        # between two commits
 WORK = 0.2 * SLOW   # a scrape, its way into the file, and a commit, on a busy machine
 STATES = ("up", "away", "coming back")
 SENT = re.compile(r"^sent (\d+) (\d+) (\d+)$", re.M)
