@@ -10,6 +10,7 @@
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* guards first and the links */
 static struct lane *first;
 static _Atomic size_t lanes, total; /* bytes that waited in all of them a moment ago */
+static _Atomic size_t before;
 static _Atomic int64_t pressed_ns = INT64_MIN / 2;
 
 void lane_memory_join(struct lane *l)
@@ -51,7 +52,9 @@ static void press(void)
         lane_wake(l);
     }
     pthread_mutex_unlock(&lock);
-    total = sum;
+    /* What a lane moves just now from its channel into its window may be in neither. */
+    total = sum > before ? sum : before;
+    before = sum;
 }
 
 /* The lane that has little, less than half of the average, is not the one whose sink is dead: it is
