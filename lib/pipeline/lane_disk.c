@@ -66,7 +66,8 @@ static void set_aside(struct lane *l)
 static void show_error(struct lane *l, const struct err *err)
 {
     pthread_mutex_lock(&l->lock);
-    l->spool_state.works = l->disk_works = !err;
+    l->spool_state.works = !err;
+    l->disk_works = !err;
     l->spool_state.error = err ? *err : (struct err){.status = OK};
     pthread_mutex_unlock(&l->lock);
 }
