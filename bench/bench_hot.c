@@ -221,7 +221,7 @@ static struct result measure(const struct format *f, const struct buf *bodies, l
         t.naive = smaller(t.naive, scrape_naive(f, &bodies[i % BODIES], &out));
     struct page_stats stats = page_stats(r.page);
     t.bytes = (double)r.out->body.len / SERIES;
-    t.memory = (double)(stats.bytes + stats.table_bytes) / SERIES;
+    t.memory = (double)stats.held_bytes / SERIES;
     rig_close(&r);
     buf_done(&out);
     return t;

@@ -220,7 +220,7 @@ static void measure(const char *name, enum page_format format, const struct buf 
         struct page_stats s = page_stats(r->page);
         printf("%-12.12s %-12s%-8s %7.1f %7.1f %7.1f %7.1f", name, page_format_name(format),
                page_mode_name((enum page_mode)m), r->first, r->alone, r->whole,
-               (double)(s.bytes + s.table_bytes) / (double)s.series);
+               (double)s.held_bytes / (double)s.series);
         if (m == MODE_STRICT)
             printf("   %+5.1f %% %+5.1f %%", (r->alone / rigs[0].alone - 1) * 100,
                    (r->whole / rigs[0].whole - 1) * 100);

@@ -23,9 +23,9 @@ static size_t family_bytes(const struct family *f)
     return sizeof *f + text_bytes(f->name) + text_bytes(f->help) + text_bytes(f->unit);
 }
 
-void families_init(struct families *f, size_t *bytes)
+void families_init(struct families *f, struct texts *texts)
 {
-    *f = (struct families){.scratch = BUF_INIT(SIZE_MAX / 2), .bytes = bytes};
+    *f = (struct families){.texts = texts};
     idmap_init(&f->map);
 }
 
@@ -33,7 +33,6 @@ void families_done(struct families *f)
 {
     assert(f->map.len == 0);
     idmap_done(&f->map);
-    buf_done(&f->scratch);
 }
 
 struct family *families_get(struct families *f, struct span name, size_t max)
@@ -41,9 +40,9 @@ struct family *families_get(struct families *f, struct span name, size_t max)
     struct family *family = idmap_get(&f->map, family_id(name));
     if (family || f->map.len >= max)
         return family;
-    family = family_new(name, f->bytes);
+    family = family_new(name, f->texts);
     idmap_put(&f->map, family_id(name), family);
-    *f->bytes += family_bytes(family);
+    f->bytes += family_bytes(family);
     return family;
 }
 
@@ -52,25 +51,26 @@ void families_drop(struct families *f, struct family *family)
     assert(family->users > 0);
     if (--family->users > 0)
         return;
-    *f->bytes -= family_bytes(family);
+    f->bytes -= family_bytes(family);
     idmap_remove(&f->map, family_id((struct span){family->name, strlen(family->name)}));
     family_free(family);
 }
 
-bool families_set_text(struct families *f, char **field, struct span text, size_t max_bytes)
+bool families_set_text(struct families *f, char **field, struct span text, size_t max_bytes,
+                       struct buf *room)
 {
     if (!text.data || text.len > max_bytes || !text_is_utf8(text))
         return false;
-    buf_truncate(&f->scratch, 0);
-    char *room = buf_room(&f->scratch, text.len);
-    assert(room);
-    struct span plain = {room, promtext_unescape(room, text)};
+    buf_truncate(room, 0);
+    char *start = buf_room(room, text.len);
+    assert(start);
+    struct span plain = {start, promtext_unescape(start, text)};
     if (*field ? span_is(plain, *field) : plain.len == 0)
         return false;
-    *f->bytes -= text_bytes(*field);
+    f->bytes -= text_bytes(*field);
     mem_free(*field);
     *field = plain.len ? mem_strndup(plain.data, plain.len) : NULL;
-    *f->bytes += text_bytes(*field);
+    f->bytes += text_bytes(*field);
     return true;
 }
 

@@ -9,12 +9,12 @@
 #include "series.h"
 
 struct families {
-    struct idmap map;   /* by hash of the name */
-    struct buf scratch; /* a text unescaped, to compare */
-    size_t *bytes;      /* where their memory is counted; outlives them */
+    struct idmap map;    /* by hash of the name */
+    struct texts *texts; /* of the series; outlives them */
+    size_t bytes;        /* of the families and what they say */
 };
 
-void families_init(struct families *f, size_t *bytes);
+void families_init(struct families *f, struct texts *texts);
 void families_done(struct families *f); /* all have been dropped */
 
 /* The family of that name, made if there are fewer than max; else NULL. */
@@ -24,8 +24,9 @@ struct family *families_get(struct families *f, struct span name, size_t max);
 void families_drop(struct families *f, struct family *family);
 
 /* Sets family->help or family->unit to text, still escaped.  No text, one above max_bytes or
- * not UTF-8 changes nothing.  True when it was another before. */
-bool families_set_text(struct families *f, char **field, struct span text, size_t max_bytes);
+ * not UTF-8 changes nothing.  True when it was another before.  room is for work. */
+bool families_set_text(struct families *f, char **field, struct span text, size_t max_bytes,
+                       struct buf *room);
 
 /* What a series of that name is to what TYPE says of a family. */
 enum family_part {

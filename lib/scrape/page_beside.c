@@ -42,11 +42,12 @@ void reader_created(struct reader *r, const struct promtext_value *v)
 /* Labels that cannot be kept, or not within the limits, cost the exemplar. */
 static void keep_exemplar(struct reader *r, struct sample *s, const struct promtext_exemplar *e)
 {
-    struct page *p = r->page;
-    if (key_labels(&p->exposed, &p->names, e->labels, e->labels_len, &p->limits) != PAGE_REFUSALS)
+    struct buf *text = &r->room->exposed;
+    if (key_labels(text, &r->room->names, e->labels, e->labels_len, &r->page->limits) !=
+        PAGE_REFUSALS)
         return;
     struct sample_extra *x = extra_of(r->batch, s);
-    batch_set_exemplar(r->batch, x, (struct span){p->exposed.data, p->exposed.len});
+    batch_set_exemplar(r->batch, x, (struct span){text->data, text->len});
     x->exemplar.value = e->number;
     x->exemplar.ts_ms = e->ts_ms;
     x->exemplar.has_ts = e->has_ts;

@@ -29,7 +29,7 @@ static void recount(struct worker *w, struct target_state *s)
     struct page_stats now = {.series = 0};
     if (s->page)
         now = page_stats(s->page);
-    target_state_count(s, w->crew->books, now.series, now.bytes + now.table_bytes);
+    target_state_count(s, w->crew->books, now.series, now.held_bytes);
 }
 
 static void encode(struct worker *w, const struct job *j, const struct target *t, uint32_t outcome)
@@ -38,6 +38,7 @@ static void encode(struct worker *w, const struct job *j, const struct target *t
         .target = t, .due_ms = j->due_ms, .outcome = outcome, .clock_steps = j->clock_steps};
     pipeline_encode(w->crew->pipeline, &w->scratch, &w->batch, &scrape);
     batch_commit(&w->batch);
+    page_rest(j->state->page, &w->batch);
 }
 
 /* Says that all series of the job's page have ended, under the address they were sent to, and

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "room.h"
+
+#include "mem.h"
+
+static void room_free(struct room *r)
+{
+    buf_done(&r->key);
+    buf_done(&r->names);
+    buf_done(&r->exposed);
+    buf_done(&r->comment);
+    buf_done(&r->text);
+    idmap_done(&r->index);
+    mem_free(r->ended);
+    mem_free(r);
+}
+
+static struct room *room_new(void)
+{
+    struct room *r = mem_alloc(sizeof *r);
+    r->key = (struct buf)BUF_INIT(SIZE_MAX / 2); /* the limits of pages bound them */
+    r->names = r->exposed = r->comment = r->text = r->key;
+    idmap_init(&r->index);
+    return r;
+}
+
+struct room *room_of(struct batch *b)
+{
+    if (!b->room) {
+        b->room = room_new();
+        b->room_free = room_free;
+    }
+    return b->room;
+}
+
+void room_reserve_ended(struct room *r, size_t n)
+{
+    if (n <= r->ended_cap)
+        return;
+    r->ended = mem_realloc(r->ended, n * sizeof *r->ended);
+    r->ended_cap = n;
+}
+
+size_t room_bytes(const struct room *r)
+{
+    return sizeof *r + r->key.cap + r->names.cap + r->exposed.cap + r->comment.cap + r->text.cap +
+           idmap_bytes(&r->index) + r->ended_cap * sizeof *r->ended;
+}
