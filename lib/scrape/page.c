@@ -2,6 +2,7 @@
 /* page.c - a page from scrape to scrape: what ends, what stays under another plan. */
 #include "page_private.h"
 
+#include "budget.h"
 #include "mem.h"
 
 #include <assert.h>
@@ -53,9 +54,11 @@ static void drop(void *of, struct series *s)
     families_drop(&p->families, f);
 }
 
-/* What ended goes, and what is new gets its place. */
+/* What ended goes, and what is new gets its place.  The texts are plain if anything is to be done. */
 static void settle(struct page *p)
 {
+    if (cold_is(&p->cold, &p->texts))
+        return; /* it was settled before that */
     records_settle(&p->records, drop, p);
     meta_settle(&p->meta, p->lanes, &p->texts);
     if (p->texts.dead > p->texts.len / 4)
@@ -101,9 +104,10 @@ static void forget_changed(struct page *p)
 static void start_batch(struct batch *b, struct page *p, int64_t scraped_ms)
 {
     settle(p);
+    cold_thaw(&p->cold, &p->texts, &room_of(b)->cold);
     batch_reserve(b, p->records.live + PAGE_META);
     batch_clear(b);
-    b->ended = room_of(b)->ended;
+    b->ended = b->room->ended;
     b->target = p->target;
     b->scraped_ms = scraped_ms;
 }
@@ -180,10 +184,32 @@ void page_add_meta(struct page *p, const struct page_meta *m, struct batch *b)
     meta_add(&p->meta, m, p->target, p->lanes, &p->texts, b);
 }
 
+static size_t held_bytes(const struct page *p)
+{
+    return sizeof *p + records_bytes(&p->records) + p->texts.cap + p->cold.bytes +
+           p->families.bytes + idmap_bytes(&p->families.map) + p->lanes * sizeof *p->lane_ids;
+}
+
+/* A page that was cold stays so until there is clearly room for it: else pages would take turns. */
+static bool may_be_plain(const struct page *p)
+{
+    if (p->cold.data)
+        return budget_has_room(BUDGET_TEXTS, p->texts.len + budget_bound() / 16);
+    size_t held = held_bytes(p);
+    return budget_has_room(BUDGET_TEXTS, held > p->counted ? held - p->counted : 0);
+}
+
 void page_rest(struct page *p, struct batch *b)
 {
     settle(p);
-    texts_trim(&p->texts);
+    if (may_be_plain(p)) {
+        cold_thaw(&p->cold, &p->texts, &room_of(b)->cold);
+        cold_done(&p->cold);
+        texts_trim(&p->texts);
+    } else if (p->texts.data) {
+        cold_freeze(&p->cold, &p->texts, &room_of(b)->cold);
+    }
+    budget_count(BUDGET_PAGES, &p->counted, held_bytes(p));
     batch_clear(b);
 }
 
@@ -242,6 +268,7 @@ void page_bind(struct page *p, const struct page_plan *plan)
     for (unsigned i = 0; i < plan->lanes_len; i++)
         from[i] = find_lane(p, plan->lane_ids[i]);
     settle(p);
+    cold_thaw(&p->cold, &p->texts, NULL);
     relane(p, plan->lanes_len, from);
     mem_free(p->lane_ids);
     p->lane_ids = mem_alloc(plan->lanes_len * sizeof *p->lane_ids);
@@ -298,9 +325,11 @@ void page_free(struct page *p)
         return;
     settle(p);
     for (size_t i = 0; i < p->records.len; i++)
-        drop(p, &p->records.items[i]);
+        families_drop(&p->families, p->records.items[i].family);
     records_done(&p->records);
     texts_done(&p->texts);
+    cold_done(&p->cold);
+    budget_count(BUDGET_PAGES, &p->counted, 0);
     mem_free(p->lane_ids);
     families_done(&p->families);
     target_unref(p->target);
@@ -318,7 +347,6 @@ struct page_stats page_stats(const struct page *p)
     s.series = p->records.live - p->silent;
     s.families = p->families.map.len;
     s.bytes = page_bytes(p);
-    s.held_bytes = sizeof *p + records_bytes(&p->records) + p->texts.cap + p->families.bytes +
-                   idmap_bytes(&p->families.map) + p->lanes * sizeof *p->lane_ids;
+    s.held_bytes = held_bytes(p);
     return s;
 }

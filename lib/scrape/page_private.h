@@ -56,6 +56,8 @@ struct page {
     struct records records;        /* those missed once behind those that were there */
     size_t silent;                 /* of them, without samples */
     struct texts texts;            /* of them and of meta */
+    struct cold cold;              /* the texts, between scrapes, where there is no room for them */
+    size_t counted;                /* in the process's budget */
     const struct relabel *relabel; /* of the plan; NULL: no rules */
     uint64_t relabel_hash;
     struct families families;

@@ -12,6 +12,7 @@ static void room_free(struct room *r)
     buf_done(&r->text);
     idmap_done(&r->index);
     mem_free(r->ended);
+    cold_room_done(&r->cold);
     mem_free(r);
 }
 
@@ -41,8 +42,13 @@ void room_reserve_ended(struct room *r, size_t n)
     r->ended_cap = n;
 }
 
-size_t room_bytes(const struct room *r)
+size_t room_bytes(const struct batch *b)
 {
-    return sizeof *r + r->key.cap + r->names.cap + r->exposed.cap + r->comment.cap + r->text.cap +
-           idmap_bytes(&r->index) + r->ended_cap * sizeof *r->ended;
+    const struct room *r = b->room;
+    size_t own = b->cap * sizeof *b->samples + b->extras_cap * sizeof *b->extras + b->texts.cap;
+    if (!r)
+        return own;
+    return own + sizeof *r + r->key.cap + r->names.cap + r->exposed.cap + r->comment.cap +
+           r->text.cap + idmap_bytes(&r->index) + r->ended_cap * sizeof *r->ended +
+           r->cold.plain_cap + r->cold.small_cap;
 }

@@ -3,6 +3,7 @@
 #ifndef ROOM_H
 #define ROOM_H
 
+#include "cold.h"
 #include "idmap.h"
 #include "page.h"
 
@@ -14,6 +15,7 @@ struct room {
     struct idmap index;    /* of the page being read, if that needs one */
     struct series **ended; /* batch.ended; room for ended_cap */
     size_t ended_cap;
+    struct cold_room cold;
     struct series meta[PAGE_META]; /* as the batch has them */
     struct family families[PAGE_META];
 };
@@ -24,6 +26,7 @@ struct room *room_of(struct batch *b);
 /* Room for so many ended ones. */
 void room_reserve_ended(struct room *r, size_t n);
 
-size_t room_bytes(const struct room *r);
+/* Of b and its room. */
+size_t room_bytes(const struct batch *b);
 
 #endif

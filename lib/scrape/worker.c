@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "worker.h"
 
+#include "budget.h"
 #include "clock.h"
 #include "mem.h"
+#include "room.h"
 
 #include <errno.h>
 
@@ -30,6 +32,7 @@ static void recount(struct worker *w, struct target_state *s)
     if (s->page)
         now = page_stats(s->page);
     target_state_count(s, w->crew->books, now.series, now.held_bytes);
+    budget_count(BUDGET_WORK, &w->counted, room_bytes(&w->batch));
 }
 
 static void encode(struct worker *w, const struct job *j, const struct target *t, uint32_t outcome)
@@ -297,6 +300,7 @@ void worker_join(struct worker *w)
     pthread_join(w->thread, NULL);
     fetcher_free(w->fetcher);
     batch_done(&w->batch);
+    budget_count(BUDGET_WORK, &w->counted, 0);
     lane_scratch_done(&w->scratch);
     for (struct running *r = w->idle, *next; r; r = next) {
         next = r->next;
