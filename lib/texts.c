@@ -97,16 +97,3 @@ uint32_t texts_move(const struct texts *t, uint32_t at, uint8_t lanes, struct te
     }
     return moved;
 }
-
-void texts_trim(struct texts *t)
-{
-    if (t->cap - t->len <= t->len / 8)
-        return;
-    if (t->len == 0) {
-        mem_free(t->data);
-        t->data = NULL;
-    } else {
-        t->data = mem_realloc(t->data, t->len);
-    }
-    t->cap = t->len;
-}

@@ -70,7 +70,4 @@ void texts_remove(struct texts *t, uint32_t at, uint8_t lanes);
 /* The same entry in to, with its parts. */
 uint32_t texts_move(const struct texts *t, uint32_t at, uint8_t lanes, struct texts *to);
 
-/* Gives back the memory behind the last entry, where that is much. */
-void texts_trim(struct texts *t);
-
 #endif

@@ -26,12 +26,27 @@ static void take_plain(struct texts *t, struct cold_room *r)
         t->data = r->plain;
         t->cap = r->plain_cap;
         r->plain = NULL;
+        r->plain_cap = 0;
     }
     if (t->cap >= t->len)
         return;
     mem_free(t->data);
     t->cap = t->len;
     t->data = mem_realloc(NULL, t->cap);
+}
+
+/* The larger one is kept. */
+static void give_plain(struct texts *t, struct cold_room *r)
+{
+    if (t->cap > r->plain_cap) {
+        mem_free(r->plain);
+        r->plain = t->data;
+        r->plain_cap = t->cap;
+    } else {
+        mem_free(t->data);
+    }
+    t->data = NULL;
+    t->cap = 0;
 }
 
 /* A piece at a time, for LZ4 counts in int. */
@@ -43,7 +58,7 @@ struct piece {
 
 void cold_thaw(struct cold *c, struct texts *t, struct cold_room *r)
 {
-    if (!cold_is(c, t))
+    if (t->data || (t->len > 0 && !c->data))
         return;
     take_plain(t, r);
     const char *from = c->data;
@@ -100,12 +115,20 @@ void cold_freeze(struct cold *c, struct texts *t, struct cold_room *r)
     }
     if (!c->data || t->changed)
         compress(c, t, r);
-    if (!r->plain) {
-        r->plain = t->data;
-        r->plain_cap = t->cap;
-    } else {
-        mem_free(t->data);
+    give_plain(t, r);
+}
+
+void cold_keep(struct cold *c, struct texts *t, struct cold_room *r)
+{
+    cold_done(c);
+    if (t->cap - t->len <= t->len / 8)
+        return;
+    char *data = NULL;
+    if (t->len > 0) {
+        data = mem_realloc(NULL, t->len);
+        memcpy(data, t->data, t->len);
     }
-    t->data = NULL;
-    t->cap = 0;
+    give_plain(t, r);
+    t->data = data;
+    t->cap = t->len;
 }

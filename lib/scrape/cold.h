@@ -33,8 +33,12 @@ struct cold_room {
 void cold_room_done(struct cold_room *r);
 
 /* Makes t plain, if it is cold; in the plain memory of r, which is t's then, if that is not NULL and has
- * any. */
+ * any.  Texts that are empty get that memory to grow in. */
 void cold_thaw(struct cold *c, struct texts *t, struct cold_room *r);
+
+/* Lets t, which is plain, be so until the next scrape, in no more memory than it needs: what it had
+ * more goes to r. */
+void cold_keep(struct cold *c, struct texts *t, struct cold_room *r);
 
 /* Makes t cold, which is plain; its memory goes to r. */
 void cold_freeze(struct cold *c, struct texts *t, struct cold_room *r);

@@ -204,8 +204,7 @@ void page_rest(struct page *p, struct batch *b)
     settle(p);
     if (may_be_plain(p)) {
         cold_thaw(&p->cold, &p->texts, &room_of(b)->cold);
-        cold_done(&p->cold);
-        texts_trim(&p->texts);
+        cold_keep(&p->cold, &p->texts, &room_of(b)->cold);
     } else if (p->texts.data) {
         cold_freeze(&p->cold, &p->texts, &room_of(b)->cold);
     }

@@ -203,12 +203,14 @@ void reader_describe(struct reader *r)
 /* Where the line would be if some before it had gone: so far it is looked for one by one. */
 enum { NEAR = 8 };
 
-/* Most scrapes need none. */
+/* Most scrapes need none.  Of the first one only the body tells how many there will be. */
 static void make_index(struct reader *r)
 {
+    enum { LINE = 200 }; /* bytes; a short one */
     struct records *all = &r->page->records;
     struct idmap *index = &r->room->index;
-    idmap_reset(index, all->len);
+    size_t lines = (size_t)(r->text.end - r->text.start) / LINE;
+    idmap_reset(index, all->len > 0 ? all->len : lines);
     for (size_t i = 0; i < all->len; i++)
         idmap_put(index, all->items[i].id, &all->items[i]);
     r->indexed = true;

@@ -34,7 +34,7 @@ void records_start(struct records *r)
 {
     assert(!r->moved);
     r->runs_len = r->taken = 0;
-    r->now = (struct run){r->items, 0};
+    r->now = (struct run){r->items, r->items};
 }
 
 void records_turn(struct records *r, struct series *s)
@@ -44,7 +44,7 @@ void records_turn(struct records *r, struct series *s)
         r->runs = mem_realloc(r->runs, r->runs_cap * sizeof *r->runs);
     }
     r->runs[r->runs_len++] = r->now;
-    r->now = (struct run){s, 1};
+    r->now = (struct run){s, s + 1};
 }
 
 struct series *records_make(struct records *r)
@@ -52,9 +52,8 @@ struct series *records_make(struct records *r)
     struct chunk *c = r->fresh;
     if (!c || c->len == c->cap) {
         size_t cap = !c ? FIRST_CHUNK : c->cap < MAX_CHUNK ? 2 * c->cap : c->cap;
-        struct chunk *more = mem_alloc(sizeof *more + cap * sizeof more->items[0]);
-        more->before = c;
-        more->cap = cap;
+        struct chunk *more = mem_realloc(NULL, sizeof *more + cap * sizeof more->items[0]);
+        *more = (struct chunk){.before = c, .cap = cap};
         r->fresh = c = more;
     }
     r->live++;
@@ -71,14 +70,15 @@ void records_end(struct records *r, struct series *s)
 void records_finish(struct records *r)
 {
     assert(r->taken == r->live);
-    r->moved = r->runs_len > 0 || r->now.len != r->len || r->fresh;
+    r->moved = r->runs_len > 0 || r->taken != r->len || r->fresh;
 }
 
 static struct series *copy_run(struct series *to, struct run run)
 {
-    if (run.len > 0)
-        memcpy(to, run.first, run.len * sizeof *to);
-    return to + run.len;
+    size_t len = (size_t)(run.end - run.first);
+    if (len > 0)
+        memcpy(to, run.first, len * sizeof *to);
+    return to + len;
 }
 
 void records_settle(struct records *r, void (*done)(void *of, struct series *s), void *of)

@@ -11,8 +11,7 @@
 
 /* Series side by side. */
 struct run {
-    struct series *first;
-    size_t len;
+    struct series *first, *end;
 };
 
 /* Zeroed is empty. */
@@ -39,13 +38,14 @@ void records_turn(struct records *r, struct series *s);
 static inline void records_take(struct records *r, struct series *s)
 {
     r->taken++;
-    if (s == r->now.first + r->now.len)
-        r->now.len++;
+    if (s == r->now.end)
+        r->now.end++;
     else
         records_turn(r, s);
 }
 
-/* Room for one more, which is alive and not taken; it stays there until records_settle. */
+/* Room for one more, not zeroed, which is alive and not taken; it stays there until
+ * records_settle. */
 struct series *records_make(struct records *r);
 
 /* It goes with the next records_settle. */
