@@ -2,7 +2,6 @@
 #include "series.h"
 
 #include "hash.h"
-#include "mem.h"
 
 #include <assert.h>
 
@@ -20,22 +19,19 @@ const char *series_kind_name(enum series_kind kind)
     return kind_names[kind];
 }
 
-struct family *family_new(struct span name, struct texts *texts)
+static const char *behind(const char *text)
 {
-    struct family *f = mem_alloc(sizeof *f);
-    f->name = mem_strndup(name.data, name.len);
-    f->texts = texts;
-    return f;
+    return text + strlen(text) + 1;
 }
 
-void family_free(struct family *f)
+const char *family_help(const struct family *f)
 {
-    if (!f)
-        return;
-    mem_free(f->name);
-    mem_free(f->help);
-    mem_free(f->unit);
-    mem_free(f);
+    return f->has_help ? behind(family_name(f)) : NULL;
+}
+
+const char *family_unit(const struct family *f)
+{
+    return f->has_unit ? behind(behind(family_name(f))) : NULL;
 }
 
 void series_init(struct series *s, struct span key, struct family *family, uint8_t lanes)

@@ -32,17 +32,23 @@ const char *series_kind_name(enum series_kind kind);
 
 /* What HELP, TYPE and UNIT say about the series of one name; shared by them. */
 struct family {
-    char *name;        /* of a histogram: without _bucket, _sum, _count */
-    char *help, *unit; /* or NULL */
-    enum series_kind kind;
-    uint32_t users;      /* series that point here */
-    uint32_t changed;    /* for page.c: number of the scrape that last said otherwise */
+    struct texts *texts; /* of its series, and its own: an entry without lanes, see families.c */
+    const char *fixed;   /* if not NULL its text, instead */
     uint64_t told;       /* for encoders: number of the message that last told of all this */
-    struct texts *texts; /* of its series */
+    uint32_t text;
+    uint32_t users;   /* series that point here */
+    uint32_t changed; /* for page.c: number of the scrape that last said otherwise */
+    uint8_t kind;     /* enum series_kind */
+    bool has_help : 1, has_unit : 1;
 };
 
-struct family *family_new(struct span name, struct texts *texts); /* untyped */
-void family_free(struct family *f);                               /* NULL is fine */
+/* Name, help and unit stand behind one another, each ended by NUL; valid as texts of series are. */
+static inline const char *family_name(const struct family *f) /* of a histogram: without _bucket */
+{
+    return f->fixed ? f->fixed : (const char *)texts_at(f->texts, f->text)->parts;
+}
+const char *family_help(const struct family *f); /* or NULL */
+const char *family_unit(const struct family *f); /* or NULL */
 
 /* A record of its page: small, for a page may have very many, and without texts, which stand
  * together in family->texts. */

@@ -142,8 +142,8 @@ TEST(parts_of_a_histogram_share_its_family)
                      "h_sum 2\nh_count 3\nh_max 4\n# TYPE s summary\ns_sum 1\ns_bucket 2\n");
     for (size_t i = 0; i < 3; i++)
         CHECK(b->samples[i].series->family == b->samples[0].series->family);
-    CHECK_STR(b->samples[0].series->family->name, "h");
-    CHECK_STR(b->samples[0].series->family->help, "Some \\ help.");
+    CHECK_STR(family_name(b->samples[0].series->family), "h");
+    CHECK_STR(family_help(b->samples[0].series->family), "Some \\ help.");
     CHECK_INT(b->samples[2].series->family->kind, SERIES_HISTOGRAM);
     CHECK_INT(b->samples[3].series->family->kind, SERIES_UNTYPED);
     CHECK_INT(b->samples[4].series->family->kind, SERIES_SUMMARY);
@@ -194,7 +194,7 @@ TEST(a_family_keeps_its_kind_until_another_is_said)
     read_text(p, "# TYPE a gauge\na 1\n");
     struct batch *b = read_text(p, "# HELP a Only help.\na 1\n");
     CHECK_INT(b->samples[0].series->family->kind, SERIES_GAUGE);
-    CHECK_STR(b->samples[0].series->family->help, "Only help.");
+    CHECK_STR(family_help(b->samples[0].series->family), "Only help.");
     b = read_text(p, "# TYPE a untyped\na 1\n");
     CHECK_INT(b->samples[0].series->family->kind, SERIES_UNTYPED);
 }

@@ -314,5 +314,5 @@ TEST(a_series_that_changes_its_family_forgets_what_was_derived)
     s->asked = true;
     s = read_text(p, "h_sum 1\n")->samples[0].series;
     CHECK(series_part(s, 0).data == NULL && !s->asked);
-    CHECK_STR(s->family->name, "h_sum");
+    CHECK_STR(family_name(s->family), "h_sum");
 }

@@ -101,12 +101,12 @@ TEST(names_and_labels_become_what_the_rules_say)
         check_page(p, text, "new_h_bucket{le=1}{y=v} 1 new_h_sum 2 b 3 new_c 4 ");
     const struct batch *b = read_text(p, text);
     const struct family *h = b->samples[0].series->family;
-    CHECK_STR(h->name, "new_h");
-    CHECK_STR(h->help, "Help.");
+    CHECK_STR(family_name(h), "new_h");
+    CHECK_STR(family_help(h), "Help.");
     CHECK_INT(h->kind, SERIES_HISTOGRAM);
     CHECK(b->samples[1].series->family == h);
     CHECK_INT(b->samples[3].series->family->kind, SERIES_COUNTER);
-    CHECK_STR(b->samples[3].series->family->name, "new_c");
+    CHECK_STR(family_name(b->samples[3].series->family), "new_c");
     check_page(p, "old_c 4\nb{z=\"1\"} 3\n", "new_c 4 b 3 -new_h_bucket -new_h_sum ");
     check_page(p, "b{z=\"1\"} 3\nb{z=\"2\"} 3\nold_c 4\n", "b 3 new_c 4 ! series_twice: b");
 }
@@ -119,9 +119,9 @@ TEST(a_bucket_that_loses_its_ending_is_no_histogram)
     AUTO_PTR(page) struct page *p = page_new(NULL, &PAGE_LIMITS_DEFAULT, 0);
     bind(p, 1, rules);
     const struct batch *b = read_text(p, "# TYPE h histogram\nh_sum 1\nh_count 2\n");
-    CHECK_STR(b->samples[0].series->family->name, "total");
+    CHECK_STR(family_name(b->samples[0].series->family), "total");
     CHECK_INT(b->samples[0].series->family->kind, SERIES_UNTYPED);
-    CHECK_STR(b->samples[1].series->family->name, "h");
+    CHECK_STR(family_name(b->samples[1].series->family), "h");
     CHECK_INT(b->samples[1].series->family->kind, SERIES_HISTOGRAM);
 }
 

@@ -8,9 +8,9 @@
 #include <assert.h>
 
 /* What each room has a copy of, in which users does not count. */
-#define FAMILY(name_, help_)                                                   \
-    {                                                                          \
-        .name = (char[]){name_}, .help = (char[]){help_}, .kind = SERIES_GAUGE \
+#define FAMILY(name, help)                                              \
+    {                                                                   \
+        .fixed = name "\0" help, .kind = SERIES_GAUGE, .has_help = true \
     }
 static const struct family families[PAGE_META] = {
     FAMILY("up", "Whether the target was scraped: 1, or 0 when that failed."),
@@ -27,7 +27,7 @@ static void make_texts(struct meta *m, const struct target *t, uint8_t lanes, st
     static const struct page_limits none = {
         .max_labels = SIZE_MAX, .max_name_bytes = SIZE_MAX, .max_value_bytes = SIZE_MAX};
     for (size_t i = 0; i < PAGE_META; i++) {
-        struct promtext_line line = {.name = {families[i].name, strlen(families[i].name)}};
+        struct promtext_line line = {.name = {families[i].fixed, strlen(families[i].fixed)}};
         enum page_refusal why = key_build(key, NULL, &line, t, &none);
         assert(why == PAGE_REFUSALS); /* no labels of a page that could clash */
         (void)why;
@@ -38,7 +38,7 @@ static void make_texts(struct meta *m, const struct target *t, uint8_t lanes, st
 
 static void make_records(const struct meta *m, uint8_t lanes, struct texts *texts, struct room *r)
 {
-    if (!r->families[0].name)
+    if (!r->families[0].fixed)
         memcpy(r->families, families, sizeof families);
     for (size_t i = 0; i < PAGE_META; i++) {
         r->families[i].texts = texts;

@@ -31,7 +31,7 @@ const char *page_refusal_name(enum page_refusal r)
 size_t page_bytes(const struct page *p)
 {
     return p->records.live * sizeof(struct series) + p->texts.len - p->texts.dead +
-           p->families.bytes;
+           families_len(&p->families) * sizeof(struct family);
 }
 
 /* Lays out texts anew, in the order of their lines. */
@@ -43,6 +43,7 @@ static void pack(struct page *p)
     for (size_t i = 0; i < p->records.len; i++)
         series_move(&p->records.items[i], &old, &p->texts);
     meta_move(&p->meta, p->lanes, &old, &p->texts);
+    families_move(&p->families, &old, &p->texts);
     texts_done(&old);
 }
 
@@ -61,6 +62,7 @@ static void settle(struct page *p)
         return; /* it was settled before that */
     records_settle(&p->records, drop, p);
     meta_settle(&p->meta, p->lanes, &p->texts);
+    families_settle(&p->families);
     if (p->texts.dead > p->texts.len / 4)
         pack(p);
 }
@@ -187,7 +189,7 @@ void page_add_meta(struct page *p, const struct page_meta *m, struct batch *b)
 static size_t held_bytes(const struct page *p)
 {
     return sizeof *p + records_bytes(&p->records) + p->texts.cap + p->cold.bytes +
-           p->families.bytes + idmap_bytes(&p->families.map) + p->lanes * sizeof *p->lane_ids;
+           families_bytes(&p->families) + p->lanes * sizeof *p->lane_ids;
 }
 
 /* A page that was cold stays so until there is clearly room for it: else pages would take turns. */
@@ -235,6 +237,7 @@ static void relane(struct page *p, uint8_t lanes, const uint8_t *from)
             series_relane(s, &old, &p->texts, lanes, from);
     }
     meta_relane(&p->meta, p->lanes, &old, &p->texts, lanes, from);
+    families_move(&p->families, &old, &p->texts);
     texts_done(&old);
     p->lanes = lanes;
 }
@@ -322,9 +325,6 @@ void page_free(struct page *p)
 {
     if (!p)
         return;
-    settle(p);
-    for (size_t i = 0; i < p->records.len; i++)
-        families_drop(&p->families, p->records.items[i].family);
     records_done(&p->records);
     texts_done(&p->texts);
     cold_done(&p->cold);
@@ -344,7 +344,7 @@ struct page_stats page_stats(const struct page *p)
 {
     struct page_stats s = p->stats;
     s.series = p->records.live - p->silent;
-    s.families = p->families.map.len;
+    s.families = families_len(&p->families);
     s.bytes = page_bytes(p);
     s.held_bytes = held_bytes(p);
     return s;

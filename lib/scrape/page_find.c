@@ -25,8 +25,7 @@ static void set_described(struct reader *r, struct family *f)
     struct page *p = r->page;
     const struct described *d = &r->described;
     size_t max = p->limits.max_value_bytes;
-    bool changed = families_set_text(&p->families, &f->help, d->help, max, &r->room->text);
-    changed |= families_set_text(&p->families, &f->unit, d->unit, max, &r->room->text);
+    bool changed = families_say(&p->families, f, d->help, d->unit, max, &r->room->text);
     changed |= d->has_kind && f->kind != d->kind;
     if (d->has_kind)
         f->kind = d->kind;
@@ -51,7 +50,12 @@ static struct span text_span(const char *s)
 
 static struct family *get_family(struct reader *r, struct span name)
 {
-    return families_get(&r->page->families, name, r->page->limits.max_names);
+    struct families *all = &r->page->families;
+    struct idmap *index = &r->room->names_index;
+    if (!r->named)
+        families_index(all, index);
+    r->named = true;
+    return families_get(all, index, name, r->page->limits.max_names);
 }
 
 static enum family_part described_part(const struct reader *r, const struct described *d)
@@ -65,7 +69,7 @@ static enum family_part described_part(const struct reader *r, const struct desc
 static struct span last_name(const struct reader *r)
 {
     const struct family *f = r->last->family;
-    struct span name = text_span(f->name), total = text_span("_total");
+    struct span name = text_span(family_name(f)), total = text_span("_total");
     if (f->kind == SERIES_COUNTER && ends_with(name, total))
         name.len -= total.len;
     return name;
@@ -133,7 +137,7 @@ static struct family *find_own(struct reader *r)
 
 static bool last_covers(const struct reader *r)
 {
-    return r->last && family_part(text_span(r->last->family->name), r->last->family->kind,
+    return r->last && family_part(text_span(family_name(r->last->family)), r->last->family->kind,
                                   FORMAT_TEXT, r->found.name) != FAMILY_NONE;
 }
 

@@ -130,6 +130,7 @@ struct reader {
     size_t expected_end;               /* above it nothing is expected */
     size_t bytes;                      /* of the page at first */
     bool indexed;                      /* room->index holds all of its series */
+    bool named;                        /* room->names_index holds all of its families */
     size_t known;                      /* series seen that were there before */
     struct series *last;               /* of the last line; its family may go on */
     uint64_t metric;                   /* of the last line, if it was parsed; else 0 */

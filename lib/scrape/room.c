@@ -11,6 +11,7 @@ static void room_free(struct room *r)
     buf_done(&r->comment);
     buf_done(&r->text);
     idmap_done(&r->index);
+    idmap_done(&r->names_index);
     mem_free(r->ended);
     cold_room_done(&r->cold);
     mem_free(r);
@@ -22,6 +23,7 @@ static struct room *room_new(void)
     r->key = (struct buf)BUF_INIT(SIZE_MAX / 2); /* the limits of pages bound them */
     r->names = r->exposed = r->comment = r->text = r->key;
     idmap_init(&r->index);
+    idmap_init(&r->names_index);
     return r;
 }
 
@@ -49,6 +51,6 @@ size_t room_bytes(const struct batch *b)
     if (!r)
         return own;
     return own + sizeof *r + r->key.cap + r->names.cap + r->exposed.cap + r->comment.cap +
-           r->text.cap + idmap_bytes(&r->index) + r->ended_cap * sizeof *r->ended +
-           r->cold.plain_cap + r->cold.small_cap;
+           r->text.cap + idmap_bytes(&r->index) + idmap_bytes(&r->names_index) +
+           r->ended_cap * sizeof *r->ended + r->cold.plain_cap + r->cold.small_cap;
 }

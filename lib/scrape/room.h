@@ -8,12 +8,13 @@
 #include "page.h"
 
 struct room {
-    struct buf key, names; /* of the series being looked for; room for key.c */
-    struct buf exposed;    /* its name, before any rule */
-    struct buf comment;    /* a described name that was escaped */
-    struct buf text;       /* of a comment, unescaped */
-    struct idmap index;    /* of the page being read, if that needs one */
-    struct series **ended; /* batch.ended; room for ended_cap */
+    struct buf key, names;    /* of the series being looked for; room for key.c */
+    struct buf exposed;       /* its name, before any rule */
+    struct buf comment;       /* a described name that was escaped */
+    struct buf text;          /* of a comment, unescaped */
+    struct idmap index;       /* of the page being read, if that needs one */
+    struct idmap names_index; /* likewise, of its families */
+    struct series **ended;    /* batch.ended; room for ended_cap */
     size_t ended_cap;
     struct cold_room cold;
     struct series meta[PAGE_META]; /* as the batch has them */
