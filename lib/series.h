@@ -38,7 +38,7 @@ struct family {
     uint32_t text;
     uint32_t users;   /* series that point here */
     uint32_t changed; /* for page.c: number of the scrape that last said otherwise */
-    uint8_t kind;     /* enum series_kind */
+    enum series_kind kind : 8;
     bool has_help : 1, has_unit : 1;
 };
 
