@@ -4,10 +4,11 @@
  *     bench_page [SCRAPES [FILE...]]
  *
  * Pages as node exporter and kube-state-metrics have them and one of histograms alone, as text and as
- * OpenMetrics, 5 % of the values changing; and those in files, text as it is.  Each is read in this
- * thread, salvaged and strict: alone, and with JSON made of it.  The last column is what
- * matters: what strict costs a repeat scrape over salvage.  Rounds of both alternate, so that
- * a machine that is busy slows down both.  */
+ * OpenMetrics, 5 % of the values changing; and those in files as they are, OpenMetrics where the last
+ * line is # EOF.  Each is read in this thread, salvaged and strict: alone, and with JSON
+ * made of it.  The last column is what matters: what strict costs a repeat scrape over salvage.  Rounds
+ * of both alternate, so that a machine that is busy slows down both, and the best of each counts.
+ * The last page is one of OpenMetrics whose first sample is unsound, salvaged: what a fault costs.  */
 #include "bench.h"
 #include "clock.h"
 #include "encoders.h"
@@ -44,9 +45,18 @@ static void put(struct buf *b, const char *data, size_t n)
     check(buf_add(b, data, n) == OK, "the page is too large");
 }
 
-/* The name in a line "# TYPE name counter" or "# HELP name ..." without _total, where it has that. */
+/* The name in a line "# TYPE name counter" or "# HELP name ..." without _total, where it has that;
+ * untyped is called unknown. */
 static void put_comment(struct buf *out, const char *line, size_t len)
 {
+    static const char untyped[] = " untyped\n";
+    const size_t type = sizeof untyped - 1;
+    if (len > type && memcmp(line, "# TYPE ", 7) == 0 &&
+        memcmp(line + len - type, untyped, type) == 0) {
+        put(out, line, len - type);
+        put(out, " unknown\n", 9);
+        return;
+    }
     static const char total[] = "_total";
     const size_t n = sizeof total - 1;
     size_t name = 7;
@@ -137,6 +147,7 @@ struct rig {
     struct encoder_step json;
     struct payload *out;
     struct encoder_counts counts;
+    uint64_t faults;            /* samples that are refused */
     double first, alone, whole; /* ns per sample: a first scrape; the best repeat, with JSON too */
 };
 
@@ -182,40 +193,44 @@ static double scrape(struct rig *r, const struct buf *body, double *ret_whole)
     *ret_whole = (double)(thread_cpu_ns() - start) / (double)r->batch.len;
     if (f.unreadable)
         fprintf(stderr, "bench_page: %s\n", f.first_bad.text);
-    check(!f.unreadable && f.refused == 0 && r->batch.len > 0, "a scrape failed");
+    check(!f.unreadable && f.refused == r->faults && r->batch.len > 0, "a scrape failed");
     return (double)(read - start) / (double)r->batch.len;
 }
 
-static double first_scrape(const struct page_manner *m, const struct buf *bodies)
+static double first_scrape(const struct page_manner *m, const struct buf *bodies, uint64_t faults)
 {
     double best = 1e9, whole;
     for (int i = 0; i < 3; i++) {
         struct rig r;
         rig_open(&r, m);
+        r.faults = faults;
         best = smaller(best, scrape(&r, &bodies[0], &whole));
         rig_close(&r);
     }
     return best;
 }
 
+/* faults: samples that salvage refuses; where there are any, strict has nothing to read. */
 static void measure(const char *name, enum page_format format, const struct buf *bodies,
-                    long scrapes)
+                    long scrapes, uint64_t faults)
 {
+    const unsigned modes = faults > 0 ? 1 : 2;
     struct rig rigs[2]; /* by mode */
-    for (unsigned m = 0; m < 2; m++) {
+    for (unsigned m = 0; m < modes; m++) {
         const struct page_manner manner = {.format = format, .mode = (enum page_mode)m};
         rig_open(&rigs[m], &manner);
-        rigs[m].first = first_scrape(&manner, bodies);
+        rigs[m].faults = faults;
+        rigs[m].first = first_scrape(&manner, bodies, faults);
     }
     for (long i = 0; i < scrapes + 2; i++)
-        for (unsigned m = 0; m < 2; m++) {
+        for (unsigned m = 0; m < modes; m++) {
             double whole, alone = scrape(&rigs[m], &bodies[i % BODIES], &whole);
             if (i >= 2) {
                 rigs[m].alone = smaller(rigs[m].alone, alone);
                 rigs[m].whole = smaller(rigs[m].whole, whole);
             }
         }
-    for (unsigned m = 0; m < 2; m++) {
+    for (unsigned m = 0; m < modes; m++) {
         const struct rig *r = &rigs[m];
         struct page_stats s = page_stats(r->page);
         printf("%-12.12s %-12s%-8s %7.1f %7.1f %7.1f %7.1f", name, page_format_name(format),
@@ -229,15 +244,37 @@ static void measure(const char *name, enum page_format format, const struct buf 
     }
 }
 
-static void measure_page(const char *name, struct buf *bodies, long scrapes)
+static bool is_openmetrics(const struct buf *body)
+{
+    return body->len >= 6 && memcmp(body->data + body->len - 6, "# EOF\n", 6) == 0;
+}
+
+/* In front of all others a sample that is none. */
+static void spoil(struct buf *body)
+{
+    static const char unsound[] = "# TYPE spoiled counter\nspoiled_total NaN\n";
+    struct buf all = BUF_INIT(MAX_BODY);
+    put(&all, unsound, sizeof unsound - 1);
+    put(&all, body->data, body->len);
+    buf_done(body);
+    *body = all;
+}
+
+static void measure_page(const char *name, struct buf *bodies, long scrapes, bool faulty)
 {
     struct buf converted[BODIES];
     for (unsigned i = 0; i < BODIES; i++) {
         converted[i] = (struct buf)BUF_INIT(MAX_BODY);
         convert(&converted[i], &bodies[i]);
     }
-    measure(name, FORMAT_TEXT, bodies, scrapes);
-    measure(name, FORMAT_OPENMETRICS, converted, scrapes);
+    if (!faulty)
+        measure(name, FORMAT_TEXT, bodies, scrapes, 0);
+    if (!faulty)
+        measure(name, FORMAT_OPENMETRICS, converted, scrapes, 0);
+    for (unsigned i = 0; faulty && i < BODIES; i++)
+        spoil(&converted[i]);
+    if (faulty)
+        measure(name, FORMAT_OPENMETRICS, converted, scrapes, 1);
     for (unsigned i = 0; i < BODIES; i++) {
         buf_done(&bodies[i]);
         buf_done(&converted[i]);
@@ -253,14 +290,17 @@ int main(int argc, char **argv)
         "ns/sample                         first  repeat  +JSON  B/series   strict over salvage\n");
     for (unsigned i = 0; i < ARRAY_LEN(names); i++) {
         make_bodies(bodies, i);
-        measure_page(names[i], bodies, scrapes);
+        measure_page(names[i], bodies, scrapes, false);
     }
     for (int i = 2; i < argc; i++) {
         const char *slash = strrchr(argv[i], '/');
         read_bodies(bodies, argv[i]);
-        measure(slash ? slash + 1 : argv[i], FORMAT_TEXT, bodies, scrapes);
+        measure(slash ? slash + 1 : argv[i],
+                is_openmetrics(&bodies[0]) ? FORMAT_OPENMETRICS : FORMAT_TEXT, bodies, scrapes, 0);
         for (unsigned k = 0; k < BODIES; k++)
             buf_done(&bodies[k]);
     }
+    make_bodies(bodies, 0);
+    measure_page("faulty", bodies, scrapes, true);
     return 0;
 }

@@ -285,10 +285,7 @@ def main():
     load, begun = os.getloadavg()[0], time.monotonic()
     with tempfile.TemporaryDirectory(prefix="strata-bench-") as folder:
         rows = measure_all(folder, args.window, args.only)
-    out = os.path.join(os.path.dirname(build), "bench", "pairs.json")
-    os.makedirs(os.path.dirname(out), exist_ok=True)
-    with open(out, "w") as f:
-        f.write(json.dumps(rows, indent=1) + "\n")
+    run.write_json(os.path.join(os.path.dirname(build), "bench", "pairs.json"), rows)
     if not args.only and not args.dry:
         run.write_document(pairs=document(rows, args.window, (load, os.getloadavg()[0])))
     print(table(rows))

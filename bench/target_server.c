@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* target_server.c - many targets in one cheap process, good ones and hostile ones.
  *
- *     target_server [--targets N] [--samples M] [--change PERCENT] [--churn PERMILLE] [--port P] [--ports]
+ *     target_server [--targets N] [--samples M] [--change PERCENT] [--churn PERMILLE] [--port P] [--ports] [--hosts]
  *
  * Serves /t/0 to /t/N-1, with M samples each, on one port of 127.0.0.1 (0, the default: any
- * free one), with --ports also target I on a port of its own, under any path.  Prints
+ * free one), with --ports also target I on a port of its own, under any path; with --hosts on that port of all
+ * addresses 127.x.y.z, so that each target can have one of its own without a descriptor more.  Prints
  * `ready PORT` when it listens, before that a line `port I PORT` for each port of its own.
  * A page changes before each request; of a thousand series, PERMILLE (0) are new each time.  One thread, one epoll; SIGTERM ends it.
  *
@@ -49,6 +50,7 @@ static struct {
     int epoll;
     struct served *targets;
     unsigned targets_len, change, churn;
+    bool hosts;
     size_t samples;
     uint64_t requests, samples_done, bytes, misbehaved[HOSTILE_MODES];
     struct conn *drips;
@@ -99,8 +101,9 @@ static int listen_on(int port, int fixed)
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), on = 1;
     struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
     socklen_t len = sizeof a;
-    a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    a.sin_addr.s_addr = htonl(S.hosts ? INADDR_ANY : INADDR_LOOPBACK);
     check(fd >= 0, "socket");
+    check(!S.hosts || setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, "lo", sizeof "lo") == 0, "lo");
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
     check(bind(fd, (struct sockaddr *)&a, sizeof a) == 0 && listen(fd, 4096) == 0, "listen");
     check(getsockname(fd, (struct sockaddr *)&a, &len) == 0, "getsockname");
@@ -375,6 +378,7 @@ int main(int argc, char **argv)
     for (int i = 1; i < argc; i++) {
         unsigned long n = i + 1 < argc ? strtoul(argv[i + 1], NULL, 10) : 0;
         own_ports |= strcmp(argv[i], "--ports") == 0;
+        S.hosts |= strcmp(argv[i], "--hosts") == 0;
         if (strcmp(argv[i], "--targets") == 0)
             S.targets_len = (unsigned)n;
         else if (strcmp(argv[i], "--samples") == 0)

@@ -62,8 +62,10 @@ static inline void made_target(struct made *m, size_t i)
     if (i == 4) {
         s->lines_bad = 2;
         s->refused = 7;
+        s->flaws = 1;
         err_set(&s->first_bad, ERR_INVALID, "line 17, column 4: '}' expected, token 'x='");
         err_set(&s->first_refused, ERR_LIMIT, "max_value_bytes: http_requests_total");
+        err_set(&s->first_flaw, ERR_INVALID, "line 18, column 1: no # EOF");
         s->named[0] = (struct page_named){PAGE_MAX_VALUE_BYTES, "http_requests_total"};
         s->named[1] = (struct page_named){PAGE_MAX_SERIES, "other"};
         s->named_len = 2;

@@ -147,6 +147,8 @@ TEST(targets_are_told_as_json)
         "\"last_error\":\"timeout: no answer within 10 s\"",
         "\"first_bad_line\":\"line 17, column 4: '}' expected, token 'x='\"",
         "\"first_refused\":\"max_value_bytes: http_requests_total\"",
+        "\"flaws\":1,",
+        "\"first_flaw\":\"line 18, column 1: no # EOF\"",
         "\"refused_names\":[\"max_value_bytes: http_requests_total\",\"max_series: other\"]",
         "\"labels\":{\"namespace\":\"shop\",\"odd\":\"<script>alert(\\\"x\\\")</script>'&\\\\\\n",
         "\"health\":\"unknown\",\"interval_seconds\":15,\"timeout_seconds\":10,",

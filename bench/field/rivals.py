@@ -4,7 +4,7 @@
 Each is told to do the same: scrape these pages every so often, ship all samples within about a second, in the
 leanest form that it has for the receiver.  What is not set is as its makers set it.
 """
-import json, os, shutil, subprocess
+import functools, json, os, shutil, subprocess
 
 import harness
 import run
@@ -19,6 +19,8 @@ class Rival:
     name = program = None
     receivers = ()
     version_args = ("--version",)
+    bursts = False    # scrapes all targets at once, not spread over the interval
+    whence = None
 
     def __init__(self):
         self.binary = os.environ.get(self.variable()) or shutil.which(self.program) or self.built()
@@ -52,6 +54,7 @@ class Rival:
 
 class Strata(Rival):
     name, program, receivers = "strata", "strata-agent", ("nats", "remote_write", "kafka")
+    memory = "2GiB"
 
     def __init__(self):
         self.binary = harness.AGENT
@@ -66,7 +69,7 @@ class Strata(Rival):
                 "kafka": {"kafka": {"brokers": [receiver.address], "topic": receiver.topic}}}[receiver.kind]
         return harness.config(
             urls, source={"interval": f"{interval}s", "targets": max(len(urls), 1)},
-            agent={"first_scrape": "spread", "memory": "2GiB"}, sinks=[{"name": "queue", **sink}],
+            agent={"first_scrape": "spread", "memory": self.memory}, sinks=[{"name": "queue", **sink}],
             outputs=[{"name": "main", **encoder, "sink": "queue"}])
 
     def start(self, bench, urls, interval, receiver):
@@ -76,7 +79,9 @@ class Strata(Rival):
 class VmAgent(Rival):
     name, program, receivers = "vmagent", "vmagent", ("remote_write",)
     version_args = ("-version",)
+    whence = "VMAGENT names vmagent, of Debian's victoria-metrics if it does not"
 
+    @functools.cache
     def version(self):
         """Debian's says nothing: its package does."""
         text = super().version()
@@ -91,6 +96,7 @@ class VmAgent(Rival):
 
 class Prometheus(Rival):
     name, program, receivers = "prometheus", "prometheus", ("remote_write",)
+    whence = "PROMETHEUS names prometheus, of Debian's package if it does not"
 
     def start(self, bench, urls, interval, receiver):
         config = {**vmagent.scrape_config(urls, interval),
@@ -129,6 +135,8 @@ class BuiltByHand(Rival):
 
 class Telegraf(Built):
     name, program, receivers = "telegraf", "telegraf", ("nats", "remote_write", "kafka")
+    bursts = True
+    whence = "TELEGRAF names telegraf, which is built if it does not (minutes)"
     HEAD = """[agent]
 interval = "{interval}s"
 flush_interval = "1s"
@@ -166,6 +174,7 @@ X-Prometheus-Remote-Write-Version = "0.1.0"
 
 class OtelCollector(BuiltByHand):
     name, program, receivers = "otelcol", "otelcol", ("remote_write", "kafka")
+    whence = "OTELCOL names otelcol, which `bench/field/build.sh otelcol` builds"
 
     def start(self, bench, urls, interval, receiver):
         exporters = {
@@ -185,15 +194,18 @@ class OtelCollector(BuiltByHand):
 class FluentBit(Rival):
     """Which Debian 12 does not have."""
     name, program, receivers = "fluent-bit", "fluent-bit", ("remote_write",)
+    bursts = True
+    whence = "FLUENT_BIT names fluent-bit, which no registry used here has"
 
     def start(self, bench, urls, interval, receiver):
-        lines = ["[SERVICE]", "flush 1"]
+        # It refuses to run without any input: one that says nothing that is sent stands in.
+        lines = ["[SERVICE]", "flush 1", "[INPUT]", "name dummy", "samples 1", "tag idle"]
         for url in urls:
             host, _, path = url.removeprefix("http://").partition("/")
-            lines += ["[INPUT]", "name prometheus_scrape", f"host {host.partition(':')[0]}",
+            lines += ["[INPUT]", "name prometheus_scrape", "tag bench", f"host {host.partition(':')[0]}",
                       f"port {host.partition(':')[2]}", f"metrics_path /{path}", f"scrape_interval {interval}s"]
         host, _, port = receiver.address.partition(":")
-        lines += ["[OUTPUT]", "name prometheus_remote_write", "match *", f"host {host}", f"port {port}",
+        lines += ["[OUTPUT]", "name prometheus_remote_write", "match bench", f"host {host}", f"port {port}",
                   "uri /write", "compression snappy"]
         return self.process(bench, "-c", self.write(bench, "\n".join(lines) + "\n"))
 

@@ -142,6 +142,8 @@ static void report(const struct page_faults *f, size_t scraped, size_t passed)
         fprintf(stderr, ", %" PRIu64 " refused, the first: %s", f->refused, f->first_refused.text);
     if (f->lines_bad > 0)
         fprintf(stderr, ", %" PRIu64 " bad lines, the first: %s", f->lines_bad, f->first_bad.text);
+    if (f->flaws > 0)
+        fprintf(stderr, ", %" PRIu64 " flaws, the first: %s", f->flaws, f->first_flaw.text);
     fputc('\n', stderr);
 }
 

@@ -67,6 +67,7 @@ struct pool_books {
     _Atomic uint64_t running;                                        /* jobs now */
     _Atomic uint64_t read, passed, filtered[BOOKS_FILTERS], refused[BOOKS_REFUSALS];
     _Atomic uint64_t lines_bad;                              /* lines */
+    _Atomic uint64_t flaws;                                  /* faults that cost no sample */
     _Atomic uint64_t bytes;                                  /* of bodies, decompressed */
     _Atomic uint64_t series;                                 /* now */
     _Atomic uint64_t series_bytes;                           /* now, of pages */

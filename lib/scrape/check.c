@@ -11,7 +11,8 @@ struct check *check_new(const struct check_conf *conf)
     c->conf = *conf;
     promtext_init(&c->text, (struct span){"", 0});
     c->text.format = conf->format;
-    c->text.exact = c->text.quoted = true;
+    c->text.exact = !conf->lenient;
+    c->text.quoted = true;
     c->text.version2 = conf->version2;
     c->text.max_line = conf->max_line;
     c->name = c->scratch = (struct buf)BUF_INIT(SIZE_MAX / 2);
@@ -41,15 +42,25 @@ void check_free(struct check *c)
     mem_free(c);
 }
 
-void check_fault_before(struct check *c, size_t line, size_t column, struct span token,
-                        const char *rule, const char *what)
+static void tell(struct check *c, struct check_fault f)
 {
-    struct check_fault f = {line, column, token, rule, what};
     c->found++;
     if (f.token.len > MAX_TOKEN)
         f.token.len = MAX_TOKEN;
     if (c->conf.fault)
         c->conf.fault(c->conf.of, &f);
+}
+
+void check_fault_before(struct check *c, size_t line, size_t column, struct span token,
+                        const char *rule, const char *what)
+{
+    tell(c, (struct check_fault){line, column, token, rule, what, false});
+}
+
+void check_fault_missing(struct check *c, size_t line, size_t column, struct span token,
+                         const char *rule, const char *what)
+{
+    tell(c, (struct check_fault){line, column, token, rule, what, true});
 }
 
 static bool ends_token(char c)
@@ -90,12 +101,13 @@ static void take_sample(struct check *c)
     check_sample(c, &s);
     if (!c->bad)
         check_point_add(c, &s);
-    if (c->bad)
+    if (c->bad && !c->there)
         spoil(c);
 }
 
 static void take(struct check *c)
 {
+    c->of_family = c->line.item != PROMTEXT_EOF;
     switch (c->line.item) {
     case PROMTEXT_SAMPLE: take_sample(c); break;
     case PROMTEXT_TYPE:
@@ -112,23 +124,31 @@ static bool has_bom(struct span line)
     return line.len >= 3 && memcmp(line.data, "\xef\xbb\xbf", 3) == 0;
 }
 
+static void look_behind_eof(struct check *c, struct span line)
+{
+    c->behind_eof = !c->conf.lenient || promtext_next(&c->text, &c->line, NULL) != ERR_CLOSED;
+    if (c->behind_eof && !c->told_after_eof)
+        check_fault_here(c, line.data, "after-eof", "nothing stands behind # EOF");
+    c->told_after_eof |= c->behind_eof;
+}
+
 size_t check_line(struct check *c, struct span line)
 {
     size_t before = c->found;
     c->lines++;
     c->raw = line;
-    c->bad = false;
+    c->bad = c->there = c->of_family = c->behind_eof = c->bad_exemplar = false;
     c->unended = line.len > 0 && line.len <= c->conf.max_line && line.data[line.len - 1] != '\n';
     c->text.start = c->text.at = line.data;
     c->text.end = line.data + line.len;
     if (c->eof) {
-        if (!c->told_after_eof)
-            check_fault_here(c, line.data, "after-eof", "nothing stands behind # EOF");
-        c->told_after_eof = true;
+        look_behind_eof(c, line);
         return c->found - before;
     }
     if (c->lines == 1 && has_bom(line)) {
         check_fault_here(c, line.data, "bom", "a page has no byte order mark");
+        if (c->conf.lenient)
+            return c->found - before; /* what it says is not taken */
         c->text.at += 3;
     }
     enum status s = promtext_next(&c->text, &c->line, NULL);
@@ -141,17 +161,27 @@ size_t check_line(struct check *c, struct span line)
     return c->found - before;
 }
 
+bool check_is_sound(const struct check *c)
+{
+    return !c->bad && !c->behind_eof && !(c->of_family && c->family.lost);
+}
+
+bool check_spoils_exemplar(const struct check *c)
+{
+    return c->bad_exemplar;
+}
+
 size_t check_end(struct check *c)
 {
     size_t before = c->found;
     check_family_end(c);
     struct span none = {"", 0};
     if (check_is_metrics(c) && !c->eof)
-        check_fault_before(c, c->lines + 1, 1, none, "eof-missing",
-                           "the page does not end with # EOF: it may be cut off");
+        check_fault_missing(c, c->lines + 1, 1, none, "eof-missing",
+                            "the page does not end with # EOF: it may be cut off");
     else if (!check_is_metrics(c) && c->unended)
-        check_fault_before(c, c->lines, c->raw.len + 1, none, "newline-missing",
-                           "the last line does not end with a line feed");
+        check_fault_missing(c, c->lines, c->raw.len + 1, none, "newline-missing",
+                            "the last line does not end with a line feed");
     return c->found - before;
 }
 

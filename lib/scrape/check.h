@@ -24,6 +24,7 @@ struct check_fault {
     struct span token;   /* what stands there; may be empty; may be cut */
     const char *rule;    /* static; its name: "counter-negative" */
     const char *what;    /* static; what is wrong, and the rule, in words */
+    bool missing;        /* no line is wrong: something is not there */
 };
 
 /* What the metadata of a family says, valid during the call. */
@@ -37,6 +38,8 @@ struct check_family {
 struct check_conf {
     enum page_format format;
     bool version2;       /* OpenMetrics 2.0: see docs/CHECK.md */
+    bool lenient;        /* lines are read as promtext.h reads them leniently, and a faulty exemplar
+                            costs itself alone */
     size_t max_line;     /* bytes, without the newline */
     size_t max_series;   /* hashes of one family kept; what comes behind is compared with nothing */
     size_t max_families; /* likewise of a page */
@@ -59,6 +62,11 @@ DEFINE_AUTO_PTR(check, check_free)
 /* One line with its newline, which only the last one may lack.  How many faults were found.  Of a
  * line above max_line the first max_line + 1 bytes will do. */
 size_t check_line(struct check *c, struct span line);
+
+/* Of the line given last, by what it and the lines above it say: it keeps all rules, or says
+ * nothing; and if it does, whether it has an exemplar that does not (lenient only). */
+bool check_is_sound(const struct check *c);
+bool check_spoils_exemplar(const struct check *c);
 
 /* The page is at its end: what is missing is found now.  How many faults. */
 size_t check_end(struct check *c);

@@ -122,8 +122,10 @@ static void begin(struct check *c)
                          "a family of this name was there before: its lines stand together");
         f->lost = true;
     }
-    if (check_is_metrics(c) && c->line.name.data[0] == '_')
+    if (check_is_metrics(c) && c->line.name.data[0] == '_') {
         check_fault_here(c, at, "name-reserved", "names that begin with '_' are reserved");
+        f->lost = true;
+    }
 }
 
 /* Takes all names that samples of the family may have. */
@@ -217,6 +219,8 @@ static void take_metadata(struct check *c)
         set(&f->unit, l->text, false);
     }
     check_unit(c);
+    if (c->conf.lenient && c->bad && l->item == PROMTEXT_TYPE)
+        f->kind = SERIES_UNTYPED; /* what it says is not taken */
 }
 
 void check_metadata(struct check *c)

@@ -68,8 +68,12 @@ struct check {
     size_t lines;    /* read, the present one included */
     size_t found;    /* faults, of the page */
     bool bad;        /* the present line has one */
-    bool unended;    /* the last line had no newline */
-    bool eof;        /* "# EOF" was there */
+    bool there;      /* and yet nothing is missing for it */
+    bool of_family;  /* it is one of the present family */
+    bool behind_eof; /* it says something where nothing may stand */
+    bool bad_exemplar;
+    bool unended; /* the last line had no newline */
+    bool eof;     /* "# EOF" was there */
     bool told_after_eof;
     struct buf name; /* of the present line's sample, unescaped */
     struct buf scratch;
@@ -78,7 +82,8 @@ struct check {
     struct check_family_state family;
     struct check_set series; /* of the family: in OpenMetrics of metrics, else of samples */
     size_t unkept;           /* series and families that are not in mind */
-    struct check_set parts;  /* of the present point: its series */
+    struct check_set parts;  /* of the present point: its series; in the text format the metrics of
+                                which nothing may come any more */
     struct check_point point;
     struct idmap stash; /* by metric: points of the text format that may go on */
 };
@@ -86,9 +91,11 @@ struct check {
 /* A fault of the present line, at a byte of it. */
 void check_fault_here(struct check *c, const char *at, const char *rule, const char *what);
 
-/* A fault of lines before. */
+/* A fault of lines before; missing: see check.h. */
 void check_fault_before(struct check *c, size_t line, size_t column, struct span token,
                         const char *rule, const char *what);
+void check_fault_missing(struct check *c, size_t line, size_t column, struct span token,
+                         const char *rule, const char *what);
 
 static inline bool check_is_metrics(const struct check *c)
 {

@@ -22,8 +22,11 @@ static void missing(struct check *c, const struct check_point *p, const char *ru
                     const char *what)
 {
     struct span name = {c->family.name.data, c->family.name.len};
-    check_fault_before(c, p->line, 1, name, rule, what);
+    check_fault_missing(c, p->line, 1, name, rule, what);
 }
+
+static const char gsum_negative[] = "gsum-negative",
+                  gsum_negative_is[] = "without a bucket below 0 a sum is not negative";
 
 static void check_histogram(struct check *c, const struct check_point *p)
 {
@@ -31,16 +34,12 @@ static void check_histogram(struct check *c, const struct check_point *p)
     bool sum = has(p, ROLE_SUM), count = has(p, ROLE_COUNT);
     if (!p->inf)
         missing(c, p, "inf-missing", "a histogram has a bucket with le=\"+Inf\"");
-    else if (metrics && sum && p->negative_bucket && !gauge)
-        missing(c, p, "sum-negative-bucket", "with a bucket below 0 a histogram has no sum");
     else if (metrics && sum != count)
         missing(c, p, "sum-count", "a histogram has both sum and count, or none of them");
     else if (!metrics && !count)
         missing(c, p, "count-missing", "a histogram has a count, equal to its bucket +Inf");
-    else if (count && differs(p->count, p->value))
-        missing(c, p, "count-differs", "the count of a histogram equals its bucket +Inf");
     else if (metrics && gauge && sum && p->sum < 0 && !p->negative_bucket)
-        missing(c, p, "gsum-negative", "without a bucket below 0 a sum is not negative");
+        missing(c, p, gsum_negative, gsum_negative_is);
 }
 
 static void end_point(struct check *c, struct check_point *p)
@@ -92,7 +91,8 @@ void check_point_end(struct check *c)
 static void begin_point(struct check *c, const struct check_sample *s, double ts)
 {
     end_point(c, &c->point);
-    check_set_clear(&c->parts);
+    if (check_is_metrics(c))
+        check_set_clear(&c->parts);
     c->point = (struct check_point){
         .there = true, .metric = s->metric, .has_ts = c->line.value.has_ts, .ts = ts};
 }
@@ -106,6 +106,48 @@ static bool remember(struct check *c, uint64_t hash)
     return !check_set_has(&c->series, hash);
 }
 
+static void refuse_order(struct check *c, const struct check_sample *s)
+{
+    bool bucket = s->role == ROLE_BUCKET;
+    check_fault_here(c, s->special->value.data, bucket ? "bucket-order" : "quantile-order",
+                     bucket ? "buckets stand in the order of le, each once"
+                            : "quantiles stand in their order, each once");
+}
+
+static bool is_inf(double bound)
+{
+    return isinf(bound) && bound > 0;
+}
+
+static void refuse_count(struct check *c)
+{
+    check_fault_here(c, c->line.value_at, "count-differs",
+                     "the count of a histogram equals its bucket +Inf");
+    c->there = true;
+}
+
+static bool is_sum_forbidden(const struct check *c, bool negative_bucket)
+{
+    return check_is_metrics(c) && c->family.kind == SERIES_HISTOGRAM && negative_bucket;
+}
+
+static void refuse_sum(struct check *c)
+{
+    check_fault_here(c, c->line.name.data, "sum-negative-bucket",
+                     "with a bucket below 0 a histogram has no sum");
+}
+
+/* A bucket may stand behind the sum and the count. */
+static bool fits_before(struct check *c, const struct check_sample *s)
+{
+    const struct check_point *p = &c->point;
+    if (has(p, ROLE_SUM) && is_sum_forbidden(c, s->bound < 0))
+        refuse_sum(c);
+    else if (has(p, ROLE_COUNT) && is_inf(s->bound) && differs(c->line.value.number, p->count))
+        refuse_count(c);
+    return !c->bad;
+}
+
 /* Buckets come in the order of their bounds; so do, in the text format, quantiles. */
 static void add_bound(struct check *c, const struct check_sample *s)
 {
@@ -115,9 +157,7 @@ static void add_bound(struct check *c, const struct check_sample *s)
     if (!bucket && metrics)
         return;
     if (p->bucket && !(s->bound > p->bound)) {
-        check_fault_here(c, s->special->value.data, bucket ? "bucket-order" : "quantile-order",
-                         bucket ? "buckets stand in the order of le, each once"
-                                : "quantiles stand in their order, each once");
+        refuse_order(c, s);
         return;
     }
     if (bucket && metrics && p->bucket && v < p->value) {
@@ -125,24 +165,50 @@ static void add_bound(struct check *c, const struct check_sample *s)
                          "a bucket counts what the buckets before it count, too");
         return;
     }
+    if (bucket && !fits_before(c, s)) {
+        p->inf |= c->there;
+        return;
+    }
     p->bucket = true;
     p->bound = s->bound;
     p->value = v;
-    p->inf |= bucket && isinf(s->bound) && s->bound > 0;
+    p->inf |= bucket && is_inf(s->bound);
     p->negative_bucket |= bucket && s->bound < 0;
+}
+
+static void add_sum(struct check *c)
+{
+    struct check_point *p = &c->point;
+    double v = c->line.value.number;
+    if (is_sum_forbidden(c, p->negative_bucket))
+        refuse_sum(c);
+    else if (check_is_metrics(c) && c->family.kind == SERIES_GAUGEHISTOGRAM && v < 0 && p->inf &&
+             !p->negative_bucket)
+        check_fault_here(c, c->line.value_at, gsum_negative, gsum_negative_is);
+    p->sum = v;
+}
+
+static void add_count(struct check *c)
+{
+    struct check_point *p = &c->point;
+    double v = c->line.value.number;
+    if (p->inf && differs(v, p->value))
+        refuse_count(c);
+    p->count = v;
 }
 
 static void add(struct check *c, const struct check_sample *s)
 {
     struct check_point *p = &c->point;
     p->line = c->lines;
-    p->roles |= 1u << s->role;
     if (s->role == ROLE_BUCKET || s->role == ROLE_QUANTILE)
         add_bound(c, s);
     else if (s->role == ROLE_SUM)
-        p->sum = c->line.value.number;
+        add_sum(c);
     else if (s->role == ROLE_COUNT)
-        p->count = c->line.value.number;
+        add_count(c);
+    if (!c->bad || c->there)
+        p->roles |= 1u << s->role;
 }
 
 /* Text format: label sets may be mixed, and each has its points to the end of the family.  Only
@@ -157,6 +223,8 @@ static void stash(struct check *c)
 {
     struct check_point *p = &c->point;
     if (!p->there || is_complete(c, p)) {
+        if (p->there && c->parts.len < c->conf.max_series)
+            (void)!check_set_add(&c->parts, p->metric);
         end_point(c, p);
         return;
     }
@@ -190,7 +258,12 @@ static void add_text(struct check *c, const struct check_sample *s)
         stash(c);
         if (c->stash.len >= MAX_STASH)
             check_point_end(c);
-        if (!unstash(c, s->metric))
+        bool stashed = unstash(c, s->metric);
+        if (!stashed && s->role == ROLE_BUCKET && check_set_has(&c->parts, s->metric)) {
+            refuse_order(c, s); /* +Inf was there */
+            return;
+        }
+        if (!stashed)
             begin_point(c, s, 0);
     }
     add(c, s);
@@ -263,8 +336,9 @@ static void add_metrics(struct check *c, const struct check_sample *s)
         begin_point(c, s, seconds(&c->line.value));
     if (c->bad)
         return;
-    (void)!check_set_add(&c->parts, s->series);
     add(c, s);
+    if (!c->bad) /* else the same one may yet come, and be sound */
+        (void)!check_set_add(&c->parts, s->series);
 }
 
 void check_point_add(struct check *c, const struct check_sample *s)

@@ -244,6 +244,11 @@ void check_sample(struct check *c, struct check_sample *s)
     check_special(c, s);
     if (check_is_metrics(c))
         check_value(c, s->role);
+    bool bad = c->bad;
     if (c->line.value.exemplar)
         check_exemplar(c, s);
+    if (c->conf.lenient && c->bad && !bad) {
+        c->bad = false;
+        c->bad_exemplar = true;
+    }
 }

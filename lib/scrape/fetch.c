@@ -2,6 +2,7 @@
 #include "fetch.h"
 
 #include "clock.h"
+#include "gunzip.h"
 #include "http_session.h"
 #include "mem.h"
 
@@ -42,6 +43,9 @@ struct fetch {
     struct http_headers *shared;
     int64_t start_ns;
     bool body_too_large, headers_too_large, tells_end;
+    bool gzip;                   /* the answer says so */
+    struct gunzip gunzip;        /* its body, which libcurl would not tell to be cut short */
+    struct err undecoded;        /* why the body cannot be decoded */
     char error[CURL_ERROR_SIZE]; /* what libcurl has to say of a failure */
     struct fetch *next, **link;  /* among idle ones; among those under way */
 };
@@ -90,18 +94,27 @@ static void keep_body(struct fetcher *f, struct buf *b)
     *b = (struct buf)BUF_INIT(0);
 }
 
+static enum status add_body(struct fetch *x, const char *data, size_t n)
+{
+    struct err err;
+    if (!x->gzip)
+        return buf_add(&x->body, data, n);
+    enum status s = gunzip_add(&x->gunzip, (struct span){data, n}, &x->body, &err);
+    if (s == ERR_INVALID)
+        x->undecoded = err;
+    return s;
+}
+
 /* libcurl hands over a piece. */
 static size_t write_body(char *data, size_t size, size_t n, void *of)
 {
     struct fetch *x = of;
     size_t cap = x->body.cap;
     (void)size; /* is 1 */
-    if (buf_add(&x->body, data, n) != OK) {
-        x->body_too_large = true;
-        return 0;
-    }
+    enum status s = x->undecoded.status == OK ? add_body(x, data, n) : ERR_INVALID;
     x->fetcher->body_bytes += x->body.cap - cap;
-    return n;
+    x->body_too_large = s == ERR_LIMIT;
+    return s == OK ? n : 0;
 }
 
 static bool is_header(const char *line, size_t len, const char *name)
@@ -110,12 +123,31 @@ static bool is_header(const char *line, size_t len, const char *name)
     return len > n && strncasecmp(line, name, n) == 0;
 }
 
+/* Only gzip was asked for. */
+static void take_encoding(struct fetch *x, struct span line)
+{
+    const char *at = memchr(line.data, ':', line.len), *end = line.data + line.len;
+    while (at + 1 < end && (unsigned char)at[1] <= ' ')
+        at++;
+    while (end > at + 1 && (unsigned char)end[-1] <= ' ')
+        end--;
+    struct span word = {at + 1, (size_t)(end - at - 1)};
+    x->gzip = word.len == 4 && strncasecmp(word.data, "gzip", 4) == 0;
+    if (x->gzip || (word.len == 8 && strncasecmp(word.data, "identity", 8) == 0))
+        return;
+    char shown[40];
+    text_line(shown, sizeof shown, word);
+    err_set(&x->undecoded, ERR_INVALID, "a content encoding that was not asked for: %s", shown);
+}
+
 static size_t write_header(char *data, size_t size, size_t n, void *of)
 {
     struct fetch *x = of;
     (void)size;
     x->tells_end |=
         is_header(data, n, "Content-Length:") || is_header(data, n, "Transfer-Encoding:");
+    if (is_header(data, n, "Content-Encoding:"))
+        take_encoding(x, (struct span){data, n});
     x->header_bytes += n;
     x->headers_too_large = x->header_bytes > FETCH_HEADERS_MAX;
     return x->headers_too_large ? 0 : n;
@@ -262,6 +294,8 @@ static void describe(const struct fetch *x, CURLcode how, struct fetch_result *r
         else if (r->why == SCRAPE_TIMEOUT)
             err_set(&r->err, ERR_TIMEOUT, "timed out: no whole answer within %g s, %zu bytes came",
                     (double)x->target->timeout_ns / (double)SEC_NS, x->body.len);
+        else if (x->undecoded.status != OK)
+            r->err = x->undecoded;
         else
             err_set(&r->err, ERR_IO, "%s%s", x->error[0] ? x->error : curl_easy_strerror(how),
                     broke_after_handshake(x, how) ? " (does it want a client certificate?)" : "");
@@ -269,10 +303,14 @@ static void describe(const struct fetch *x, CURLcode how, struct fetch_result *r
         r->why = SCRAPE_STATUS;
         err_set(&r->err, ERR_IO, "HTTP status %ld%s", status,
                 status >= 300 && status < 400 ? " (redirects are not followed)" : "");
+    } else if (x->gzip && !x->gunzip.ended) {
+        r->why = SCRAPE_BROKEN;
+        err_set(&r->err, ERR_IO, "the page's gzip is cut short: it ends after %zu bytes of text",
+                x->body.len);
     } else {
         char *type = NULL;
         r->ok = true;
-        r->tells_end = x->tells_end;
+        r->tells_end = x->tells_end || x->gzip;
         if (curl_easy_getinfo(x->easy, CURLINFO_CONTENT_TYPE, &type) == CURLE_OK && type)
             r->content_type = (struct span){type, strlen(type)};
     }
@@ -289,6 +327,7 @@ static void finish(struct fetch *x, struct fetch_result *r)
         x->next->link = x->link;
     f->conf.done(f->conf.of, x->user, r);
     keep_body(f, &x->body);
+    gunzip_done(&x->gunzip);
     curl_slist_free_all(x->to);
     curl_slist_free_all(x->headers);
     x->to = x->headers = NULL;
@@ -316,6 +355,7 @@ static void set_up(struct fetch *x)
 {
     curl_easy_reset(x->easy);
     http_session_apply(&x->client->session, x->easy);
+    curl_easy_setopt(x->easy, CURLOPT_HTTP_CONTENT_DECODING, 0L); /* gunzip.h does it */
     curl_easy_setopt(x->easy, CURLOPT_PRIVATE, (char *)x);
     curl_easy_setopt(x->easy, CURLOPT_WRITEFUNCTION, write_body);
     curl_easy_setopt(x->easy, CURLOPT_WRITEDATA, x);
@@ -351,7 +391,8 @@ void fetch_start(struct fetcher *f, const struct fetch_request *q)
     x->max_body = q->max_body;
     x->header_bytes = 0;
     x->error[0] = '\0';
-    x->body_too_large = x->headers_too_large = x->tells_end = false;
+    x->body_too_large = x->headers_too_large = x->tells_end = x->gzip = false;
+    x->undecoded.status = OK;
     x->body = take_body(f, q->expect_body, q->max_body);
     x->start_ns = clock_mono_ns();
     struct fetch_result r = {.why = SCRAPE_CREDENTIALS};

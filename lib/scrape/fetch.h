@@ -4,7 +4,8 @@
  *     fetch_start(f, &request)        ...     done(of, user, &result)
  *     fetch_wait(f, deadline_ns)
  *
- * A body is bounded as it arrives, after decompression; headers too.  Handles, bodies and connections are
+ * A body is bounded as it arrives, after decompression; headers too.  One whose gzip is cut short is not
+ * whole, whatever its length says.  Handles, bodies and connections are
  * kept for reuse.  Not thread-safe, but for fetcher_wake.  */
 #ifndef FETCH_H
 #define FETCH_H

@@ -21,10 +21,10 @@ struct target_shown {
     enum target_health health;
     int64_t scraped_ms, duration_ns; /* 0: never */
     uint64_t samples, samples_post_filter, body_bytes, series;
-    uint64_t refused, lines_bad;         /* of the last good scrape */
-    enum scrape_failure failure;         /* of the last failure, while last_error is set */
-    struct err last_error;               /* of the last failure; cleared by success */
-    struct err first_bad, first_refused; /* of the last good scrape: line, column, reason */
+    uint64_t refused, lines_bad, flaws; /* of the last good scrape */
+    enum scrape_failure failure;        /* of the last failure, while last_error is set */
+    struct err last_error;              /* of the last failure; cleared by success */
+    struct err first_bad, first_refused, first_flaw; /* likewise: line, column, reason */
     struct page_named named[PAGE_NAMED]; /* likewise: what was refused; named_len of them */
     size_t named_len;
     uint64_t scrapes, failures; /* since it is known */

@@ -10,6 +10,8 @@
 static const char *const refusal_names[PAGE_REFUSALS] = {
     [PAGE_LABEL_TWICE] = "label_twice",
     [PAGE_SERIES_TWICE] = "series_twice",
+    [PAGE_OLDER_POINT] = "older_point",
+    [PAGE_UNSOUND] = "unsound",
     [PAGE_MAX_SERIES] = "max_series",
     [PAGE_MAX_BYTES] = "max_bytes",
     [PAGE_MAX_MEMORY] = "memory",
@@ -148,8 +150,9 @@ void page_read(struct page *p, struct span body, int64_t scraped_ms, struct batc
         p->scrape--;
     } else {
         p->failures = 0;
-        p->certified = p->strict;
-        finish_batch(b, p, r.known, faults.lines_bad > 0);
+        p->certified = p->checked && !r.faulty && (p->certified || r.distrust);
+        p->faulty = r.faulty;
+        finish_batch(b, p, r.known, faults.lines_bad + faults.refused_by[PAGE_UNSOUND] > 0);
         if (r.changed)
             forget_changed(p);
     }
@@ -292,11 +295,14 @@ void page_set_manner(struct page *p, const struct page_manner *m)
     if (p->format != m->format)
         for (size_t i = 0; i < p->records.len; i++)
             p->records.items[i].prefix_len = 0; /* it was read by another grammar */
-    p->certified &= p->format == m->format && p->version2 == m->version2;
+    bool strict = m->mode == MODE_STRICT;
+    p->certified &= p->format == m->format && p->version2 == m->version2 && p->strict == strict;
+    p->faulty &= p->format == m->format && p->strict == strict;
     p->format = m->format;
     p->version2 = m->version2;
     p->may_be_cut = m->may_be_cut;
-    p->strict = m->mode == MODE_STRICT;
+    p->strict = strict;
+    p->checked = strict || m->format == FORMAT_OPENMETRICS;
 }
 
 bool page_retarget(struct page *p, struct target *t)

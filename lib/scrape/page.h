@@ -30,7 +30,7 @@
  * A series ends when a good scrape misses it, when the target is gone, or at the
  * target's second failure in a row: then it is in batch.ended, once, until the next
  * call, and what comes back after that is new.  On a page with bad lines, one of which may
- * be its own, it ends only if the scrape before missed it too.  A series is missed as well
+ * be its own (an unsound one, too), it ends only if the scrape before missed it too.  A series is missed as well
  * when its sample was refused.  */
 #ifndef PAGE_H
 #define PAGE_H
@@ -70,7 +70,9 @@ struct page_limits {
 enum page_refusal {
     PAGE_LABEL_TWICE,  /* two labels of one name in a line */
     PAGE_SERIES_TWICE, /* the first of equal series counts */
-    PAGE_MAX_SERIES,   /* the others: the limit of that name */
+    PAGE_OLDER_POINT,  /* of several samples of a series at different times the last counts */
+    PAGE_UNSOUND,    /* OpenMetrics, salvaged: a rule forbids it, by what it and lines above say */
+    PAGE_MAX_SERIES, /* the others: the limit of that name */
     PAGE_MAX_BYTES,
     PAGE_MAX_MEMORY, /* the bound of the process (budget.h), and no limit of the page */
     PAGE_MAX_LABELS,
@@ -95,6 +97,7 @@ struct page_stats {
     uint64_t known, parsed;          /* samples taken, since birth: fast and slow */
     uint64_t refused[PAGE_REFUSALS]; /* samples, since birth */
     uint64_t lines_bad;              /* bad lines and faulty comments, since birth */
+    uint64_t flaws;                  /* since birth, as in page_faults */
 };
 
 /* The first names of metrics that were refused, each once for a reason. */
@@ -109,10 +112,13 @@ struct page_named {
 struct page_faults {
     uint64_t added; /* series that were not there before */
     uint64_t lines_bad, refused;
+    uint64_t flaws; /* faults that cost no sample: something is missing, an exemplar is left out */
     uint64_t filtered; /* samples that metric_relabel drops */
     uint64_t refused_by[PAGE_REFUSALS];
-    struct err first_bad;     /* "line 3, column 7: ..."; status OK: no bad line */
-    struct err first_refused; /* "max_series: NAME"; status OK: none refused */
+    struct err first_bad; /* "line 3, column 7: ..."; status OK: no bad line */
+    struct err
+        first_refused;     /* "max_series: NAME", or "unsound: line 3, column 7: ..."; likewise */
+    struct err first_flaw; /* "line 3, column 7: ..."; likewise */
     struct page_named named[PAGE_NAMED];
     size_t named_len;
     bool unreadable; /* bad lines and not one sample: no page at all; or strict */
@@ -122,7 +128,8 @@ struct page_faults {
 struct page;
 
 /* How bodies are written, and how they are read.  Strict: a body with a fault (check.h) is
- * unreadable, and leaves the page as it was. */
+ * unreadable, and leaves the page as it was.  Salvaged, it is read without the lines that are not sound:
+ * of OpenMetrics by all rules, of text by the grammar of its lines. */
 struct page_manner {
     enum page_format format;
     enum page_mode mode;

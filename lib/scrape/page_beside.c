@@ -39,6 +39,32 @@ void reader_created(struct reader *r, const struct promtext_value *v)
             extra_of(r->batch, &r->batch->samples[i])->created_ms = r->created_ms;
 }
 
+/* Few pages ask for one; of those that do, each sample is remembered once. */
+static struct sample *sample_of(struct reader *r, const struct series *s)
+{
+    struct batch *b = r->batch;
+    struct idmap *points = &r->room->points;
+    if (r->points == 0)
+        idmap_reset(points, b->len);
+    for (; r->points < b->len; r->points++)
+        idmap_put(points, b->samples[r->points].series->id, (void *)(r->points + 1));
+    uintptr_t at = (uintptr_t)idmap_get(points, s->id);
+    return at ? &b->samples[at - 1] : NULL;
+}
+
+void reader_newer(struct reader *r, const struct series *s, const struct promtext_value *v)
+{
+    struct sample *to = sample_of(r, s);
+    if (!to)
+        return; /* it is silent */
+    to->value = v->number;
+    to->text = v->text;
+    to->ts_ms = r->honor_timestamps ? v->ts_ms : r->scraped_ms;
+    to->extra = 0;
+    if (v->exemplar || v->has_created || r->created_ms != EXTRA_NO_TIME)
+        reader_beside(r, to, v);
+}
+
 /* Labels that cannot be kept, or not within the limits, cost the exemplar. */
 static void keep_exemplar(struct reader *r, struct sample *s, const struct promtext_exemplar *e)
 {

@@ -16,7 +16,7 @@ static void note_change(struct reader *r, struct family *f)
         return;
     f->changed = r->page->scrape;
     r->changed = true;
-    r->retyped = r->page->format == FORMAT_OPENMETRICS || r->page->strict;
+    r->retyped = r->page->checked;
 }
 
 /* What the comments say of f, which had other series before, if any. */
@@ -297,7 +297,7 @@ static void set_family(struct reader *r, struct series *s)
     s->family = f;
 }
 
-/* What the rules make of the key in p->key: its id then, and what is special.  They run only
+/* What the rules make of the key in room->key: its id then, and what is special.  They run only
  * where their answer is not known. */
 static enum page_refusal identify(struct reader *r, uint64_t *ret_id, uint8_t *ret_role)
 {
@@ -394,7 +394,7 @@ static void look(struct reader *r)
         r->above.name.data = NULL; /* it is over */
     look_for_created(r, part);
     x->metric = 0;
-    if (p->format == FORMAT_OPENMETRICS || p->strict)
+    if (p->checked)
         x->metric = metric_hash((struct span){r->room->key.data, r->room->key.len});
     if (!p->relabel)
         return;
@@ -459,6 +459,15 @@ static enum line_rule rule_of(const struct reader *r)
     return RULE_ANY;
 }
 
+/* OpenMetrics has several samples of a series at different times.  Two lines that rules make into one
+ * series are none. */
+static bool is_next_point(const struct reader *r, const struct series *s, uint8_t role)
+{
+    const struct page *p = r->page;
+    bool same = !p->relabel || (role & s->role & (LINE_AS_EXPOSED | LINE_SILENT));
+    return same && p->format == FORMAT_OPENMETRICS && r->line.value.has_ts;
+}
+
 enum page_refusal reader_find(struct reader *r, struct series **ret)
 {
     struct page *p = r->page;
@@ -481,7 +490,8 @@ enum page_refusal reader_find(struct reader *r, struct series **ret)
     if (r->fresh) {
         why = create(r, id, role, &s);
     } else if (s->scrape == (uint8_t)p->scrape) {
-        why = PAGE_SERIES_TWICE;
+        why = is_next_point(r, s, role) ? PAGE_OLDER_POINT : PAGE_SERIES_TWICE;
+        *ret = s;
     } else {
         set_family(r, s);
         r->expected = (size_t)(s - p->records.items) + 1;
@@ -490,7 +500,7 @@ enum page_refusal reader_find(struct reader *r, struct series **ret)
     if (why != PAGE_REFUSALS)
         return why;
     s->role = role | start_role(r);
-    if (p->strict)
+    if (p->checked)
         s->role |= (uint8_t)(rule_of(r) << LINE_RULE_SHIFT);
     *ret = s;
     return PAGE_REFUSALS;

@@ -22,7 +22,7 @@ enum line_role {
 /* Of these a known line does more than to bring its sample. */
 #define LINE_SHOWN (LINE_SILENT | LINE_START)
 
-/* What strict mode wants of the value of a line; the high bits of series->role. */
+/* What the rules of a page that is checked (see below) want of the value of a line; the high bits of series->role. */
 enum line_rule {
     RULE_NONE,
     RULE_TOTAL,
@@ -64,7 +64,9 @@ struct page {
     struct meta meta;
     enum page_format format; /* of the present body, or the last; as the next three */
     bool strict, version2, may_be_cut;
-    bool certified;  /* the last body was good in strict mode */
+    bool checked;    /* against all rules, whatever then becomes of it: strict, or OpenMetrics */
+    bool certified;  /* the last body was, and was good; what is known of its lines is exact */
+    bool faulty;     /* the last body was not, and yet was read */
     size_t tail_len; /* of it: what stood behind the last sample; SIZE_MAX: not known */
     uint64_t tail_hash;
     bool keep_created;       /* of the plan */
@@ -130,6 +132,7 @@ struct reader {
     size_t expected_end;               /* above it nothing is expected */
     size_t bytes;                      /* of the page at first */
     bool indexed;                      /* room->index holds all of its series */
+    size_t points;                     /* so many samples are in room->points */
     bool named;                        /* room->names_index holds all of its families */
     size_t known;                      /* series seen that were there before */
     struct series *last;               /* of the last line; its family may go on */
@@ -139,6 +142,8 @@ struct reader {
     bool retyped;                      /* likewise another kind, where roles hang on it */
     bool fresh;                        /* the last line is new */
     bool verifying;                    /* up to now all lines were known, and sound */
+    struct salvage *salvage;           /* NULL: all lines of the body may be taken */
+    bool faulty;                       /* it found a fault */
     bool distrust;                     /* no line counts as known */
     struct point point;                /* while verifying */
     struct described described, above; /* above: the last one that some line was of */
@@ -165,8 +170,8 @@ size_t page_bytes(const struct page *p);
 /* What a comment, the line just parsed, says of the lines behind it. */
 void reader_describe(struct reader *r);
 
-/* The series of the line just parsed, made if it is new.  PAGE_REFUSALS: *ret is filled; else why
- * there is none. */
+/* The series of the line just parsed, made if it is new.  PAGE_REFUSALS: *ret is filled; likewise
+ * PAGE_OLDER_POINT: it has a sample, which this one is to replace; else why there is none. */
 enum page_refusal reader_find(struct reader *r, struct series **ret) NODISCARD;
 
 /* page_beside.c: what a few samples have beside their value */
@@ -181,19 +186,34 @@ static inline void reader_start_metric(struct reader *r)
 /* The line of v says since when its metric counts. */
 void reader_created(struct reader *r, const struct promtext_value *v);
 
+/* s had a sample in this body; that of v is its next one, and counts in its place. */
+void reader_newer(struct reader *r, const struct series *s, const struct promtext_value *v);
+
 /* s is the sample of v, which has an exemplar, or of a metric of which is known since when it
  * counts. */
 void reader_beside(struct reader *r, struct sample *s, const struct promtext_value *v);
 
-/* page_verify.c: strict mode */
+/* page_verify.c: pages that are checked */
 
 /* Whether the known line of s, which brings v, is surely no fault, as those before it were. */
 bool reader_sound(struct reader *r, const struct series *s, const struct promtext_value *v);
 
-/* At the first line that is not known or not surely sound, or at the end: whether the page is good.
+/* At the first line that is not known or not surely sound, or at the end: whether the page is good,
+ * or may be salvaged.
  * Reading goes on where it stands, or from the start; if it is not good, all is as it was before
  * the first line, and r->faults->first_bad says why. */
 bool reader_verify(struct reader *r) NODISCARD;
+
+/* page_salvage.c: faulty pages that are read all the same */
+
+/* From the present place on, which is the start, r->text ends at the next line that is not sound. */
+void reader_salvage(struct reader *r);
+void reader_salvage_done(struct reader *r); /* nothing begun is fine */
+
+/* At the end of r->text: whether a line stands there that is not sound; then it is passed, and what it
+ * brought counted.  *ret_status: ERR_CLOSED; OK: without its exemplar it is sound, and in r->line;
+ * ERR_INVALID: a bad line, *ret_why says why if it is the first. */
+bool reader_unsound(struct reader *r, enum status *ret_status, struct err *ret_why) NODISCARD;
 
 /* page_relabel.c */
 
@@ -206,6 +226,10 @@ void relabeller_free(struct relabeller *w); /* NULL is fine */
 enum page_refusal reader_relabel(struct reader *r, bool *ret_dropped) NODISCARD;
 
 /* page_read.c */
+
+/* The sample of the line just parsed is refused.  detail: what to say of the first one; NULL: its
+ * name. */
+void reader_refuse(struct reader *r, enum page_refusal why, const char *detail);
 
 /* Reads all lines of body into r->batch.  False: strict mode refuses it, nothing has changed. */
 bool reader_run(struct reader *r, struct span body) NODISCARD;

@@ -89,7 +89,7 @@ static void name_refused(struct page_faults *f, enum page_refusal why, const cha
     memcpy(n->name, name, strlen(name) + 1);
 }
 
-static void refuse(struct reader *r, enum page_refusal why)
+void reader_refuse(struct reader *r, enum page_refusal why, const char *detail)
 {
     struct page_faults *f = r->faults;
     char name[PAGE_NAMED_TEXT];
@@ -102,7 +102,7 @@ static void refuse(struct reader *r, enum page_refusal why)
     name_refused(f, why, name);
     if (f->refused == 1)
         err_set(&f->first_refused, why >= PAGE_MAX_SERIES ? ERR_LIMIT : ERR_INVALID, "%s: %s",
-                page_refusal_name(why), name);
+                page_refusal_name(why), detail ? detail : name);
 }
 
 static void count_bad_line(struct reader *r, const struct err *why)
@@ -119,10 +119,18 @@ static void remember_prefix(struct series *s, const char *start, const char *val
     s->prefix_hash = hash_bytes(start, s->prefix_len);
 }
 
-/* Only for the first bad line the place is worked out: that is a walk over the body. */
-static enum status next_line(struct reader *r, struct err *err)
+/* Only for the first bad line the place is worked out: that is a walk over the body.  *clean: lines
+ * that are not sound were passed. */
+static enum status next_line(struct reader *r, struct err *err, bool *clean)
 {
-    return promtext_next(&r->text, &r->line, r->faults->lines_bad == 0 ? err : NULL);
+    enum status s;
+    do {
+        s = promtext_next(&r->text, &r->line, r->faults->lines_bad == 0 ? err : NULL);
+        if (s != ERR_CLOSED || !reader_unsound(r, &s, err))
+            return s;
+        *clean = false;
+    } while (s == ERR_CLOSED);
+    return s;
 }
 
 /* Takes the sample just parsed, whose text starts at start, or NULL when it is not to be
@@ -151,7 +159,7 @@ static void expect(struct reader *r)
 static void set_tail(struct page *p, const char *at, const char *end, bool clean)
 {
     p->tail_len = clean ? (size_t)(end - at) : SIZE_MAX;
-    if (clean && p->strict)
+    if (clean && p->checked)
         p->tail_hash = hash_bytes(at, p->tail_len);
 }
 
@@ -165,7 +173,7 @@ static void read_unknown(struct reader *r)
     enum status status;
     struct err err;
     r->described = (struct described){.has_kind = false};
-    while ((status = next_line(r, &err)) != ERR_CLOSED) {
+    while ((status = next_line(r, &err, &clean)) != ERR_CLOSED) {
         struct series *s;
         if (status == OK && r->line.item != PROMTEXT_SAMPLE) {
             reader_describe(r);
@@ -181,7 +189,9 @@ static void read_unknown(struct reader *r)
             take(r, s, clean ? start : NULL);
             return;
         }
-        refuse(r, why);
+        if (why == PAGE_OLDER_POINT)
+            reader_newer(r, s, &r->line.value);
+        reader_refuse(r, why, NULL);
         clean = false;
     }
     set_tail(r->page, start, r->text.end, clean);
@@ -206,12 +216,14 @@ static void start(struct reader *r, struct span body)
     r->max_samples = max_samples(p);
     r->honor_timestamps = !p->target || p->target->honor_timestamps;
     r->created_ms = EXTRA_NO_TIME;
-    r->verifying = p->strict;
-    r->distrust = p->strict && !p->certified;
+    r->distrust = p->checked && !p->certified && !p->faulty;
+    r->verifying = p->checked && (p->certified || p->strict);
     p->scrape++;
     r->bytes = page_bytes(p);
     records_start(&p->records);
     expect(r);
+    if (p->checked && !r->verifying)
+        reader_salvage(r);
 }
 
 /* Bytes behind the last newline of a page that may have been cut there.  OpenMetrics may end without
@@ -241,7 +253,8 @@ bool reader_run(struct reader *r, struct span body)
     size_t unended = count_unended(r->page, body);
     body.len -= unended;
     start(r, body);
-    while (good && (r->text.at < r->text.end || r->verifying)) {
+    const char *end = body.data + body.len;
+    while (good && (r->text.at < end || r->verifying)) {
         if (r->text.at < r->text.end && read_known(r))
             continue;
         if (r->verifying) {
@@ -258,5 +271,6 @@ bool reader_run(struct reader *r, struct span body)
     if (unended > 0)
         refuse_unended(r);
     relabeller_free(r->relabeller);
+    reader_salvage_done(r);
     return good;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* page_verify.c - strict mode: whether a page has a fault, before anything of it is taken over.
+/* page_verify.c - whether a page has a fault: in strict mode before anything of it is taken over.
  *
  * A page whose lines are all known, in their order and to the end, differs from one that was
  * checked in nothing but what stands behind names and labels: so only what rules say of that is
@@ -142,6 +142,7 @@ static void rewind_lines(struct reader *r)
         p->records.items[i].scrape = (uint8_t)(p->scrape - 1);
     p->stats.known -= taken;
     records_start(&p->records);
+    r->points = 0;
     batch_clear(r->batch);
     r->faults->filtered = 0;
     r->text.at = r->text.start;
@@ -158,6 +159,14 @@ bool reader_verify(struct reader *r)
         r->text.at = r->text.end;
         return true;
     }
+    r->verifying = false;
+    if (!p->strict) {
+        p->tail_len = 0; /* up to now */
+        rewind_lines(r);
+        r->distrust = p->relabel || p->keep_created;
+        reader_salvage(r);
+        return true;
+    }
     struct span body = {r->text.start, (size_t)(r->text.end - r->text.start)};
     /* What is above the limit on samples is refused: of that nothing need be kept in mind. */
     struct check_conf conf = {.format = p->format,
@@ -165,7 +174,6 @@ bool reader_verify(struct reader *r)
                               .max_line = p->limits.max_line_bytes,
                               .max_series = p->limits.max_samples,
                               .max_families = p->limits.max_samples};
-    r->verifying = false;
     if (check_page(&conf, body, &r->faults->first_bad) != OK) {
         rewind_lines(r);
         return false;

@@ -170,6 +170,22 @@ bool promtext_labels(struct promtext *t, struct promtext_label *labels, size_t c
     }
 }
 
+static bool refuse_composite(struct promtext *t)
+{
+    return refuse(t, t->at, "composite", "a value of several fields cannot be taken");
+}
+
+/* Where labels are expected, as blanks may stand before them: "{count:1,". */
+static bool is_composite(const struct promtext *t)
+{
+    const char *at = t->at;
+    if (t->exact || t->format != FORMAT_OPENMETRICS || peek(t) != '{')
+        return false;
+    for (at++; at < t->end && is_name_byte(*at, false, false); at++)
+        ;
+    return at < t->end && *at == ':';
+}
+
 static bool read_sample(struct promtext *t, struct promtext_line *ret)
 {
     ret->item = PROMTEXT_SAMPLE;
@@ -180,6 +196,8 @@ static bool read_sample(struct promtext *t, struct promtext_line *ret)
     if (!(t->quoted && *start == '{') && !read_name(t, true, &ret->name))
         return false;
     skip_optional(t);
+    if (is_composite(t))
+        return refuse_composite(t);
     if (eat(t, '{') && !promtext_labels(t, ret->labels, PROMTEXT_LABELS, &ret->labels_len, ret))
         return false;
     if (!ret->name.data)
@@ -197,7 +215,7 @@ static bool read_sample(struct promtext *t, struct promtext_line *ret)
     if (promtext_tight(t) && (peek(t) == ' ' || peek(t) == '\t'))
         return refuse(t, t->at, "white-space", "before the value stands one space");
     if (t->version2 && peek(t) == '{')
-        return refuse(t, t->at, "composite", "a value of several fields cannot be taken");
+        return refuse_composite(t);
     return promtext_value(t, &ret->value);
 }
 

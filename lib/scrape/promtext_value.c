@@ -23,10 +23,11 @@ static bool is_real(struct span s)
     return i < s.len && ((s.data[i] >= '0' && s.data[i] <= '9') || s.data[i] == '.');
 }
 
-/* What number_parse takes and the grammars do not. */
+/* What number_parse takes and the grammars do not.  Digits that would become infinite say something
+ * else: no reading takes them. */
 static bool is_exact(struct promtext *t, struct span s, double v)
 {
-    if (isnan(v) && is_sign(s.data[0]))
+    if (t->exact && isnan(v) && is_sign(s.data[0]))
         return refuse(t, s.data, "number", "NaN has no sign");
     return !isinf(v) || !is_real(s) ||
            refuse(t, s.data, "number-range", "the number is above what 64 bits can hold");
@@ -45,7 +46,7 @@ static inline bool read_number(struct promtext *t, double *ret, bool *ret_plain)
     struct span s = read_token(t);
     if (number_parse(s, ret, ret_plain) != OK)
         return refuse_number(t, s);
-    return *ret_plain || !t->exact || is_exact(t, s, *ret);
+    return *ret_plain || is_exact(t, s, *ret);
 }
 
 /* Milliseconds as the text format has them. */

@@ -12,6 +12,7 @@ static void room_free(struct room *r)
     buf_done(&r->text);
     idmap_done(&r->index);
     idmap_done(&r->names_index);
+    idmap_done(&r->points);
     mem_free(r->ended);
     cold_room_done(&r->cold);
     mem_free(r);
@@ -24,6 +25,7 @@ static struct room *room_new(void)
     r->names = r->exposed = r->comment = r->text = r->key;
     idmap_init(&r->index);
     idmap_init(&r->names_index);
+    idmap_init(&r->points);
     return r;
 }
 
@@ -52,5 +54,6 @@ size_t room_bytes(const struct batch *b)
         return own;
     return own + sizeof *r + r->key.cap + r->names.cap + r->exposed.cap + r->comment.cap +
            r->text.cap + idmap_bytes(&r->index) + idmap_bytes(&r->names_index) +
-           r->ended_cap * sizeof *r->ended + r->cold.plain_cap + r->cold.small_cap;
+           idmap_bytes(&r->points) + r->ended_cap * sizeof *r->ended + r->cold.plain_cap +
+           r->cold.small_cap;
 }

@@ -13,6 +13,7 @@ struct room {
     struct buf comment;       /* a described name that was escaped */
     struct buf text;          /* of a comment, unescaped */
     struct idmap index;       /* of the page being read, if that needs one */
+    struct idmap points;      /* samples of series that may have several lines: index plus one */
     struct idmap names_index; /* likewise, of its families */
     struct series **ended;    /* batch.ended; room for ended_cap */
     size_t ended_cap;

@@ -91,6 +91,7 @@ static void count_read(struct worker *w, size_t samples, size_t bytes,
         if (faults->refused_by[i])
             b->refused[i] += faults->refused_by[i];
     b->lines_bad += faults->lines_bad;
+    b->flaws += faults->flaws;
     b->bytes += bytes;
 }
 
@@ -178,8 +179,10 @@ static void take_good(struct worker *w, struct running *r, const struct fetch_re
                                 .series = page_stats(p).series,
                                 .refused = faults.refused,
                                 .lines_bad = faults.lines_bad,
+                                .flaws = faults.flaws,
                                 .first_bad = faults.first_bad,
                                 .first_refused = faults.first_refused,
+                                .first_flaw = faults.first_flaw,
                                 .named_len = faults.named_len};
     memcpy(news.named, faults.named, faults.named_len * sizeof faults.named[0]);
     show(j, r, f, &news);

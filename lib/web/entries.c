@@ -112,6 +112,8 @@ const struct entry pool_books_entries[] = {
             "Samples that were not taken, by reason: a limit, or a fault of the page."),
     ENTRY("lines_bad", "lines_bad_total", ATOMIC, pool_books, lines_bad, 1,
           "Lines that could not be read; they are no samples."),
+    ENTRY("flaws", "page_flaws_total", ATOMIC, pool_books, flaws, 1,
+          "Faults of pages that cost no sample: something is missing, or an exemplar was left out."),
     ENTRY("body_bytes", "scrape_body_bytes_total", ATOMIC, pool_books, bytes, 1,
           "Bytes of pages, decompressed."),
     ENTRY("series", "series", ATOMIC, pool_books, series, 1, "Series that are remembered now."),

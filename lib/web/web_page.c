@@ -433,7 +433,8 @@ static void write_target(struct html_out *h, const struct target *t, const struc
 {
     static const char *const kinds[] = {
         [TARGET_UNKNOWN] = "warn", [TARGET_UP] = "ok", [TARGET_DOWN] = "bad"};
-    const struct err *const errs[] = {&s->last_error, &s->first_bad, &s->first_refused};
+    const struct err *const errs[] = {&s->last_error, &s->first_bad, &s->first_refused,
+                                      &s->first_flaw};
     AUTO(buf) struct buf url = BUF_INIT(HEALTH_URL_MAX);
     html_out_raw(h, "<tr><td>");
     badge(h, kinds[s->health], health_name(s->health));
@@ -467,7 +468,7 @@ static void write_target(struct html_out *h, const struct target *t, const struc
 /* In trouble: down, or with something on the page that was not taken. */
 static bool is_bad(const struct target_shown *s)
 {
-    return s->health == TARGET_DOWN || s->lines_bad > 0 || s->refused > 0;
+    return s->health == TARGET_DOWN || s->lines_bad > 0 || s->refused > 0 || s->flaws > 0;
 }
 
 static void write_search(struct html_out *h, const char *q)

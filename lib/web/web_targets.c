@@ -64,11 +64,13 @@ static void write_target(struct json_out *j, const struct registry_entry *e)
     json_out_uint(j, "body_bytes", s.body_bytes);
     json_out_uint(j, "lines_bad", s.lines_bad);
     json_out_uint(j, "samples_refused", s.refused);
+    json_out_uint(j, "flaws", s.flaws);
     json_out_string(j, "last_failure",
                     s.last_error.status == OK ? NULL : scrape_failure_name(s.failure));
     write_error(j, "last_error", &s.last_error);
     write_error(j, "first_bad_line", &s.first_bad);
     write_error(j, "first_refused", &s.first_refused);
+    write_error(j, "first_flaw", &s.first_flaw);
     write_named(j, &s);
     json_out_close(j, '}');
 }

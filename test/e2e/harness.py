@@ -41,6 +41,8 @@ class TargetServer(Process):
         self.port = int(re.search(r"^ready (\d+)", self.out(), re.M)[1])
         self.base = f"http://127.0.0.1:{self.port}"
         self.targets = [f"{self.base}/t/{i}" for i in range(targets)]
+        if "--hosts" in args:    # from 127.1.0.1 on
+            self.targets = [f"http://127.{1 + i // 62500}.{i // 250 % 250}.{1 + i % 250}:{self.port}/t/{i}" for i in range(targets)]
 
     def url(self, path):
         return f"{self.base}/t/{path}" if isinstance(path, int) else self.base + path

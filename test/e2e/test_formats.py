@@ -61,8 +61,8 @@ class Formats(harness.Case):
 
     def test_a_faulty_page_is_refused_or_salvaged_as_format_and_pool_say(self):
         faulty = "# TYPE c counter\nc_total -1\ng 2\n? 3\n"
-        pages = {"/om": openmetrics(faulty + "# EOF\n"), "/text": faulty}
-        for mode, down in (("auto", {"/om"}), ("strict", {"/om", "/text"}), ("salvage", set())):
+        pages = {"/om": openmetrics(faulty + "# EOF\n"), "/no-eof": openmetrics("g 2\n"), "/text": faulty}
+        for mode, down in (("auto", {"/om", "/no-eof"}), ("strict", set(pages)), ("salvage", set())):
             server, conf, agent = self.run_pages(pages, {"mode": mode})
             shown = self.wait_for(lambda: (s := agent.targets()) and
                                   all(t["scrapes"] > 1 for t in s.values()) and s, 15, "scrapes")
@@ -75,7 +75,13 @@ class Formats(harness.Case):
                 self.assertIn("line 2, column 9: -1: ",
                               books.target_error(shown[server.url("/om")]))
                 self.assertEqual(shown[server.url("/text")]["lines_bad"], 1)
-            self.balanced(agent)
+            if mode == "salvage":
+                self.assertIn("unsound: line 2, column 9: -1: ", str(shown[server.url("/om")]))
+                self.assertEqual(shown[server.url("/om")]["samples_refused"], 1)
+                self.assertEqual(shown[server.url("/no-eof")]["flaws"], 1)
+                self.assertIn("(eof-missing)", str(shown[server.url("/no-eof")]))
+            metrics = self.balanced(agent)
+            self.assertEqual(set(books.refused(metrics)), {"unsound"} if mode == "salvage" else set())
             self.stop(agent)
             up = {o["value"] for o in self.records(agent, "up")}
             self.assertEqual(up, {"auto": {0, 1}, "strict": {0}, "salvage": {1}}[mode])

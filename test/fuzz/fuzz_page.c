@@ -3,7 +3,8 @@
  *
  * The input: a byte that says how, and texts of pages, parted by \x01.  Each text is read several
  * times in a row, a '$' in it being a number that changes from time to time.  Between some of them the
- * page is cold.  In strict mode the verdict is that of check.h.  */
+ * page is cold.  In strict mode the verdict is that of check.h; what salvage finds unsound hangs on no
+ * page before.  */
 #include "budget.h"
 #include "buf.h"
 #include "check.h"
@@ -196,6 +197,9 @@ static void scrape(struct world *w, struct span body)
     struct err err = {OK, ""};
     bool sound = is_sound(body, &w->manner, &err);
     w->all_sound &= sound;
+    require(f.flaws == fresh_f.flaws);
+    require(f.refused_by[PAGE_UNSOUND] == fresh_f.refused_by[PAGE_UNSOUND]);
+    require(!sound || f.flaws + f.refused_by[PAGE_UNSOUND] == 0);
     if (w->manner.mode == MODE_STRICT) {
         require(sound != f.strict);
         require(sound || (f.unreadable && strcmp(err.text, f.first_bad.text) == 0));
