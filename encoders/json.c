@@ -87,8 +87,10 @@ static enum status json_end(const void *self, struct message *m)
 /* Bytes up to the next one that a string must escape, or to the NUL. */
 static size_t count_plain(const char *s)
 {
+    static const bool plain[256] = {
+        [' '] = true, ['!'] = true, ['#' ... '['] = true, [']' ... 255] = true};
     const char *p = s;
-    while ((unsigned char)*p >= ' ' && *p != '"' && *p != '\\')
+    while (plain[(unsigned char)*p])
         p++;
     return (size_t)(p - s);
 }

@@ -17,21 +17,25 @@ static void skip_line(struct promtext *t)
     t->at = eol ? eol + 1 : t->end;
 }
 
-static bool is_name_byte(char c, bool first, bool colon)
+static const bool is_word[256] = {
+    ['0' ... '9'] = true, ['A' ... 'Z'] = true, ['_'] = true, ['a' ... 'z'] = true};
+
+static bool starts_name(char c, bool colon)
 {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || (colon && c == ':') ||
-           (!first && c >= '0' && c <= '9');
+    return (is_word[(unsigned char)c] && !(c >= '0' && c <= '9')) || (colon && c == ':');
 }
 
 /* [a-zA-Z_][a-zA-Z0-9_]*, with ':' as well if colon. */
 static bool read_name(struct promtext *t, bool colon, struct span *ret)
 {
-    const char *start = t->at;
-    while (is_name_byte(peek(t), t->at == start, colon))
-        t->at++;
-    *ret = (struct span){start, (size_t)(t->at - start)};
-    return t->at > start || refuse(t, start, colon ? "metric-name" : "label-name",
-                                   colon ? "no metric name" : "no label name");
+    const char *start = t->at, *at = start;
+    if (starts_name(peek(t), colon))
+        for (at++; at < t->end && (is_word[(unsigned char)*at] || (colon && *at == ':'));)
+            at++;
+    t->at = at;
+    *ret = (struct span){start, (size_t)(at - start)};
+    return at > start || refuse(t, start, colon ? "metric-name" : "label-name",
+                                colon ? "no metric name" : "no label name");
 }
 
 /* As the grammars have it, where U+0000 is a character like any other. */
@@ -181,7 +185,7 @@ static bool is_composite(const struct promtext *t)
     const char *at = t->at;
     if (t->exact || t->format != FORMAT_OPENMETRICS || peek(t) != '{')
         return false;
-    for (at++; at < t->end && is_name_byte(*at, false, false); at++)
+    for (at++; at < t->end && is_word[(unsigned char)*at]; at++)
         ;
     return at < t->end && *at == ':';
 }
@@ -293,7 +297,7 @@ static bool read_help(struct promtext *t, const struct promtext_line *l)
 static bool read_unit(struct promtext *t, const struct promtext_line *l)
 {
     for (size_t i = 0; t->exact && i < l->text.len; i++)
-        if (!is_name_byte(l->text.data[i], false, true))
+        if (!is_word[(unsigned char)l->text.data[i]] && l->text.data[i] != ':')
             return refuse(t, l->text.data + i, "unit-syntax", "no character of a unit");
     return true;
 }
