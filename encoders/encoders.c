@@ -123,6 +123,8 @@ static void append_all(struct run *r, size_t *from)
     size_t max = r->max_samples;
     for (; *from < b->len && m->samples < max; ++*from) {
         size_t offset = m->out->len;
+        if (b->len - *from > SERIES_AHEAD)
+            series_prefetch(b->samples[*from + SERIES_AHEAD].series);
         enum status status = append_sample(r, &b->samples[*from]);
         if (status == OK)
             keep(r, offset);
