@@ -44,9 +44,9 @@ static inline void made_target(struct made *m, size_t i)
     *e = (struct registry_entry){.target = target_new(&like),
                                  .state = target_state_new(id),
                                  .next_due_ms = clock_wall_ms() + 7000};
-    struct target_shown *s = &e->state->shown;
     if (i == 5)
         return; /* never scraped */
+    struct target_shown shown, *s = &shown;
     *s = (struct target_shown){.health = i == 1 || i == 3 ? TARGET_DOWN : TARGET_UP,
                                .scraped_ms = clock_wall_ms() - 1000 - (int64_t)i * 211,
                                .duration_ns = (int64_t)(i + 1) * 1300 * 1000,
@@ -71,6 +71,7 @@ static inline void made_target(struct made *m, size_t i)
         s->named_len = 2;
     }
     s->failures = s->health == TARGET_DOWN ? 12 : 0;
+    target_state_show(e->state, s);
 }
 
 static inline void made_pools(struct made *m)

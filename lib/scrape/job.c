@@ -44,13 +44,37 @@ void target_state_unref(struct target_state *s)
     target_state_count(s, NULL, 0, 0);
     page_free(s->page);
     pthread_mutex_destroy(&s->lock);
+    mem_free(s->shown);
     mem_free(s);
+}
+
+/* Texts for people are many times as long as all the rest, and most targets have none. */
+static size_t bytes_of(const struct target_shown *s)
+{
+    bool wrong = s->last_error.status != OK || s->first_bad.status != OK ||
+                 s->first_refused.status != OK || s->first_flaw.status != OK || s->named_len > 0;
+    return wrong ? sizeof *s : offsetof(struct target_shown, last_error);
+}
+
+void target_state_show(struct target_state *s, const struct target_shown *shown)
+{
+    size_t bytes = bytes_of(shown);
+    pthread_mutex_lock(&s->lock);
+    if (bytes != s->shown_bytes) {
+        mem_free(s->shown);
+        s->shown = mem_alloc(bytes);
+        s->shown_bytes = bytes;
+    }
+    memcpy(s->shown, shown, bytes);
+    pthread_mutex_unlock(&s->lock);
 }
 
 struct target_shown target_state_shown(struct target_state *s)
 {
+    struct target_shown shown = {.health = TARGET_UNKNOWN};
     pthread_mutex_lock(&s->lock);
-    struct target_shown shown = s->shown;
+    if (s->shown)
+        memcpy(&shown, s->shown, s->shown_bytes);
     pthread_mutex_unlock(&s->lock);
     return shown;
 }

@@ -23,11 +23,14 @@ struct target_shown {
     uint64_t samples, samples_post_filter, body_bytes, series;
     uint64_t refused, lines_bad, flaws; /* of the last good scrape */
     enum scrape_failure failure;        /* of the last failure, while last_error is set */
-    struct err last_error;              /* of the last failure; cleared by success */
-    struct err first_bad, first_refused, first_flaw; /* likewise: line, column, reason */
-    struct page_named named[PAGE_NAMED]; /* likewise: what was refused; named_len of them */
+    uint64_t scrapes, failures;         /* since it is known */
     size_t named_len;
-    uint64_t scrapes, failures; /* since it is known */
+
+    /* from here on only kept where something is wrong: see target_state_show */
+    struct err last_error;                           /* of the last failure; cleared by success */
+    struct err first_bad, first_refused, first_flaw; /* of the last good scrape: line, column,
+                                                        reason */
+    struct page_named named[PAGE_NAMED]; /* likewise: what was refused; named_len of them */
 };
 
 enum job_kind {
@@ -54,7 +57,8 @@ struct target_state {
     size_t counted_series, counted_bytes;
     size_t body_bytes;    /* of the last body, to make room for the next; the job's */
     pthread_mutex_t lock; /* guards shown */
-    struct target_shown shown;
+    void *shown;          /* the first shown_bytes of a target_shown, the rest of which is zero */
+    size_t shown_bytes;
 };
 
 struct target_state *target_state_new(const char *target_id);
@@ -65,6 +69,8 @@ void target_state_unref(struct target_state *s); /* NULL is fine */
 void target_state_count(struct target_state *s, struct pool_books *books, size_t series,
                         size_t bytes);
 
+/* What is shown of s; by the job's worker.  Any thread may look. */
+void target_state_show(struct target_state *s, const struct target_shown *shown);
 struct target_shown target_state_shown(struct target_state *s);
 
 /* The job of s, which must not be busy and is so now.  Takes references of its own. */

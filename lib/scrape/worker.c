@@ -98,20 +98,18 @@ static void count_read(struct worker *w, size_t samples, size_t bytes,
 static void show(struct job *j, const struct running *r, const struct fetch_result *f,
                  const struct target_shown *news)
 {
-    struct target_state *s = j->state;
-    pthread_mutex_lock(&s->lock);
-    struct target_shown *t = &s->shown;
-    uint64_t scrapes = t->scrapes + 1, failures = t->failures + (news->health == TARGET_DOWN);
+    struct target_shown t = target_state_shown(j->state);
+    uint64_t scrapes = t.scrapes + 1, failures = t.failures + (news->health == TARGET_DOWN);
     if (news->health == TARGET_UP)
-        *t = *news;
-    t->health = news->health;
-    t->failure = news->failure;
-    t->last_error = news->last_error;
-    t->scraped_ms = r->start_ms;
-    t->duration_ns = f->duration_ns;
-    t->scrapes = scrapes;
-    t->failures = failures;
-    pthread_mutex_unlock(&s->lock);
+        t = *news;
+    t.health = news->health;
+    t.failure = news->failure;
+    t.last_error = news->last_error;
+    t.scraped_ms = r->start_ms;
+    t.duration_ns = f->duration_ns;
+    t.scrapes = scrapes;
+    t.failures = failures;
+    target_state_show(j->state, &t);
 }
 
 static void take_failed(struct worker *w, struct running *r, const struct fetch_result *f)
