@@ -36,6 +36,7 @@ struct texts {
 };
 
 void texts_done(struct texts *t); /* it is empty then */
+DEFINE_AUTO(texts, texts_done)
 
 /* Of a new entry with such a key, without parts. */
 static inline size_t texts_entry_bytes(size_t key_len, uint8_t lanes)
