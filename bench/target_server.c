@@ -2,12 +2,15 @@
 /* target_server.c - many targets in one cheap process, good ones and hostile ones.
  *
  *     target_server [--targets N] [--samples M] [--change PERCENT] [--churn PERMILLE] [--port P] [--ports] [--hosts]
+ *                   [--times]
  *
  * Serves /t/0 to /t/N-1, with M samples each, on one port of 127.0.0.1 (0, the default: any
  * free one), with --ports also target I on a port of its own, under any path; with --hosts on that port of all
  * addresses 127.x.y.z, so that each target can have one of its own without a descriptor more.  Prints
  * `ready PORT` when it listens, before that a line `port I PORT` for each port of its own.
- * A page changes before each request; of a thousand series, PERMILLE (0) are new each time.  One thread, one epoll; SIGTERM ends it.
+ * A page changes before each request; of a thousand series, PERMILLE (0) are new each time.  With
+ * --times a line `sent TARGET NUMBER NANOSECONDS` follows for each page, monotonic; numbers begin at 0.
+ * One thread, one epoll; SIGTERM ends it.
  *
  * /stats tells as JSON what was served; hostile.h lists the paths that misbehave.  */
 #include "hostile.h"
@@ -55,6 +58,7 @@ static struct {
     uint64_t requests, samples_done, bytes, misbehaved[HOSTILE_MODES];
     struct conn *drips;
     int64_t next_drip_ns;
+    bool says_times;
 } S;
 
 static void check(bool ok, const char *what)
@@ -133,6 +137,13 @@ static bool push(struct conn *c, struct span text, size_t *sent, size_t most, in
     return true;
 }
 
+static void say_time(const struct served *t)
+{
+    printf("sent %td %llu %lld\n", t - S.targets, (unsigned long long)t->begun - 1,
+           (long long)clock_mono_ns());
+    fflush(stdout);
+}
+
 /* True: the page is out, or the connection is gone and *ret_gone says so. */
 static bool send_page(struct conn *c, bool *ret_gone)
 {
@@ -148,6 +159,8 @@ static bool send_page(struct conn *c, bool *ret_gone)
     c->of->sending--;
     c->of->done++;
     S.samples_done += c->of->page.samples;
+    if (S.says_times)
+        say_time(c->of);
     c->of = NULL;
     return true;
 }
@@ -379,6 +392,7 @@ int main(int argc, char **argv)
         unsigned long n = i + 1 < argc ? strtoul(argv[i + 1], NULL, 10) : 0;
         own_ports |= strcmp(argv[i], "--ports") == 0;
         S.hosts |= strcmp(argv[i], "--hosts") == 0;
+        S.says_times |= strcmp(argv[i], "--times") == 0;
         if (strcmp(argv[i], "--targets") == 0)
             S.targets_len = (unsigned)n;
         else if (strcmp(argv[i], "--samples") == 0)

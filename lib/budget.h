@@ -8,8 +8,13 @@
  *
  *     BUDGET_TEXTS     above 1/2    pages keep what never changes compressed
  *     BUDGET_SERIES    above 3/4    new series are refused, known ones go on
- *     BUDGET_BODY      above 7/8    scrapes wait until their body has room, the largest first to
+ *     BUDGET_BODY      above 7/8    scrapes wait until their body has room, smaller ones pass
  *     BUDGET_PAYLOAD   above it all lanes give up their oldest payloads, to the spool if there is one
+ *
+ *     BUDGET_LAST      4 MiB above  lanes that have little too
+ *
+ * What a sink does not take must not keep scrapes waiting: while some wait, lanes go down to 3/4
+ * with what is older than BUDGET_OLD_NS (budget_to_give_up).
  *
  * Nothing is reserved by asking: threads that ask at once may pass a mark by what each of them
  * takes, which is why there is room between the marks.
@@ -29,10 +34,11 @@ enum budget_part {
     BUDGET_SPOOLS,    /* SQLite's caches */
     BUDGET_DISCOVERY, /* objects, targets, answers being read */
     BUDGET_CLIENTS,   /* the most that queues of client libraries may come to */
+    BUDGET_ALLOCATOR, /* what is resident beyond all of this and the allowance; an eighth at most */
     BUDGET_PARTS
 };
 
-enum budget_class { BUDGET_TEXTS, BUDGET_SERIES, BUDGET_BODY, BUDGET_PAYLOAD };
+enum budget_class { BUDGET_TEXTS, BUDGET_SERIES, BUDGET_BODY, BUDGET_PAYLOAD, BUDGET_LAST };
 
 /* "pages", ... : static; a label of our own metrics. */
 const char *budget_part_name(enum budget_part part);
@@ -44,6 +50,9 @@ size_t budget_bound(void);
 /* The part is larger by so many bytes, or smaller.  Any thread. */
 void budget_add(enum budget_part part, ptrdiff_t bytes);
 
+/* The part has so many bytes now; for one that somebody else sums up. */
+void budget_set(enum budget_part part, size_t bytes);
+
 /* *counted, which says what its owner counts for, becomes bytes. */
 void budget_count(enum budget_part part, size_t *counted, size_t bytes);
 
@@ -51,6 +60,17 @@ size_t budget_part_bytes(enum budget_part part); /* any thread, as the next two 
 size_t budget_used(void);
 size_t budget_peak(void); /* the most that used has been */
 
+/* Scrapes that wait for room: so many more, or fewer.  Any thread. */
+void budget_wait(ptrdiff_t scrapes);
+size_t budget_waiting(void);
+
+/* How many bytes all lanes together are to give up now; 0: none.  *ret_old: only of what is older than
+ * BUDGET_OLD_NS, which a sink that keeps up never lets wait. */
+#define BUDGET_OLD_NS (INT64_C(2) * 1000000000)
+size_t budget_to_give_up(bool *ret_old);
+
+/* How many bytes more are within what that class may use; SIZE_MAX: there is no bound. */
+size_t budget_room(enum budget_class of);
 /* Whether so many bytes more are within what that class may use. */
 bool budget_has_room(enum budget_class of, size_t bytes);
 

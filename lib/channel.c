@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "channel.h"
 
+#include "budget.h"
 #include "clock.h"
 #include "mem.h"
 
@@ -22,9 +23,10 @@ struct channel {
     pthread_cond_t not_full, not_empty;
     void (*free_item)(void *);
     bool closed;
-    int fd;      /* -1 until asked for */
-    bool shown;  /* fd is readable */
-    size_t head; /* oldest item */
+    int fd;         /* -1 until asked for */
+    bool shown;     /* fd is readable */
+    size_t head;    /* oldest item */
+    size_t counted; /* bytes, in the budget */
     struct channel_stats stats;
     struct slot ring[]; /* stats.cap slots */
 };
@@ -33,6 +35,7 @@ struct channel *channel_new(size_t cap, size_t cap_bytes, void (*free_item)(void
 {
     assert(cap > 0 && cap_bytes > 0);
     struct channel *ch = mem_alloc(sizeof *ch + cap * sizeof ch->ring[0]);
+    budget_count(BUDGET_CHANNELS, &ch->counted, sizeof *ch + cap * sizeof ch->ring[0]);
     ch->free_item = free_item;
     ch->fd = -1;
     ch->stats.cap = cap;
@@ -97,6 +100,7 @@ void channel_free(struct channel *ch)
     pthread_cond_destroy(&ch->not_full);
     pthread_cond_destroy(&ch->not_empty);
     pthread_mutex_destroy(&ch->lock);
+    budget_count(BUDGET_CHANNELS, &ch->counted, 0);
     mem_free(ch);
 }
 
@@ -227,6 +231,14 @@ void channel_close(struct channel *ch)
     pthread_cond_broadcast(&ch->not_full);
     pthread_cond_broadcast(&ch->not_empty);
     pthread_mutex_unlock(&ch->lock);
+}
+
+int64_t channel_age_ns(struct channel *ch)
+{
+    pthread_mutex_lock(&ch->lock);
+    int64_t age_ns = ch->stats.len > 0 ? clock_mono_ns() - ch->ring[ch->head].sent_ns : 0;
+    pthread_mutex_unlock(&ch->lock);
+    return age_ns;
 }
 
 struct channel_stats channel_stats(struct channel *ch)

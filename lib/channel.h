@@ -82,6 +82,9 @@ enum status channel_recv(struct channel *ch, void **ret_item, int64_t *ret_age_n
  * thread.  OK, or ERR_IO when the process has no descriptor left. */
 enum status channel_fd(struct channel *ch, int *ret_fd) NODISCARD;
 
+/* How long the oldest item has been inside; 0: there is none. */
+int64_t channel_age_ns(struct channel *ch);
+
 /* Wakes everyone.  May be called twice, from any thread. */
 void channel_close(struct channel *ch);
 

@@ -20,4 +20,14 @@ void mem_free(void *p);                     /* NULL is fine */
  * for tests that prove that a hot path does not allocate. */
 uint64_t mem_count(void);
 
+/* At start, before any thread: how the allocator keeps memory, so that what is resident follows what is in
+ * use. */
+void mem_tune(void);
+
+/* Gives back to the system what is free in the allocator, if that is much.  Takes milliseconds then; any
+ * thread. */
+void mem_trim(void);
+
+size_t mem_resident(void); /* bytes of this process; 0: not known */
+
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "payload.h"
 
+#include "budget.h"
 #include "hash.h"
 #include "mem.h"
 
@@ -144,6 +145,17 @@ enum status payload_set_key(struct payload *p, const char *cluster, const char *
     return buf_cat(&p->key, cluster, cluster[0] ? "/" : "", target, NULL);
 }
 
+size_t payload_bytes(const struct payload *p)
+{
+    return sizeof *p + p->body.cap + p->key.cap + p->address.cap +
+           (p->marks.at ? PAYLOAD_MARKS * sizeof *p->marks.at : 0);
+}
+
+void payload_count(struct payload *p)
+{
+    budget_count(BUDGET_PAYLOADS, &p->counted, payload_bytes(p));
+}
+
 void payload_reset(struct payload *p)
 {
     buf_truncate(&p->body, 0);
@@ -166,6 +178,7 @@ void payload_free(struct payload *p)
     buf_done(&p->key);
     buf_done(&p->address);
     mem_free(p->marks.at);
+    budget_count(BUDGET_PAYLOADS, &p->counted, 0);
     mem_free(p);
 }
 

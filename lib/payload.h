@@ -82,6 +82,8 @@ struct payload {
     bool maybe_twice;      /* counted as that */
     int64_t seq;           /* its place in the order of the lane; pieces of one share it */
     int64_t row;           /* in the lane's spool; 0: it is not there */
+    size_t counted;        /* bytes, in the budget */
+    int64_t here_ns;       /* monotonic; since when it is in memory */
 };
 
 /* Without a lane: payload_end frees it.  key becomes both key and target id.  max_bytes is
@@ -89,6 +91,11 @@ struct payload {
 struct payload *payload_new(const char *key, size_t max_bytes);
 void payload_free(struct payload *p); /* NULL is fine */
 DEFINE_AUTO_PTR(payload, payload_free)
+
+/* The budget knows what p holds now: to be called when p has grown.  What it holds is the most that was
+ * asked for, whatever is written into it. */
+void payload_count(struct payload *p);
+size_t payload_bytes(const struct payload *p); /* all that p holds */
 
 /* Empties p for another message and keeps its memory. */
 void payload_reset(struct payload *p);

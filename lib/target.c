@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "target.h"
 
+#include "budget.h"
 #include "http.h"
 #include "mem.h"
 
@@ -32,6 +33,7 @@ struct target *target_new(const struct target *like)
     t->honor_labels = like->honor_labels;
     t->honor_timestamps = like->honor_timestamps;
     t->http = http_ref(like->http);
+    budget_add(BUDGET_DISCOVERY, (ptrdiff_t)target_bytes(t));
     return t;
 }
 
@@ -87,6 +89,7 @@ void target_unref(struct target *t)
 {
     if (!t || --t->refs > 0)
         return;
+    budget_add(BUDGET_DISCOVERY, -(ptrdiff_t)target_bytes(t));
     for (size_t i = 0; i < t->labels_len; i++) {
         mem_free((void *)t->labels[i].name);
         mem_free((void *)t->labels[i].value);

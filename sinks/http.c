@@ -3,6 +3,8 @@
 #include "http_out.h"
 #include "mem.h"
 
+#define REQUEST_BYTES ((size_t)96 << 10) /* buffers of libcurl */
+
 struct http_sink {
     struct template *url; /* NULL: it is the same for all */
     struct http_out *out;
@@ -71,6 +73,14 @@ static void http_close(void *self)
     mem_free(h);
 }
 
+/* Bodies are not copied, but for those that are compressed. */
+static size_t http_reserve(const void *conf, size_t max_message)
+{
+    const struct http_sink_conf *c = conf;
+    size_t small = c->compression ? max_message : 0;
+    return (size_t)c->connections * (small + REQUEST_BYTES);
+}
+
 const struct sink_ops sink_http = {
     .name = "http",
     .help = "sends each message as a request to an HTTP server",
@@ -79,6 +89,7 @@ const struct sink_ops sink_http = {
     .max_payload = 64 << 20,
     .check = http_sink_check,
     .open = http_open,
+    .reserve = http_reserve,
     .render = http_render,
     .send = http_send,
     .work = http_work,

@@ -5,6 +5,8 @@
 #include "mem.h"
 #include "template.h"
 
+#define MESSAGE_BYTES 1024 /* that the library remembers a message with */
+
 struct kafka_sink {
     struct template *topic;
     struct kafka_client *client;
@@ -74,6 +76,14 @@ static void kafka_close(void *self)
     mem_free(k);
 }
 
+/* Messages are not copied; a batch is, once more when it is compressed. */
+static size_t kafka_reserve(const void *conf, size_t max_message)
+{
+    const struct kafka_conf *c = conf;
+    size_t batch = (size_t)c->batch > max_message ? (size_t)c->batch : max_message;
+    return (size_t)c->in_flight * MESSAGE_BYTES + 2 * batch;
+}
+
 const struct sink_ops sink_kafka = {
     .name = "kafka",
     .help = "publishes to Kafka",
@@ -82,6 +92,7 @@ const struct sink_ops sink_kafka = {
     .max_payload = KAFKA_MAX_MESSAGE - KAFKA_ROOM,
     .check = kafka_conf_report,
     .open = kafka_open,
+    .reserve = kafka_reserve,
     .render = kafka_render,
     .send = kafka_send,
     .work = kafka_work,

@@ -4,7 +4,8 @@
 #include "nats_link.h"
 #include "template.h"
 
-#define SUBJECT_MAX 1024 /* the server takes 4096 bytes of subject, reply and sizes */
+#define SUBJECT_MAX  1024 /* the server takes 4096 bytes of subject, reply and sizes */
+#define BUFFER_BYTES ((size_t)64 << 10) /* of a connection, to read and to write */
 
 struct nats_sink {
     struct template *subject;
@@ -51,6 +52,12 @@ static enum status nats_send(void *self, struct payload *p, int64_t deadline_ns,
     return nats_link_send(n->link, p, deadline_ns, err);
 }
 
+static enum status nats_work(void *self, int wake_fd, int64_t deadline_ns)
+{
+    struct nats_sink *n = self;
+    return nats_link_work(n->link, wake_fd, deadline_ns);
+}
+
 static enum status nats_flush(void *self, int64_t deadline_ns, struct err *err)
 {
     struct nats_sink *n = self;
@@ -71,6 +78,13 @@ static void nats_close(void *self)
     mem_free(n);
 }
 
+/* A message is copied to be sent, into the buffer of the connection too, and compressed before. */
+static size_t nats_reserve(const void *conf, size_t max_message)
+{
+    (void)conf;
+    return 3 * max_message + BUFFER_BYTES;
+}
+
 const struct sink_ops sink_nats = {
     .name = "nats",
     .help = "publishes to NATS, into a JetStream stream or as core messages",
@@ -79,8 +93,10 @@ const struct sink_ops sink_nats = {
     .max_payload = (1 << 20) - NATS_HEADER_ROOM,
     .check = nats_conf_report,
     .open = nats_open,
+    .reserve = nats_reserve,
     .render = nats_render,
     .send = nats_send,
+    .work = nats_work,
     .flush = nats_flush,
     .explain = nats_explain,
     .close = nats_close,

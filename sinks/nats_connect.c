@@ -86,16 +86,24 @@ static enum status set_secrets(natsOptions *o, const struct nats_login *l, struc
     return n == NATS_OK ? s : err_set(err, ERR_IO, "credentials: %s", nats_words(n));
 }
 
-/* All of it for nats:// too: the library goes over to TLS when the server asks for it. */
+static bool is_secure(const char *server)
+{
+    return strncmp(server, "tls://", 6) == 0;
+}
+
+/* All of it for nats:// too: the library goes over to TLS when the server asks for it.  With nothing
+ * said of TLS it then looks at the host and asks the system's authorities by itself; to tell it so
+ * would make it read them for each attempt, a MiB of memory, where the server never asks. */
 static enum status set_tls(natsOptions *o, const struct tls_conf *t, const char *server,
                            struct err *err)
 {
     char host[NATS_HOST_MAX];
     enum status s = nats_conf_host(server, host, err);
-    if (s != OK)
+    bool said = t->ca[0] || t->cert[0] || t->server_name[0] || !t->verify;
+    if (s != OK || (!said && !is_secure(server)))
         return s;
     natsStatus n = NATS_OK;
-    if (strncmp(server, "tls://", 6) == 0 || t->ca[0] || t->cert[0])
+    if (is_secure(server) || t->ca[0] || t->cert[0])
         n = natsOptions_SetSecure(o, true);
     if (n == NATS_OK && t->ca[0])
         n = natsOptions_LoadCATrustedCertificates(o, t->ca);
@@ -108,6 +116,8 @@ static enum status set_tls(natsOptions *o, const struct tls_conf *t, const char 
     return n == NATS_OK ? OK : err_set(err, ERR_IO, "tls: %s", nats_words(n));
 }
 
+/* A message goes out in the call that publishes it: the library's thread that gathers messages would
+ * wake three times for each, and what is written here is large or alone. */
 static natsStatus set_plain(natsOptions *o, const struct nats_login *l, const char *server)
 {
     const struct nats_conf *c = l->conf;
@@ -125,6 +135,9 @@ static natsStatus set_plain(natsOptions *o, const struct nats_login *l, const ch
         n = natsOptions_SetPingInterval(o, c->ping / MS_NS);
     if (n == NATS_OK)
         n = natsOptions_SetMaxPingsOut(o, 2);
+    /* Written by who publishes: the library's flusher would wake for each message, twice. */
+    if (n == NATS_OK)
+        n = natsOptions_SetSendAsap(o, true);
     if (n == NATS_OK)
         n = natsOptions_SetCustomInboxPrefix(o, c->inbox_prefix);
     if (n == NATS_OK)
@@ -153,14 +166,19 @@ static void finish(void)
     (void)nats_CloseAndWait(FINISH_MS);
 }
 
-static void finish_at_exit(void)
+#define SPINS 100 /* for a lock of the library; of itself it turns 2,000 times */
+
+static void start(void)
 {
+    (void)nats_Open(SPINS); /* what is wrong, the first connection says as well */
     (void)atexit(finish);
 }
 
 enum status nats_connect(natsConnection **ret, const struct nats_login *login, const char *server,
                          struct err *err)
 {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, start);
     natsOptions *o = NULL;
     natsConnection *nc = NULL;
     natsStatus n = natsOptions_Create(&o);
@@ -171,8 +189,6 @@ enum status nats_connect(natsConnection **ret, const struct nats_login *login, c
         s = set_secrets(o, login, err);
     if (s == OK)
         s = set_tls(o, &login->conf->tls, server, err);
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-    pthread_once(&once, finish_at_exit);
     if (s == OK) {
         n = natsConnection_Connect(&nc, o);
         if (n != NATS_OK)

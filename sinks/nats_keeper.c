@@ -3,17 +3,15 @@
 #include "nats_keeper.h"
 
 #include "clock.h"
+#include "nats_confirm.h"
 #include "nats_link.h"
 #include "nats_state.h"
 #include "nats_stream.h"
 
 #include <inttypes.h>
 #include <sys/random.h>
-#include <time.h>
 
 #define FIRST_WAIT_NS (100 * MS_NS)
-#define GATHER_NS     MS_NS        /* for messages that one PING confirms together */
-#define SETTLE_NS     (20 * MS_NS) /* for words about refused messages to arrive */
 
 /* Where acknowledgements come back: INBOX.TICKET. */
 static enum status subscribe(struct nats_link *l, natsConnection *nc, natsSubscription **ret,
@@ -119,6 +117,7 @@ static bool connect_to(struct nats_link *l, const char *server)
     l->nc = s == OK ? nc : NULL;
     l->acks = acks;
     l->up = s == OK;
+    l->quick = false;
     l->broken = s == OK && natsConnection_IsClosed(nc);
     pthread_cond_broadcast(&l->changed);
     pthread_mutex_unlock(&l->lock);
@@ -147,60 +146,6 @@ static void disconnect(struct nats_link *l)
     natsConnection_Destroy(nc);
 }
 
-/* A PING and its PONG.  When the PING cannot be written the library says OK, and leaves a trace
- * only in the last error of this thread: so that is made a known one before.  What its flusher
- * could not write, messages, it throws away, with a trace in the connection's last error. */
-static natsStatus round_trip(natsConnection *nc, int64_t timeout_ms)
-{
-    natsStatus last = NATS_OK;
-    const char *text;
-    (void)natsConnection_FlushTimeout(NULL, timeout_ms); /* NATS_INVALID_ARG */
-    natsStatus n = natsConnection_FlushTimeout(nc, timeout_ms);
-    (void)nats_GetLastError(&last);
-    if (n == NATS_OK && last != NATS_INVALID_ARG)
-        n = last == NATS_OK ? NATS_IO_ERROR : last;
-    natsStatus lasting = natsConnection_GetLastError(nc, &text);
-    enum status s = nats_status(lasting);
-    return n == NATS_OK && (s == ERR_IO || s == ERR_TIMEOUT) ? lasting : n;
-}
-
-/* After a round trip, which took so long; lock is held. */
-static void fit_window(struct nats_link *l, natsStatus n, int64_t took_ns)
-{
-    int64_t timeout_ns = l->conf.timeout;
-    if (l->lane && (n == NATS_OK || took_ns > timeout_ns / 2))
-        l->lane->window = nats_state_window(l->lane->window, (size_t)l->conf.in_flight,
-                                            n == NATS_OK ? took_ns : timeout_ns, timeout_ns);
-}
-
-/* Core NATS: sends a PING behind what was published, and waits for its PONG.  lock is held,
- * but for the waiting. */
-static void confirm(struct nats_link *l)
-{
-    natsConnection *nc = l->nc;
-    const char *text;
-    pthread_mutex_unlock(&l->lock);
-    nanosleep(&(struct timespec){.tv_nsec = GATHER_NS}, NULL);
-    pthread_mutex_lock(&l->lock);
-    int64_t mark_ns = l->published_ns, since_ns = clock_mono_ns();
-    pthread_mutex_unlock(&l->lock);
-    natsStatus n = round_trip(nc, l->conf.timeout / MS_NS);
-    /* What was refused is told by another thread, before the PONG or a little later. */
-    if (n == NATS_OK && natsConnection_GetLastError(nc, &text) == NATS_NOT_PERMITTED)
-        nanosleep(&(struct timespec){.tv_nsec = SETTLE_NS}, NULL);
-    struct err why;
-    err_set(&why, ERR_IO, "no sign that messages have arrived: %s", nats_words(n));
-    int64_t took_ns = clock_mono_ns() - since_ns;
-    pthread_mutex_lock(&l->lock);
-    fit_window(l, n, took_ns);
-    if (n == NATS_OK) {
-        nats_state_end_until(l, mark_ns, OK, NULL);
-        l->confirmed_ns = mark_ns;
-    } else {
-        nats_state_break(l, &why);
-    }
-}
-
 /* lock is held, but for the asking. */
 static void recheck(struct nats_link *l)
 {
@@ -221,8 +166,8 @@ static void serve(struct nats_link *l)
 {
     while (!l->stop && !l->broken) {
         int64_t now_ns = clock_mono_ns(), next_ns = DEADLINE_NEVER;
-        if (!l->stream && l->published_ns != l->confirmed_ns) {
-            confirm(l);
+        if (!l->stream && !l->quick && l->published_ns != l->confirmed_ns) {
+            nats_confirm(l);
             continue;
         }
         if (l->recheck_ns <= now_ns) {
@@ -231,7 +176,8 @@ static void serve(struct nats_link *l)
         }
         if (l->stream)
             next_ns = nats_state_end_overdue(l, now_ns);
-        nats_state_wait(l, next_ns < l->recheck_ns ? next_ns : l->recheck_ns);
+        l->looks_ns = next_ns < l->recheck_ns ? next_ns : l->recheck_ns;
+        nats_state_wait(l, l->looks_ns);
     }
 }
 
@@ -265,6 +211,7 @@ void *nats_keeper_run(void *arg)
     struct nats_link *l = arg;
     size_t next = (size_t)clock_mono_ns(); /* any server first */
     int64_t wait_ns = FIRST_WAIT_NS;
+    pthread_setname_np(pthread_self(), "nats"); /* the library's threads inherit it */
     pthread_mutex_lock(&l->lock);
     while (!l->stop) {
         if (connect_any(l, &next)) {

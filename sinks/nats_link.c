@@ -4,12 +4,14 @@
 
 #include "clock.h"
 #include "mem.h"
+#include "nats_confirm.h"
 #include "nats_cut.h"
 #include "nats_keeper.h"
 #include "nats_message.h"
 #include "nats_state.h"
 
 #include <inttypes.h>
+#include <poll.h>
 #include <signal.h>
 
 #define GRACE_NS SEC_NS /* for an attempt beyond connect_timeout, and between two looks at it */
@@ -155,11 +157,12 @@ static enum status publish(struct nats_link *l, struct payload *p, const struct 
     if (n != NATS_OK)
         return take_back(l, ticket, n, err);
     pthread_mutex_lock(&l->lock);
-    bool idle = l->stream ? l->flights.len == 1 : l->published_ns == l->confirmed_ns;
+    bool late =
+        l->stream ? l->put_ns < l->looks_ns : !l->quick && l->published_ns == l->confirmed_ns;
     l->published_ns = l->put_ns;
-    if (idle)
-        pthread_cond_broadcast(&l->changed);
     pthread_mutex_unlock(&l->lock);
+    if (late)
+        pthread_cond_broadcast(&l->changed); /* who wakes finds the lock free */
     return OK;
 }
 
@@ -187,12 +190,37 @@ enum status nats_link_send(struct nats_link *l, struct payload *p, int64_t deadl
 
 enum status nats_link_flush(struct nats_link *l, int64_t deadline_ns, struct err *err)
 {
+    (void)nats_confirm_quickly(l, deadline_ns);
     pthread_mutex_lock(&l->lock);
+    l->flushing++;
     while (l->flights.len > 0 && clock_mono_ns() < deadline_ns)
         nats_state_wait(l, deadline_ns);
+    l->flushing--;
     uint32_t left = l->flights.len;
     pthread_mutex_unlock(&l->lock);
     return left == 0 ? OK : err_set(err, ERR_TIMEOUT, "%u messages are not confirmed", left);
+}
+
+static bool is_readable(int fd, int64_t deadline_ns)
+{
+    int64_t left_ns = deadline_ns - clock_mono_ns();
+    if (left_ns < 0)
+        left_ns = 0;
+    struct timespec t = {.tv_sec = (time_t)(left_ns / SEC_NS), .tv_nsec = (long)(left_ns % SEC_NS)};
+    struct pollfd p = {.fd = fd, .events = POLLIN};
+    return ppoll(&p, 1, &t, NULL) > 0;
+}
+
+enum status nats_link_work(struct nats_link *l, int wake_fd, int64_t deadline_ns)
+{
+    int64_t due_ns = nats_confirm_due_ns(l);
+    if (due_ns < deadline_ns) {
+        if (due_ns > clock_mono_ns() && is_readable(wake_fd, due_ns))
+            return OK;
+        if (nats_confirm_quickly(l, deadline_ns))
+            return OK; /* ends wait to be heard */
+    }
+    return is_readable(wake_fd, deadline_ns) ? OK : ERR_TIMEOUT;
 }
 
 void nats_link_explain(struct nats_link *l, struct err *err)

@@ -3,7 +3,7 @@
  *
  * A thread of its own, started by the first message, connects, waits, asks for the stream
  * and gives up what is overdue; nothing else ever waits for a server, but for a write into
- * a full socket (sink.h: Time).
+ * a full socket (sink.h: Time), and for what a server has always done within a moment (nats_confirm.h).
  *
  * nats.c's own reconnection is not used: it keeps messages in a buffer of its own while it is
  * away, takes a server out for ever after two refused logins, and reads no secret anew.
@@ -31,6 +31,7 @@ struct nats_link *nats_link_new(const struct nats_conf *conf, struct sink_lane *
 enum status nats_link_send(struct nats_link *l, struct payload *p, int64_t deadline_ns,
                            struct err *err) NODISCARD;
 enum status nats_link_flush(struct nats_link *l, int64_t deadline_ns, struct err *err);
+enum status nats_link_work(struct nats_link *l, int wake_fd, int64_t deadline_ns) NODISCARD;
 void nats_link_explain(struct nats_link *l, struct err *err);
 
 /* Waits a moment for the thread, which goes by itself when a server holds it up. */

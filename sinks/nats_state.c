@@ -115,7 +115,7 @@ static void end_taken(struct nats_link *l, struct payload *p, enum status how,
     if (how != OK && why)
         l->last_end = *why;
     payload_end(p, how);
-    if (l->flights.len == 0)
+    if (l->flights.len == 0 && l->flushing > 0)
         pthread_cond_broadcast(&l->changed);
 }
 

@@ -55,6 +55,10 @@ struct nats_link {
     int64_t put_ns;       /* deadline of the last one put; they differ all */
     int64_t published_ns; /* deadline of the last one handed to the library */
     int64_t confirmed_ns; /* core: that of the last one confirmed */
+    int64_t pinged_ns;    /* core: when the last PING went out */
+    bool quick;           /* core: a PONG comes so soon that the lane's thread waits for it */
+    int64_t looks_ns;     /* when the keeper looks again by itself */
+    unsigned flushing;    /* threads that wait until nothing is in flight */
     int64_t acked_ns;     /* JetStream: that of the last one put that is acknowledged */
     int64_t heard_ns;     /* when anything was acknowledged last */
     struct nats_denied denied[NATS_DENIED_MAX];

@@ -46,32 +46,31 @@ static inline void made_target(struct made *m, size_t i)
                                  .next_due_ms = clock_wall_ms() + 7000};
     if (i == 5)
         return; /* never scraped */
-    struct target_shown shown, *s = &shown;
-    *s = (struct target_shown){.health = i == 1 || i == 3 ? TARGET_DOWN : TARGET_UP,
-                               .scraped_ms = clock_wall_ms() - 1000 - (int64_t)i * 211,
-                               .duration_ns = (int64_t)(i + 1) * 1300 * 1000,
-                               .samples = 812 + i,
-                               .samples_post_filter = 800 + i,
-                               .series = 812 + i,
-                               .body_bytes = 91234 + 100 * i,
-                               .scrapes = 400};
+    struct target_shown s = {.health = i == 1 || i == 3 ? TARGET_DOWN : TARGET_UP,
+                             .scraped_ms = clock_wall_ms() - 1000 - (int64_t)i * 211,
+                             .duration_ns = (int64_t)(i + 1) * 1300 * 1000,
+                             .samples = 812 + i,
+                             .samples_post_filter = 800 + i,
+                             .series = 812 + i,
+                             .body_bytes = 91234 + 100 * i,
+                             .scrapes = 400};
     if (i == 1)
-        err_set(&s->last_error, ERR_TIMEOUT, "timeout: no answer within 10 s");
+        err_set(&s.last_error, ERR_TIMEOUT, "timeout: no answer within 10 s");
     if (i == 3)
-        err_set(&s->last_error, ERR_IO, "status: 500 %s", MADE_HOSTILE);
+        err_set(&s.last_error, ERR_IO, "status: 500 %s", MADE_HOSTILE);
     if (i == 4) {
-        s->lines_bad = 2;
-        s->refused = 7;
-        s->flaws = 1;
-        err_set(&s->first_bad, ERR_INVALID, "line 17, column 4: '}' expected, token 'x='");
-        err_set(&s->first_refused, ERR_LIMIT, "max_value_bytes: http_requests_total");
-        err_set(&s->first_flaw, ERR_INVALID, "line 18, column 1: no # EOF");
-        s->named[0] = (struct page_named){PAGE_MAX_VALUE_BYTES, "http_requests_total"};
-        s->named[1] = (struct page_named){PAGE_MAX_SERIES, "other"};
-        s->named_len = 2;
+        s.lines_bad = 2;
+        s.refused = 7;
+        s.flaws = 1;
+        err_set(&s.first_bad, ERR_INVALID, "line 17, column 4: '}' expected, token 'x='");
+        err_set(&s.first_refused, ERR_LIMIT, "max_value_bytes: http_requests_total");
+        err_set(&s.first_flaw, ERR_INVALID, "line 18, column 1: no # EOF");
+        s.named[0] = (struct page_named){PAGE_MAX_VALUE_BYTES, "http_requests_total"};
+        s.named[1] = (struct page_named){PAGE_MAX_SERIES, "other"};
+        s.named_len = 2;
     }
-    s->failures = s->health == TARGET_DOWN ? 12 : 0;
-    target_state_show(e->state, s);
+    s.failures = s.health == TARGET_DOWN ? 12 : 0;
+    target_state_show(e->state, &s);
 }
 
 static inline void made_pools(struct made *m)
@@ -212,7 +211,7 @@ static inline void made_candidates(struct made *m)
 static inline void made_init(struct made *m, size_t targets)
 {
     static const struct view_part memory[] = {
-        {"pages", 31457280}, {"bodies", 4194304}, {"lanes", 1843200}};
+        {"pages", 31457280}, {"bodies", 4194304}, {"payloads", 1843200}};
     *m = (struct made){.targets = mem_alloc((targets + 1) * sizeof *m->targets)};
     for (size_t i = 0; i < targets; i++)
         made_target(m, i);
@@ -243,6 +242,9 @@ static inline void made_init(struct made *m, size_t targets)
                                                "pods: shop/b: " MADE_HOSTILE "\n",
                             .memory = memory,
                             .memory_len = ARRAY_LEN(memory),
+                            .memory_used = 37494784,
+                            .memory_peak = 40000000,
+                            .memory_waiting = 3,
                             .memory_bound = (uint64_t)256 << 20,
                             .allocations = 918273,
                             .regex_limited = 3};

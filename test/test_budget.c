@@ -41,3 +41,34 @@ TEST(one_class_after_the_other_gives_way)
     }
     budget_set_bound(SIZE_MAX);
 }
+
+TEST(lanes_are_asked_for_what_is_above_the_bound_or_while_scrapes_wait_for_what_is_old)
+{
+    bool old;
+    budget_set_bound(800);
+    budget_add(BUDGET_PAYLOADS, 700);
+    CHECK_INT(budget_to_give_up(&old), 0);
+    budget_wait(2);
+    CHECK_INT(budget_waiting(), 2);
+    CHECK_INT(budget_to_give_up(&old), 100);
+    CHECK(old);
+    budget_add(BUDGET_PAYLOADS, 150);
+    CHECK_INT(budget_to_give_up(&old), 50);
+    CHECK(!old);
+    budget_wait(-2);
+    CHECK_INT(budget_to_give_up(&old), 50);
+    CHECK(budget_has_room(BUDGET_LAST, 0));
+    budget_set_bound(SIZE_MAX);
+    CHECK_INT(budget_to_give_up(&old), 0);
+    budget_add(BUDGET_PAYLOADS, -850);
+}
+
+TEST(a_part_that_is_summed_up_elsewhere_is_set)
+{
+    budget_set(BUDGET_SPOOLS, 70);
+    CHECK_INT(budget_used(), 70);
+    budget_set(BUDGET_SPOOLS, 20);
+    CHECK_INT(budget_part_bytes(BUDGET_SPOOLS), 20);
+    budget_set(BUDGET_SPOOLS, 0);
+    CHECK_INT(budget_used(), 0);
+}

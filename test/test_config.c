@@ -272,6 +272,11 @@ static const struct fault_case {
     {MIN_SOURCE MIN_POOL "sinks: [{name: out, stdout: , buffer: 100KiB}]\n",
      "f:2:32: the buffer of sink 'out' (102400 bytes) is smaller than one message (524288 "
      "bytes)\n"},
+    {"agent: {memory: 16MiB}\n" MIN_SOURCE
+     "pools: [{name: main, workers: 30, outputs: [{json: , sink: out}]}]\n" MIN_SINK,
+     "f:1:17: memory: outputs and workers take 15 MiB before anything is scraped, and more than "
+     "three quarters of 16 MiB are too much: raise agent.memory, or lower max_message, workers, "
+     "in_flight or connections\n"},
     {MIN_SOURCE MIN_POOL "sinks: [{name: out, stdout: }, {name: out, stdout: }]\n",
      "f:3:39: a second sink named 'out'\n"},
     {MIN_SOURCE MIN_POOL "sinks: [{name: out, stdout: , spool: {path: /x, size: 7MiB}}]\n",

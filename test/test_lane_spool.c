@@ -1,73 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* test_lane_spool.c - a lane and its disk: order, restarts, bounds, faults. */
-#include "fake_sink.h"
-#include "spool_rig.h"
-
-/* A rig whose lane has a spool in a folder of its own, and a small buffer. */
-struct spooled {
-    struct rig *r;
-    struct spool_rig disk;
-};
-
-static void spooled_init(struct spooled *t, unsigned mode)
-{
-    spool_rig_init(&t->disk);
-    t->r = rig_new();
-    t->r->conf.buffer_bytes = 1;
-    t->r->conf.max_message = 100;
-    t->r->conf.spool = (struct lane_spool_conf){
-        .file = t->disk.file, .size = SPOOL_SIZE_MIN, .mode = mode, .vfs = FAIL_VFS};
-}
-
-static void spooled_done(struct spooled *t)
-{
-    rig_free(t->r);
-    spool_rig_done(&t->disk);
-}
-
-/* The same configuration in another process: another lane, with books of its own. */
-static void restart(struct spooled *t)
-{
-    struct rig *old = t->r;
-    lane_close(old->lane, DEADLINE_NOW);
-    WAIT(lane_is_done(old->lane));
-    check_balance(old);
-    CHECK_INT(old->books.in_memory + old->books.in_spool, 0);
-    t->r = rig_new();
-    t->r->conf.buffer_bytes = old->conf.buffer_bytes;
-    t->r->conf.max_message = old->conf.max_message;
-    t->r->conf.spool = old->conf.spool;
-    rig_free(old);
-}
-
-static void scrape_some(struct rig *r, int64_t from, int64_t to)
-{
-    char id[16];
-    for (int64_t i = from; i < to; i++) {
-        snprintf(id, sizeof id, "x%d", (int)(i % 3));
-        rig_scrape(r, id, i, "a 1\n");
-        WAIT(lane_state(r->lane).buffer.bytes < lane_state(r->lane).buffer.cap_bytes / 4 * 3);
-    }
-}
-
-/* All of from to to came, once each, those of one key in their order. */
-static void check_order(struct rig *r, int64_t from, int64_t to)
-{
-    int64_t last[3] = {-1, -1, -1};
-    int64_t n = 0;
-    for (size_t i = 0; i < r->fake.sends; i++) {
-        const struct fake_send *s = &r->fake.log[i];
-        size_t key = (size_t)(s->key[strlen(s->key) - 1] - '0');
-        if (s->result != OK)
-            continue;
-        CHECK(s->due_ms > last[key]);
-        CHECK_INT(s->due_ms % 3, key);
-        CHECK(s->due_ms >= from && s->due_ms < to);
-        last[key] = s->due_ms;
-        n++;
-    }
-    CHECK_INT(n, to - from);
-}
+#include "lane_spooled.h"
 
 TEST(what_the_buffer_cannot_hold_goes_to_disk_and_comes_back_in_order)
 {
@@ -244,13 +177,7 @@ TEST(a_full_spool_loses_its_oldest_by_that_name)
     fake_steer(&t.r->fake, FAKE_HOLDS, OK);
     rig_start(t.r);
     for (int64_t i = 0; t.r->books.lost[LOST_SPOOL_FULL] == 0; i++) {
-        buf_truncate(&text, 0);
-        for (int k = 0; k < 300; k++) {
-            random ^= random << 13;
-            random ^= random >> 7;
-            random ^= random << 17;
-            CHECK_INT(buf_printf(&text, "s%016" PRIx64 " %" PRIu64 "\n", random, random >> 10), OK);
-        }
+        make_noise(&text, &random, 160);
         struct target target = {.id = "x0", .source = "pods"};
         rig_scrape_as(t.r, text.data, 0,
                       &(struct lane_scrape){.target = &target, .due_ms = i, .outcome = 1});
@@ -451,13 +378,7 @@ TEST(a_reader_that_holds_the_log_is_named_and_the_lane_goes_on_in_memory)
     CHECK_INT(sqlite3_exec(db, "BEGIN; SELECT count(*) FROM payload", NULL, NULL, NULL), SQLITE_OK);
     uint64_t random = 88172645463325252;
     for (int64_t i = 3; lane_state(t.r->lane).spool.error.status == OK; i++) {
-        buf_truncate(&text, 0);
-        for (int k = 0; k < 500; k++) {
-            random ^= random << 13;
-            random ^= random >> 7;
-            random ^= random << 17;
-            CHECK_INT(buf_printf(&text, "s%016" PRIx64 " %" PRIu64 "\n", random, random >> 10), OK);
-        }
+        make_noise(&text, &random, 270);
         rig_scrape(t.r, "x0", i, text.data);
         WAIT(t.r->books.in_memory == 0 || lane_state(t.r->lane).spool.error.status != OK);
         CHECK(i < 1000);

@@ -199,6 +199,42 @@ TEST(the_oldest_make_room_and_are_told_of)
     spool_rig_done(&r);
 }
 
+/* The log has no room for the removal of all that has ended. */
+TEST(rows_that_have_ended_make_room_at_the_end_and_nobody_hears_of_them)
+{
+    enum { MANY = 175, NEW = 6 };
+    struct spool_rig r;
+    struct payload *old[MANY], *new[NEW];
+    int64_t gone[MANY];
+    spool_rig_init(&r);
+    spool_rig_open(&r);
+    for (int i = 0; i < MANY; i++) {
+        old[i] = spool_rig_payload(i + 1, 3000);
+        struct spool_write w = {.add = &old[i], .add_len = 1, .keep = true};
+        CHECK_INT(spool_write(r.spool, &w, &r.err), OK);
+        CHECK_INT(w.dropped_len, 0);
+        gone[i] = old[i]->row;
+        spool_ended(r.spool, gone[i]);
+    }
+    for (int i = 0; i < NEW; i++)
+        new[i] = spool_rig_payload(MANY + 1 + i, 40000);
+    for (size_t done = 0, calls = 0; done < NEW; calls++) {
+        struct spool_write w = {
+            .add = new + done, .add_len = NEW - done, .gone = gone, .gone_len = MANY, .last_ms = 1};
+        CHECK_INT(spool_write(r.spool, &w, &r.err), OK);
+        CHECK_INT(w.dropped_len, 0);
+        done += w.added;
+        CHECK(calls > 0 || (done < NEW && spool_stats(r.spool).rows > MANY / 2));
+    }
+    CHECK(spool_stats(r.spool).rows >= NEW);
+    CHECK(spool_rig_bytes(&r, "") + spool_rig_bytes(&r, "-wal") <= SPOOL_SIZE_MIN);
+    for (int i = 0; i < MANY; i++)
+        payload_free(old[i]);
+    for (int i = 0; i < NEW; i++)
+        payload_free(new[i]);
+    spool_rig_done(&r);
+}
+
 TEST(one_that_would_fill_the_spool_is_not_taken)
 {
     struct spool_rig r;

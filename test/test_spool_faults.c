@@ -4,6 +4,8 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 
 static bool says(const struct spool_rig *r, const char *text)
@@ -453,5 +455,53 @@ TEST(rows_that_somebody_else_deleted_are_damage)
     CHECK_INT(spool_rig_next(&r), 3);
     CHECK_INT(spool_next(r.spool, &row, &r.err), ERR_CLOSED);
     CHECK(says(&r, "17 rows are gone"));
+    spool_rig_done(&r);
+}
+
+/* Looks again and again at file number *round, until that is negative; its code says how often there
+ * was a fault. */
+static pid_t start_looking(const struct spool_rig *r, const _Atomic int *round)
+{
+    struct spool_view v;
+    struct err err;
+    char file[128];
+    int faults = 0;
+    pid_t pid = fork();
+    CHECK(pid >= 0);
+    if (pid > 0)
+        return pid;
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    for (int i; (i = *round) >= 0;) {
+        snprintf(file, sizeof file, "%s/%d.db", r->folder, i / 4);
+        if (access(file, F_OK) != 0 || spool_look(file, &v, &err) == OK)
+            continue;
+        fprintf(stderr, "looking: %s\n", err.text);
+        faults++;
+    }
+    _exit(faults < 100 ? faults : 100);
+}
+
+TEST(who_looks_at_a_file_that_is_being_opened_is_in_nobodys_way)
+{
+    struct spool_rig r;
+    char file[128];
+    int status;
+    _Atomic int *round =
+        mmap(NULL, sizeof *round, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    CHECK(round != MAP_FAILED);
+    spool_rig_init(&r);
+    r.conf.file = file;
+    pid_t pid = start_looking(&r, round);
+    for (int i = 0; i < 60; *round = ++i) {
+        snprintf(file, sizeof file, "%s/%d.db", r.folder, i / 4); /* one in four is new */
+        spool_rig_open(&r);
+        CHECK_INT(spool_rig_write(&r, 1, 2, 1000), OK);
+        spool_rig_close(&r);
+    }
+    *round = -1;
+    CHECK_INT(waitpid(pid, &status, 0), pid);
+    munmap((void *)round, sizeof *round);
+    CHECK(WIFEXITED(status));
+    CHECK_INT(WEXITSTATUS(status), 0);
     spool_rig_done(&r);
 }

@@ -42,6 +42,7 @@ TEST(the_metrics_of_the_books_are_there)
         "\nstrata_targets{health=\"down\"} 2\n",
         "\nstrata_targets{health=\"unknown\"} 1\n",
         "\nstrata_memory_bytes{part=\"bodies\"} 4194304\n",
+        "\nstrata_memory_used_bytes 37494784\n",
         "\nstrata_thread_beat_age_seconds{thread=\"pool\",pool=\"main\",output=\"\"} 0.02\n",
         "\nstrata_log_lines_total{level=\"error\"} ",
         "\nprocess_open_fds ",
@@ -240,9 +241,10 @@ TEST(the_status_is_json_with_balanced_books)
         "\"right\":{\"delivered\":105064298,\"lost\":1600,\"in_memory\":400,\"in_spool\":4000,"
         "\"left\":1000},\"balance\":0}",
         "\"lost\":{\"buffer_full\":1500,\"too_large\":0,\"refused\":100,\"closed\":0,"
-        "\"spool_full\":0,\"too_old\":0,\"spool_damaged\":0}",
+        "\"spool_full\":0,\"too_old\":0,\"spool_damaged\":0,\"memory\":0}",
         "\"filtered\":[{\"index\":0,\"filter\":\"clip\",\"samples\":400}",
         "\"memory\":{\"parts\":{\"pages\":31457280,",
+        "\"used\":37494784,\"peak\":40000000,\"bound\":268435456,\"scrapes_waiting\":3}",
         "\"name\":\"old\",\"gone\":true",
         "\"last_error\":\"nats: no responders for METRICS.<script>",
     };
@@ -349,7 +351,7 @@ TEST(the_page_says_what_is_wrong_and_when_all_is_well)
     made_init(&m, 12);
     CHECK_INT(web_page(&m.view, NULL, &b), OK);
     CHECK(has(&b, "Needs a look") && has(&b, "2 of 12 targets are down"));
-    CHECK(has(&b, "104,300,200") && has(&b, "256 MiB, not enforced"));
+    CHECK(has(&b, "104,300,200") && has(&b, "256 MiB, scrapes that wait for it: 3"));
     CHECK(!has(&b, "All is well"));
 
     buf_truncate(&b, 0);

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* cmd_run.c - strata-agent run: starts the agent and waits for signals and for a changed file.  */
 #include "agent.h"
+#include "budget.h"
 #include "clock.h"
 #include "commands.h"
 #include "confine.h"
+#include "library.h"
 #include "log.h"
+#include "mem.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -16,13 +19,19 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-#define SETTLE_NS (200 * MS_NS) /* a file is looked at once its folder has been quiet so long */
+#define TRIM_NS         SEC_NS
+#define TIGHT_NS        (100 * MS_NS)      /* the same while agent.memory is nearly used up */
+#define ALLOWANCE_BYTES ((size_t)18 << 20) /* code, stacks, connections; 24 MiB are promised */
+#define SETTLE_NS       (200 * MS_NS) /* a file is looked at once its folder has been quiet so long */
+#define REST_NS         (10 * SEC_NS) /* for first connections to be made */
 enum { PAUSE_MS = 10 };
 
 struct loop {
     int signal_fd;
     int watch_fd;    /* -1: no watch */
     int64_t look_ns; /* when to look at the file; 0: not */
+    int64_t trim_ns; /* when what is free goes back to the system */
+    int64_t rest_ns; /* when to let libraries rest; 0: not */
     bool reload;     /* as soon as the agent is not crowded */
 };
 
@@ -69,12 +78,40 @@ static void drain(int fd)
         ;
 }
 
+static int64_t trim_ns(void)
+{
+    return budget_has_room(BUDGET_SERIES, 0) ? TRIM_NS : TIGHT_NS;
+}
+
+/* What is free goes back to the system; what cannot, because something is left on each of its pages, counts. */
+static void trim(struct loop *l)
+{
+    if (clock_mono_ns() < l->trim_ns)
+        return;
+    mem_trim();
+    size_t before = budget_part_bytes(BUDGET_ALLOCATOR), resident = mem_resident();
+    size_t known = budget_used() - before + ALLOWANCE_BYTES, most = budget_bound() / 8;
+    size_t more = resident > known ? resident - known : 0;
+    budget_set(BUDGET_ALLOCATOR, more < most ? more : most);
+    l->trim_ns = clock_mono_ns() + trim_ns();
+}
+
 static int wait_ms(const struct agent *a, const struct loop *l)
 {
-    int64_t wait_ns = agent_is_changing(a) ? AGENT_TICK_NS : 60 * SEC_NS;
-    if (l->look_ns != 0 && l->look_ns - clock_mono_ns() < wait_ns)
-        wait_ns = l->look_ns - clock_mono_ns();
+    int64_t wait_ns = agent_is_changing(a) ? AGENT_TICK_NS : trim_ns();
+    int64_t now_ns = clock_mono_ns();
+    if (l->look_ns != 0 && l->look_ns - now_ns < wait_ns)
+        wait_ns = l->look_ns - now_ns;
+    if (l->rest_ns != 0 && l->rest_ns - now_ns < wait_ns)
+        wait_ns = l->rest_ns - now_ns;
     return wait_ns <= 0 ? 0 : (int)((wait_ns + MS_NS - 1) / MS_NS);
+}
+
+/* What a start or a reload has touched, at once; and later what came after it. */
+static void rest(struct loop *l, bool again)
+{
+    library_rest();
+    l->rest_ns = again ? clock_mono_ns() + REST_NS : 0;
 }
 
 /* Returns when the agent is to stop. */
@@ -98,8 +135,12 @@ static void loop_run(struct agent *a, struct loop *l)
         if (l->reload && !agent_is_crowded(a)) {
             l->reload = false;
             agent_reload(a);
+            rest(l, true);
         }
+        if (l->rest_ns != 0 && clock_mono_ns() >= l->rest_ns)
+            rest(l, false);
         agent_tick(a);
+        trim(l);
     }
 }
 
@@ -191,6 +232,7 @@ int cmd_run(int argc, char **argv)
     }
     if (!options.path || optind < argc)
         return usage(EXIT_USAGE);
+    mem_tune();
     struct loop l = {.signal_fd = catch_signals(), .watch_fd = watch_folder(options.path)};
     struct agent *a;
     int code = start(&a, &options);
@@ -200,6 +242,7 @@ int cmd_run(int argc, char **argv)
     log_info("started", LOG_S("version", STRATA_VERSION), LOG_S("config", options.path));
     if (agent_url(a)[0])
         log_info("listening", LOG_S("url", agent_url(a)));
+    rest(&l, true);
     loop_run(a, &l);
     log_info("stopping");
     bool closed = agent_stop(a, pause_stop, &l);

@@ -4,6 +4,7 @@
 #define PARTS_H
 
 #include "agent.h"
+#include "budget.h"
 #include "left_files.h"
 
 /* Books stay under their name as long as the process runs. */
@@ -83,7 +84,7 @@ struct agent {
     struct err view_candidates_err;
     struct registry_other *view_others;
     size_t view_others_len;
-    struct view_part view_memory[8];
+    struct view_part view_memory[BUDGET_PARTS];
     struct buf view_refused;
 };
 

@@ -4,6 +4,7 @@
  *
  * All that can fail comes first: lanes and pools are made, then sources are handed over.
  * Only then pools change places in the registry, and the old ones drain (law 4).  */
+#include "budget.h"
 #include "clock.h"
 #include "lane_conf_of.h"
 #include "log.h"
@@ -378,6 +379,7 @@ enum status agent_apply(struct agent *a, struct config *c, struct err *err)
     if (s == OK)
         s = set_sources(a, c, err);
     if (s == OK) {
+        budget_set_bound((size_t)c->agent.memory);
         registry_set_first_scrape(a->registry, c->agent.first_scrape == FIRST_NOW);
         commit(a, &plan);
         log_configure(c->agent.log.level, c->agent.log.format);

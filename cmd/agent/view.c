@@ -3,6 +3,7 @@
  *
  * The agent's lock is held from take to release: a reload waits for a page to be written, which
  * takes milliseconds; nothing else does.  What discovery is asked for is asked before.  */
+#include "budget.h"
 #include "clock.h"
 #include "mem.h"
 #include "parts.h"
@@ -92,24 +93,14 @@ static void view_lanes(struct agent *a, struct view *v, int64_t now_ns)
 
 static void view_memory(struct agent *a, struct view *v)
 {
-    uint64_t pages = 0, bodies = 0, buffers = 0, pooled = 0, objects = 0;
-    for (struct pool_ledger *l = a->pool_ledgers; l; l = l->next)
-        pages += l->books.series_bytes;
-    for (size_t i = 0; i < v->pools_len; i++)
-        bodies += v->pools[i].state.body_bytes;
-    for (size_t i = 0; i < v->lanes_len; i++) {
-        buffers += v->lanes[i].state.buffer.bytes + v->lanes[i].state.held_bytes;
-        pooled += v->lanes[i].state.pooled_bytes;
-    }
-    for (size_t i = 0; i < v->sources_len; i++)
-        objects += v->sources[i].watching.object_bytes;
-    const struct view_part parts[] = {{"pages", pages},           {"bodies", bodies},
-                                      {"lane_buffers", buffers},  {"lane_pools", pooled},
-                                      {"spools", spool_memory()}, {"discovery", objects}};
-    _Static_assert(sizeof parts <= sizeof a->view_memory, "no room for all parts");
-    memcpy(a->view_memory, parts, sizeof parts);
+    budget_set(BUDGET_SPOOLS, spool_memory());
+    for (unsigned i = 0; i < BUDGET_PARTS; i++)
+        a->view_memory[i] = (struct view_part){budget_part_name(i), budget_part_bytes(i)};
     v->memory = a->view_memory;
-    v->memory_len = ARRAY_LEN(parts);
+    v->memory_len = BUDGET_PARTS;
+    v->memory_used = budget_used();
+    v->memory_peak = budget_peak();
+    v->memory_waiting = budget_waiting();
 }
 
 static void view_health(struct view *v)

@@ -20,6 +20,35 @@ static void add_yaml_fault(struct faults *f, const char *text)
     fault_add_at(f, line, column, *end == ':' ? end + 2 : text);
 }
 
+/* What is taken whatever there is to scrape and to send: by each lane, and by each worker for the message that
+ * it writes.  Above the mark of new series nothing could ever be scraped. */
+static void check_memory(struct config_reader *r, const struct yaml_node *root)
+{
+    const struct config *c = r->config;
+    uint64_t fixed = 0, most = (uint64_t)c->agent.memory / 4 * 3;
+    for (const struct pool_entry *p = c->pools; p < c->pools + c->pools_len; p++) {
+        uint64_t largest = 0;
+        for (const struct output_conf *o = p->outputs; o < p->outputs + p->outputs_len; o++) {
+            if (o->sink >= c->sinks_len || !c->sinks[o->sink].ops || !c->sinks[o->sink].conf)
+                return; /* that is a fault already */
+            const struct sink_entry *s = &c->sinks[o->sink];
+            struct lane_conf lane = {
+                .sink = s->ops, .sink_conf = s->conf, .max_message = (size_t)o->max_message};
+            fixed += lane_reserve(&lane);
+            largest = (uint64_t)o->max_message > largest ? (uint64_t)o->max_message : largest;
+        }
+        fixed += (uint64_t)p->conf.workers * largest;
+    }
+    const struct yaml_node *agent = yaml_get(root, "agent");
+    const struct yaml_node *at = agent ? yaml_get(agent, "memory") : NULL;
+    if (fixed > most)
+        fault_add(r->faults, at ? at : root,
+                  "memory: outputs and workers take %llu MiB before anything is scraped, and more "
+                  "than three quarters of %llu MiB are too much: raise agent.memory, or lower "
+                  "max_message, workers, in_flight or connections",
+                  (unsigned long long)(fixed >> 20), (unsigned long long)c->agent.memory >> 20);
+}
+
 static void read_sections(struct config_reader *r, const struct yaml_node *root)
 {
     static const char *const keys[] = {"agent", "sources", "pools", "sinks", NULL};
@@ -34,6 +63,8 @@ static void read_sections(struct config_reader *r, const struct yaml_node *root)
     read_sinks(r, yaml_get(root, "sinks"));
     read_pools(r, yaml_get(root, "pools"));
     read_sources(r, yaml_get(root, "sources"));
+    if (fault_count(r->faults) == 0)
+        check_memory(r, root);
     for (size_t i = 0; i < ARRAY_LEN(needed); i++)
         if (!yaml_get(root, needed[i][0]))
             fault_add(r->faults, root, "'%s' is missing: %s", needed[i][0], needed[i][1]);

@@ -17,9 +17,11 @@ const struct setting agent_settings[] = {
                    "name of the cluster: a label of every series, and part of every message's id"),
     SETTING_STRING(agent_conf, instance, "", 0,
                    "name of this agent; empty: $NODE_NAME, else the host's name"),
-    SETTING_BYTES(agent_conf, memory, "256MiB", 16 << 20, INT64_C(1) << 40,
-                  "what pages, bodies and buffers together should keep to; /status compares, "
-                  "nothing enforces it yet"),
+    SETTING_BYTES(
+        agent_conf, memory, "256MiB", 16 << 20, INT64_C(1) << 40,
+        "the most that pages, bodies, buffers and client libraries take together; near it new "
+        "series are refused, then large scrapes wait, then the oldest messages go to the "
+        "spool or are lost"),
     SETTING_DURATION(agent_conf, grace, "20s", 0, 3600 * SEC_NS,
                      "how long a stop waits for what is under way"),
     SETTING_CHOICE(agent_conf, first_scrape, "spread", first_scrapes,

@@ -8,6 +8,7 @@
  * A faulty file keeps the targets of its last good content.  Those are kept as targets, not
  * as text: all files together never hold more than the bound of targets.  A file that had
  * some of its targets refused is therefore read again at each look, for there may be room now. */
+#include "budget.h"
 #include "clock.h"
 #include "feed.h"
 #include "file_sd.h"
@@ -72,6 +73,7 @@ struct files {
     size_t len;
     int64_t due_ns; /* of the next look; DEADLINE_NEVER: nothing has changed */
     int64_t refresh_ns;
+    size_t reading; /* bytes of a file, in the budget */
 };
 
 /* The targets of one file. */
@@ -201,6 +203,7 @@ static void load_file(struct files *s, struct file *f)
     struct err why = {.status = OK};
     struct file old = *f;
     enum status r = read_file(f, &text, &why);
+    budget_count(BUDGET_DISCOVERY, &s->reading, text.cap);
     if (r == ERR_CLOSED) {
         forget_targets(f);
         f->fault.status = OK;
@@ -234,6 +237,7 @@ static void look_at_file(struct files *s, struct file *f)
         }
     }
     load_file(s, f);
+    budget_count(BUDGET_DISCOVERY, &s->reading, 0);
 }
 
 /* Which files there are. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "curl_loop.h"
 
+#include "budget.h"
 #include "clock.h"
 #include "mem.h"
 #include "sockets.h"
@@ -14,7 +15,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { EVENTS = 64 };
+enum { EVENTS = 64, CONNECTION_BYTES = 12 << 10 /* of one, without TLS */ };
 
 struct shard {
     struct curl_loop *loop;
@@ -94,8 +95,10 @@ static curl_socket_t open_socket(void *of, curlsocktype purpose, struct curl_soc
     (void)purpose;
     struct curl_loop *l = of;
     curl_socket_t s = socket(a->family, a->socktype | SOCK_CLOEXEC, a->protocol);
-    if (s != CURL_SOCKET_BAD)
+    if (s != CURL_SOCKET_BAD) {
+        budget_add(BUDGET_CLIENTS, CONNECTION_BYTES);
         l->connections++;
+    }
     net_socket_opened(s);
     return s;
 }
@@ -104,6 +107,7 @@ static int close_socket(void *of, curl_socket_t s)
 {
     struct curl_loop *l = of;
     l->connections--;
+    budget_add(BUDGET_CLIENTS, -CONNECTION_BYTES);
     net_socket_closed(s);
     return close(s);
 }

@@ -11,7 +11,7 @@ const char *lane_loss_name(enum lane_loss why)
         [LOST_BUFFER_FULL] = "buffer_full", [LOST_TOO_LARGE] = "too_large",
         [LOST_REFUSED] = "refused",         [LOST_CLOSED] = "closed",
         [LOST_SPOOL_FULL] = "spool_full",   [LOST_TOO_OLD] = "too_old",
-        [LOST_DAMAGED] = "spool_damaged",
+        [LOST_DAMAGED] = "spool_damaged",   [LOST_MEMORY] = "memory",
     };
     return names[why];
 }
@@ -29,6 +29,7 @@ const char *scrape_failure_name(enum scrape_failure why)
         [SCRAPE_CREDENTIALS] = "credentials",
         [SCRAPE_FORMAT] = "format",
         [SCRAPE_CLOSED] = "closed",
+        [SCRAPE_MEMORY] = "memory",
     };
     return names[why];
 }

@@ -20,6 +20,7 @@ enum lane_loss {
     LOST_SPOOL_FULL,  /* on disk; the oldest made room, or it alone would fill the spool */
     LOST_TOO_OLD,     /* on disk for longer than max_age */
     LOST_DAMAGED,     /* on disk, where it cannot be read any more */
+    LOST_MEMORY,      /* agent.memory: the oldest made room */
     LANE_LOSSES
 };
 const char *lane_loss_name(enum lane_loss why); /* "buffer_full", ...: static */
@@ -51,6 +52,7 @@ enum scrape_failure {
     SCRAPE_CREDENTIALS, /* a secret's file cannot be read */
     SCRAPE_FORMAT,      /* nothing on the page can be read, or strict mode refuses it */
     SCRAPE_CLOSED,      /* the agent stopped first */
+    SCRAPE_MEMORY,      /* agent.memory: no room for the body */
     SCRAPE_FAILURES
 };
 const char *scrape_failure_name(enum scrape_failure why);
@@ -64,7 +66,9 @@ extern const double books_bucket_seconds[BOOKS_BUCKETS - 1];
  * scraped, failed, stale, ended, queued or running. */
 struct pool_books {
     _Atomic uint64_t scraped, failed[SCRAPE_FAILURES], stale, ended; /* jobs */
-    _Atomic uint64_t running;                                        /* jobs now */
+    _Atomic uint64_t running; /* jobs now, those that wait for memory too */
+    _Atomic uint64_t waited;  /* scrapes that had to wait for memory, or were begun again for it */
+    _Atomic uint64_t waiting; /* now */
     _Atomic uint64_t read, passed, filtered[BOOKS_FILTERS], refused[BOOKS_REFUSALS];
     _Atomic uint64_t lines_bad;                              /* lines */
     _Atomic uint64_t flaws;                                  /* faults that cost no sample */

@@ -2,6 +2,7 @@
 /* lane.c - makes, closes and shows a lane. */
 #include "lane_private.h"
 
+#include "budget.h"
 #include "hash.h"
 #include "mem.h"
 
@@ -29,6 +30,12 @@ static size_t smaller(size_t a, size_t b)
 size_t lane_max_message(const struct sink_ops *s)
 {
     return smaller((size_t)512 << 10, s->max_payload);
+}
+
+size_t lane_reserve(const struct lane_conf *c)
+{
+    size_t message = c->max_message ? c->max_message : lane_max_message(c->sink);
+    return sizeof(struct lane) + (c->sink->reserve ? c->sink->reserve(c->sink_conf, message) : 0);
 }
 
 static char *join(const char *a, const char *b)
@@ -90,6 +97,7 @@ static struct lane *make(const struct lane_conf *c, struct lane_books *books)
     for (size_t i = 0; i < LANE_LOSSES; i++)
         l->losses_said[i] = books->lost[i];
     pthread_mutex_init(&l->lock, NULL);
+    budget_count(BUDGET_CLIENTS, &l->reserved, lane_reserve(c));
     make_buffer(l, c->buffer_bytes, &c->spool);
     return l;
 }
@@ -97,6 +105,7 @@ static struct lane *make(const struct lane_conf *c, struct lane_books *books)
 /* Encoder and sink, if open, are closed already. */
 static void destroy(struct lane *l)
 {
+    budget_count(BUDGET_CLIENTS, &l->reserved, 0);
     if (l->epoll_fd >= 0)
         close(l->epoll_fd);
     if (l->wake_fd >= 0)
@@ -117,7 +126,7 @@ static void destroy(struct lane *l)
     mem_free(l);
 }
 
-static void wake(struct lane *l)
+void lane_wake(struct lane *l)
 {
     l->woken = true;
     eventfd_write(l->wake_fd, 1);
@@ -128,7 +137,7 @@ void lane_release(struct lane *l)
     if (!l->hold)
         return;
     l->hold = false;
-    wake(l);
+    lane_wake(l);
 }
 
 static bool watch(const struct lane *l, int fd)
@@ -185,6 +194,7 @@ enum status lane_new(struct lane **ret, const struct lane_conf *conf, struct lan
         destroy(l);
         return r;
     }
+    lane_memory_join(l);
     *ret = l;
     return OK;
 }
@@ -207,7 +217,7 @@ void lane_close(struct lane *l, int64_t deadline_ns)
         continue;
     channel_close(l->input);
     l->closing = true;
-    wake(l);
+    lane_wake(l);
 }
 
 bool lane_is_done(const struct lane *l)
@@ -221,6 +231,7 @@ void lane_free(struct lane *l)
         return;
     if (!l->closing)
         lane_close(l, DEADLINE_NOW);
+    lane_memory_leave(l);
     pthread_join(l->thread, NULL);
     l->encoder->close(l->encoder_self);
     destroy(l);

@@ -35,7 +35,8 @@
  * while one is being cut), may be out of the channel (with a spool another quarter waits there to be written): held for their order, waiting to be tried
  * again, or in flight.  A buffer of less than three of the largest messages is taken for three.
  * A payload counts as its body, key, address and PAYLOAD_OVERHEAD; the memory it has is at most
- * twice that.  Beside it up to a quarter of the buffer, at most LANE_POOL_BYTES, is kept as
+ * twice that.  When the process has no room (budget.h) a lane that has no less than the others gives up
+ * its oldest payloads, whatever its buffer has room for: to the spool, or else as lost{memory}.  Beside it up to a quarter of the buffer, at most LANE_POOL_BYTES, is kept as
  * empty payloads, so that a steady run allocates nothing.  */
 #ifndef LANE_H
 #define LANE_H
@@ -50,6 +51,8 @@
 #define LANE_POOL_BYTES ((size_t)6 << 20)
 #define LANE_SEND_NS    (5 * SEC_NS)  /* for one send */
 #define LANE_COMMIT_NS  (200 * MS_NS) /* between two commits into the spool */
+#define LANE_HELD_NS    SEC_NS        /* until a spool that somebody holds is tried again */
+#define LANE_LAST_NS    (2 * SEC_NS)  /* for which who holds it is waited for at the end */
 #define LANE_BODY_MAX \
     ((size_t)64 << 20) /* that is restored from a spool, unless max_message is more */
 
@@ -73,7 +76,8 @@ struct lane_spool_conf {
     int64_t backlog_rate; /* bytes of bodies a second, with fresh_first; 0: no bound */
     unsigned mode;        /* enum lane_spool_mode */
     bool full_sync, fresh_first;
-    const char *vfs; /* of SQLite; NULL: the usual one */
+    const char *vfs;                     /* of SQLite; NULL: the usual one */
+    int64_t commit_ns, held_ns, last_ns; /* 0: LANE_COMMIT_NS, ... */
 };
 
 struct lane_conf {
@@ -98,6 +102,10 @@ struct lane_conf {
 /* The default of max_message: 512 KiB, or what the sink takes if that is less. */
 size_t lane_max_message(const struct sink_ops *s);
 
+/* What such a lane takes of the budget as long as it is open, whatever it has to send: its own, and the most
+ * that the sink's library may keep beside payloads. */
+size_t lane_reserve(const struct lane_conf *c);
+
 struct lane;
 
 /* Opens encoder and sink and starts the thread; conf may go afterwards, but for the
@@ -120,6 +128,7 @@ struct lane_scratch {
     struct batch sorted; /* samples in the order of their parts, for replicas; owns them alone */
 };
 void lane_scratch_done(struct lane_scratch *s);
+size_t lane_scratch_bytes(const struct lane_scratch *s); /* but for big, which counts itself */
 
 /* Of one scrape, for its ids. */
 struct lane_scrape {
@@ -129,6 +138,10 @@ struct lane_scrape {
                          target have ended.  It is in all ids of the scrape */
     uint32_t clock_steps;
 };
+
+/* Scrapes wait for memory: gives up what has waited here for long, as far as budget.h says.  Any
+ * thread. */
+void lane_give_way(struct lane *l);
 
 /* Encodes b, as lane number slot of its page, into payloads and puts them into the
  * buffer.  Any worker; never waits; b stays as it was.  A target whose key or address is

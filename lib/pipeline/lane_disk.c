@@ -5,7 +5,6 @@
 #include "log.h"
 #include "mem.h"
 
-#define HELD_NS     SEC_NS /* until a file that somebody holds is tried again */
 #define RETRY_NS    (5 * SEC_NS)
 #define RETRY_MAX   (60 * SEC_NS)
 #define LOOK_NS     (10 * SEC_NS)
@@ -67,7 +66,7 @@ static void set_aside(struct lane *l)
 static void show_error(struct lane *l, const struct err *err)
 {
     pthread_mutex_lock(&l->lock);
-    l->spool_state.works = !err;
+    l->spool_state.works = l->disk_works = !err;
     l->spool_state.error = err ? *err : (struct err){.status = OK};
     pthread_mutex_unlock(&l->lock);
 }
@@ -92,7 +91,7 @@ bool lane_disk_worked(struct lane *l, enum status how, const struct err *err)
     s->backoff_ns = s->backoff_ns ? 2 * s->backoff_ns : RETRY_NS;
     if (s->backoff_ns > RETRY_MAX)
         s->backoff_ns = RETRY_MAX;
-    s->retry_ns = clock_mono_ns() + (how == ERR_AGAIN ? HELD_NS : s->backoff_ns);
+    s->retry_ns = clock_mono_ns() + (how == ERR_AGAIN ? s->conf.held_ns : s->backoff_ns);
     show_error(l, err);
     if (how == ERR_CLOSED && s->disk)
         set_aside(l);
@@ -167,11 +166,16 @@ size_t lane_disk_write(struct lane *l, struct payload *const *add, size_t n, boo
 {
     struct lane_spool *s = l->spool;
     struct err err;
-    struct spool_write w = {
-        .add = add, .add_len = n, .gone = s->gone, .gone_len = s->gone_len, .keep = keep};
+    struct spool_write w = {.add = add,
+                            .add_len = n,
+                            .gone = s->gone,
+                            .gone_len = s->gone_len,
+                            .keep = keep,
+                            .last_ms = s->stops ? (int)(s->conf.last_ns / MS_NS) : 0};
     if (!s->disk || !lane_disk_worked(l, spool_write(s->disk, &w, &err), &err))
         return 0;
-    s->gone_len = 0;
+    if (!s->stops)
+        s->gone_len = 0;
     take_dropped(l, &w);
     for (size_t i = 0; i < w.added; i++)
         if (add[i]->row != 0)

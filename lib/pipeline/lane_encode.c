@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* lane_encode.c - from a batch to payloads in the lane's buffer. */
+#include "budget.h"
 #include "lane_work.h"
 
 #include <assert.h>
+
+#define COPY_BYTES ((size_t)32 << 10) /* shorter bodies are copied whatever there is room for */
 
 void lane_scratch_done(struct lane_scratch *s)
 {
@@ -11,6 +14,11 @@ void lane_scratch_done(struct lane_scratch *s)
     buf_done(&s->address);
     batch_done(&s->sorted);
     *s = (struct lane_scratch){0};
+}
+
+size_t lane_scratch_bytes(const struct lane_scratch *s)
+{
+    return s->raw.cap + s->address.cap + s->sorted.cap * sizeof s->sorted.samples[0];
 }
 
 static void reserve(struct buf *b, size_t max)
@@ -32,6 +40,7 @@ static void prepare_room(struct lane *l, struct lane_scratch *s)
         s->big = payload_pool_take(&l->pool, l->max_message);
     buf_truncate(&s->big->body, 0);
     reserve(&s->big->body, l->max_message);
+    payload_count(s->big);
     s->big->body.max = max;
     if (encoder_finishes(l->encoder, l->encoder_self)) {
         buf_truncate(&s->raw, 0);
@@ -71,12 +80,24 @@ void lane_take_back(void *lane, struct payload *p, enum status how)
         abort();
 }
 
-/* The big payload, if it is filled well and of this lane's size: the worker gets another.
- * Else a copy in one of the size that is needed. */
+/* Whether the big payload goes as it is: it is of this lane's size, and filled well; or its copy would
+ * cost more memory to be touched than its room, which counts, is worth while little waits. */
+static bool goes_as_it_is(struct lane *l, const struct buf *body)
+{
+    if (body->cap > l->max_message + 1)
+        return false;
+    if (2 * body->len >= body->cap)
+        return true;
+    struct channel_stats waits = channel_stats(l->input);
+    size_t bodies = waits.len + l->held + l->in_flight + 1;
+    return body->len >= COPY_BYTES && bodies * body->cap <= waits.cap_bytes / 8;
+}
+
+/* The big payload, and the worker gets another; or a copy in one of the size that is needed. */
 static struct payload *detach(struct lane *l, struct lane_scratch *s)
 {
     struct payload *big = s->big;
-    if (2 * big->body.len >= big->body.cap && big->body.cap <= l->max_message + 1) {
+    if (goes_as_it_is(l, &big->body)) {
         s->big = payload_pool_take(&l->pool, l->max_message);
         return big;
     }
@@ -98,6 +119,13 @@ static void put(struct lane *l, struct payload *p)
     enum status r;
     l->books->encoded += p->samples;
     l->books->in_memory += p->samples;
+    p->here_ns = clock_mono_ns();
+    payload_count(p);
+    lane_memory_give(l);
+    if (!budget_has_room(BUDGET_LAST, 0)) { /* there was nothing to be given up in its place */
+        lane_give_up(l, p, LOST_MEMORY);
+        return;
+    }
     while ((r = channel_send_evict(l->input, p, payload_cost(p), &oldest)) == ERR_AGAIN)
         lane_give_up(l, oldest, LOST_BUFFER_FULL);
     if (r != OK)

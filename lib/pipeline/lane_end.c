@@ -201,6 +201,8 @@ static struct payload *make_piece(struct lane *l, const struct payload *p, uint3
     piece->scraped_ms = p->scraped_ms;
     piece->part = p->part;
     piece->seq = p->seq;
+    piece->here_ns = p->here_ns;
+    payload_count(piece);
     piece->lane = p->lane;
     piece->end = p->end;
     return piece;

@@ -7,6 +7,7 @@
  *     lane_thread.c  the thread's loop
  *     lane_end.c     what the end of a payload means
  *     lane_spool.c   what goes to disk, and what comes from there
+ *     lane_memory.c  what it gives up when the process has no room
  *     lane_disk.c    the spool's file: opened, failing, set aside, left behind  */
 #ifndef LANE_PRIVATE_H
 #define LANE_PRIVATE_H
@@ -24,15 +25,18 @@ struct lane_spool {
      * on disk. */
     struct payload *first, *last;
     size_t len, bytes, max_bytes;
-    int64_t since_ns; /* when the first came */
+    int64_t since_ns; /* when the first came, or earlier */
+    int64_t turn_ns;  /* when the turn began that runs, or ran last */
 
     int64_t *gone; /* rows that have ended and are to be deleted */
     size_t gone_len;
     int64_t gone_since_ns;
 
     bool spilling;    /* more waits than may */
+    bool relieving;   /* what is written leaves memory */
     bool blind;       /* what is on disk cannot be read now */
     bool failing;     /* the last thing that was tried failed */
+    bool stops;       /* what is not written now is lost */
     int64_t retry_ns; /* nothing is tried before */
     int64_t backoff_ns;
     int64_t looked_ns, stated_ns, aged_ns;
@@ -57,6 +61,9 @@ struct lane {
     int ends_fd, input_fd, wake_fd, epoll_fd; /* -1: none */
     pthread_t thread;
 
+    struct lane *next; /* of all lanes of the process; lane_memory.c's */
+    size_t reserved;   /* in the budget, for the sink's library */
+
     /* any thread */
     struct lane_books *books;
     struct sink_lane shared;
@@ -67,6 +74,7 @@ struct lane {
     _Atomic uint32_t rendering; /* workers inside of the sink's render */
     _Atomic int64_t close_ns, beat_ns;
     _Atomic size_t held, in_flight, held_bytes;
+    _Atomic bool disk_works;
     _Atomic int64_t disk_since_ns; /* the thread waits for the disk since then; 0: it does not */
     pthread_mutex_t lock;          /* guards what follows */
     struct lane_spool_state spool_state;
@@ -135,6 +143,17 @@ void lane_spool_replace(struct lane *l, struct payload *p, struct payload *const
 /* All that is kept is written, or lost; then the file is closed. */
 void lane_spool_stop(struct lane *l);
 
+/* What waits in memory (old: for long) goes to disk, until the budget asks for no more.  False: the disk
+ * cannot be used now. */
+bool lane_spool_relieve(struct lane *l);
+
+/* lane_memory.c */
+void lane_memory_join(struct lane *l);
+void lane_memory_leave(struct lane *l);
+/* Gives up payloads that wait in the channel as far as the budget asks l to; any thread. */
+void lane_memory_give(struct lane *l);
+void lane_memory_relieve(struct lane *l); /* likewise, of all that waits; the thread */
+
 /* lane_disk.c */
 
 /* Opens the file if it is time to.  False: there is none. */
@@ -148,6 +167,9 @@ size_t lane_disk_write(struct lane *l, struct payload *const *add, size_t n, boo
 void lane_disk_forget(struct lane *l, int64_t row);
 void lane_disk_look(struct lane *l); /* now and then: whether the file is still there; the state */
 void lane_disk_close(struct lane *l);
+
+void lane_wake(struct lane *l);    /* any thread */
+void lane_publish(struct lane *l); /* what is in memory, for others to see; the thread */
 
 /* Says what was lost since it last did; not often, unless now is asked for. */
 void lane_say_losses(struct lane *l, bool at_once);

@@ -2,6 +2,7 @@
 /* lane_spool.c - which payloads go to disk, and when they come from there. */
 #include "lane_private.h"
 
+#include "budget.h"
 #include "mem.h"
 
 #define WRITES_AT_ONCE 256
@@ -17,6 +18,9 @@ void lane_spool_new(struct lane *l, const struct lane_spool_conf *c, size_t max_
     s->conf = *c;
     s->conf.file = mem_strdup(c->file);
     s->conf.vfs = mem_strdup(c->vfs);
+    s->conf.commit_ns = c->commit_ns > 0 ? c->commit_ns : LANE_COMMIT_NS;
+    s->conf.held_ns = c->held_ns > 0 ? c->held_ns : LANE_HELD_NS;
+    s->conf.last_ns = c->last_ns > 0 ? c->last_ns : LANE_LAST_NS;
     s->kinds = spool_kinds_new();
     s->max_bytes = max_bytes;
     s->budget_ns = clock_mono_ns();
@@ -43,7 +47,7 @@ void lane_spool_free(struct lane *l)
 static void append(struct lane_spool *s, struct payload *p)
 {
     if (!s->first)
-        s->since_ns = clock_mono_ns();
+        s->since_ns = s->turn_ns; /* it may have come while the disk was waited for */
     p->next = NULL;
     *(s->first ? &s->last->next : &s->first) = p;
     s->last = p;
@@ -142,7 +146,7 @@ static void place(struct lane *l, struct payload *p, bool keep)
         lane_give_up(l, p, LOST_SPOOL_FULL);
         return;
     }
-    if (keep && !is_behind(s) && window_has_room(&l->window)) {
+    if (keep && !s->relieving && !is_behind(s) && window_has_room(&l->window)) {
         window_put(&l->window, p);
         return;
     }
@@ -181,9 +185,9 @@ static void write_due(struct lane *l)
     int64_t now = clock_mono_ns();
     if (!is_usable(s))
         return;
-    if (s->first && goes_to_disk(s) && (is_pressing(l) || now - s->since_ns >= LANE_COMMIT_NS))
+    if (s->first && goes_to_disk(s) && (is_pressing(l) || now - s->since_ns >= s->conf.commit_ns))
         (void)write_waiting(l, s->conf.mode == LANE_ALWAYS);
-    else if (s->failing || (s->gone_len > 0 && now - s->gone_since_ns >= LANE_COMMIT_NS))
+    else if (s->failing || (s->gone_len > 0 && now - s->gone_since_ns >= s->conf.commit_ns))
         (void)lane_disk_write(l, NULL, 0, false); /* failing: whether it works again */
 }
 
@@ -203,6 +207,8 @@ static bool has_room(const struct lane *l)
     const struct lane_spool *s = l->spool;
     const struct window *w = &l->window;
     if (l->closing || !s->disk || s->blind || s->gone_len >= GONE_MAX || !window_has_room(w))
+        return false;
+    if (w->held + w->in_flight > 0 && !budget_has_room(BUDGET_BODY, 0))
         return false;
     if (!s->conf.fresh_first)
         return true;
@@ -238,6 +244,8 @@ static bool load_row(struct lane *l, const struct spool_row *row)
     if (r == OK) {
         p->lane = l;
         p->end = lane_take_back;
+        p->here_ns = clock_mono_ns();
+        payload_count(p);
         s->budget -= row->bytes;
         window_put(&l->window, p);
         return true;
@@ -300,7 +308,7 @@ void lane_spool_turn(struct lane *l)
 {
     if (l->hold) /* the lane before has the file */
         return;
-    l->disk_since_ns = clock_mono_ns();
+    l->disk_since_ns = l->spool->turn_ns = clock_mono_ns();
     (void)lane_disk_ready(l);
     receive(l);
     heed_mark(l->spool);
@@ -321,9 +329,9 @@ int64_t lane_spool_wake_ns(const struct lane *l)
     if (s->first && is_direct(s) && window_has_room(&l->window))
         return now;
     if (s->first && goes_to_disk(s))
-        at = is_pressing(l) ? now : s->since_ns + LANE_COMMIT_NS;
-    if (s->gone_len > 0 && is_usable(s) && s->gone_since_ns + LANE_COMMIT_NS < at)
-        at = s->gone_since_ns + LANE_COMMIT_NS;
+        at = is_pressing(l) ? now : s->since_ns + s->conf.commit_ns;
+    if (s->gone_len > 0 && is_usable(s) && s->gone_since_ns + s->conf.commit_ns < at)
+        at = s->gone_since_ns + s->conf.commit_ns;
     if (s->retry_ns > 0 && s->retry_ns < at && now < s->retry_ns)
         at = s->retry_ns;
     if (s->disk && spool_unread(s->disk) > 0 && !l->closing && !s->blind) {
@@ -334,6 +342,39 @@ int64_t lane_spool_wake_ns(const struct lane *l)
             at = now + BUDGET_NS;
     }
     return at;
+}
+
+/* Oldest first, as many as one commit takes; returns how many. */
+static size_t gather(struct lane *l, bool old)
+{
+    size_t n = 0;
+    struct payload *p;
+    void *item;
+    int64_t before_ns = old ? clock_mono_ns() - BUDGET_OLD_NS : DEADLINE_NEVER;
+    for (; n < WRITES_AT_ONCE && (p = window_take_oldest(&l->window, before_ns)) != NULL; n++)
+        lane_spool_keep(l, p);
+    if (old && n == 0 && channel_age_ns(l->input) <= BUDGET_OLD_NS)
+        return 0;
+    for (; n < WRITES_AT_ONCE && channel_recv(l->input, &item, NULL, DEADLINE_NOW) == OK; n++)
+        lane_spool_keep(l, item);
+    return n;
+}
+
+bool lane_spool_relieve(struct lane *l)
+{
+    struct lane_spool *s = l->spool;
+    bool old, works = is_usable(s);
+    l->disk_since_ns = clock_mono_ns();
+    s->relieving = true;
+    while (works && budget_to_give_up(&old) > 0) {
+        size_t n = gather(l, old);
+        if (n == 0 && (old || !s->first))
+            break;
+        works = write_waiting(l, true);
+    }
+    s->relieving = false;
+    l->disk_since_ns = 0;
+    return works;
 }
 
 bool lane_spool_waits(const struct lane *l)
@@ -374,6 +415,7 @@ void lane_spool_stop(struct lane *l)
 {
     struct lane_spool *s = l->spool;
     l->disk_since_ns = clock_mono_ns();
+    s->stops = true;
     if (s->first || s->gone_len > 0) {
         s->retry_ns = 0; /* the last chance */
         if (lane_disk_ready(l) && write_waiting(l, false) && s->gone_len > 0)

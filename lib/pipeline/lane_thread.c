@@ -120,7 +120,7 @@ static void send_ready(struct lane *l)
     }
 }
 
-static void publish(struct lane *l)
+void lane_publish(struct lane *l)
 {
     l->held = l->window.held;
     l->in_flight = l->window.in_flight;
@@ -234,7 +234,7 @@ static void stop(struct lane *l)
         leave(l, item);
     if (l->spool)
         lane_spool_stop(l);
-    publish(l);
+    lane_publish(l);
     lane_say_losses(l, true);
     l->done = true;
 }
@@ -246,10 +246,12 @@ void *lane_run(void *lane)
         l->beat_ns = clock_mono_ns();
         heed_close(l);
         take_ends(l);
+        lane_memory_relieve(l);
         take_input(l);
+        lane_publish(l); /* sending may last */
         send_ready(l);
         flush(l);
-        publish(l);
+        lane_publish(l);
         lane_say_losses(l, false);
         if (!is_finished(l))
             wait_for_more(l);

@@ -2,6 +2,8 @@
 /* payload_pool.c - lists of empty payloads by size of body. */
 #include "payload_pool.h"
 
+#include "budget.h"
+
 #include <assert.h>
 
 #define SMALLEST ((size_t)256)
@@ -11,16 +13,6 @@ void payload_pool_init(struct payload_pool *pool, size_t max_body, size_t max_by
     assert(max_body <= SMALLEST << (PAYLOAD_POOL_CLASSES - 1));
     *pool = (struct payload_pool){.max_body = max_body, .max_bytes = max_bytes};
     pthread_mutex_init(&pool->lock, NULL);
-}
-
-void payload_pool_done(struct payload_pool *pool)
-{
-    for (size_t i = 0; i < PAYLOAD_POOL_CLASSES; i++)
-        for (struct payload *p; (p = pool->free[i]) != NULL;) {
-            pool->free[i] = p->next;
-            payload_free(p);
-        }
-    pthread_mutex_destroy(&pool->lock);
 }
 
 /* The largest body of class c: a power of two, but for the last class. */
@@ -50,12 +42,6 @@ static bool find_class(const struct payload_pool *pool, const struct payload *p,
     return true;
 }
 
-static size_t payload_bytes(const struct payload *p)
-{
-    return sizeof *p + p->body.cap + p->key.cap + p->address.cap +
-           (p->marks.at ? PAYLOAD_MARKS * sizeof *p->marks.at : 0);
-}
-
 static struct payload *take_kept(struct payload_pool *pool, unsigned c)
 {
     pthread_mutex_lock(&pool->lock);
@@ -80,14 +66,16 @@ struct payload *payload_pool_take(struct payload_pool *pool, size_t body_bytes)
     p->body.max = size;
     if (!buf_room(&p->body, size))
         abort(); /* cannot be: it is empty */
+    payload_count(p);
     return p;
 }
 
 void payload_pool_give(struct payload_pool *pool, struct payload *p)
 {
     unsigned c;
-    bool fits = find_class(pool, p, &c);
+    bool fits = find_class(pool, p, &c) && budget_has_room(BUDGET_BODY, 0);
     payload_reset(p);
+    payload_count(p);
     pthread_mutex_lock(&pool->lock);
     bool kept = fits && pool->bytes + payload_bytes(p) <= pool->max_bytes;
     if (kept) {
@@ -98,6 +86,19 @@ void payload_pool_give(struct payload_pool *pool, struct payload *p)
     pthread_mutex_unlock(&pool->lock);
     if (!kept)
         payload_free(p);
+}
+
+void payload_pool_empty(struct payload_pool *pool)
+{
+    for (unsigned c = 0; c < PAYLOAD_POOL_CLASSES; c++)
+        for (struct payload *p; (p = take_kept(pool, c)) != NULL;)
+            payload_free(p);
+}
+
+void payload_pool_done(struct payload_pool *pool)
+{
+    payload_pool_empty(pool);
+    pthread_mutex_destroy(&pool->lock);
 }
 
 size_t payload_pool_bytes(struct payload_pool *pool)

@@ -29,9 +29,11 @@ void payload_pool_done(struct payload_pool *pool);
  * size of its class; the caller owns it.  Any thread. */
 struct payload *payload_pool_take(struct payload_pool *pool, size_t body_bytes);
 
-/* Empties p and keeps it, or frees it when enough is kept.  Any thread. */
+/* Empties p and keeps it, or frees it when enough is kept, or memory is scarce (BUDGET_BODY).  Any
+ * thread. */
 void payload_pool_give(struct payload_pool *pool, struct payload *p);
 
+void payload_pool_empty(struct payload_pool *pool);   /* frees what is kept; any thread */
 size_t payload_pool_bytes(struct payload_pool *pool); /* any thread */
 
 #endif

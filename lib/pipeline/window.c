@@ -289,6 +289,18 @@ struct payload *window_evict(struct window *w)
     return NULL;
 }
 
+struct payload *window_take_oldest(struct window *w, int64_t before_ns)
+{
+    struct flow *oldest = NULL;
+    for (size_t i = 0; i < w->used; i++) {
+        struct flow *f = &w->all[i];
+        if (f->first && f->first->here_ns <= before_ns &&
+            (!oldest || f->first->here_ns < oldest->first->here_ns))
+            oldest = f;
+    }
+    return oldest ? take_first(w, oldest) : NULL;
+}
+
 struct payload *window_take(struct window *w)
 {
     for (size_t i = 0; i < w->used; i++)

@@ -92,6 +92,10 @@ void window_put_piece(struct window *w, const struct payload *p, struct payload 
 /* Takes out the oldest waiting payload of a stubborn flow; NULL: there is none. */
 struct payload *window_evict(struct window *w);
 
+/* Takes out the waiting payload that came first to memory; NULL: there is none, or it came after
+ * before_ns. */
+struct payload *window_take_oldest(struct window *w, int64_t before_ns);
+
 /* Takes out any waiting payload; NULL: there is none. */
 struct payload *window_take(struct window *w);
 

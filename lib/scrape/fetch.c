@@ -1,18 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "fetch.h"
 
+#include "budget.h"
 #include "clock.h"
 #include "gunzip.h"
 #include "http_session.h"
 #include "mem.h"
 
 #include <assert.h>
+#include <stdatomic.h>
 
 enum {
-    SHARDS = 32,            /* multis of one worker */
-    KEPT_BYTES = 2 << 20,   /* of empty bodies */
-    KEPT = 16,              /* empty bodies */
-    READ_BYTES = 128 << 10, /* libcurl's buffer: large ones save calls on large pages */
+    SHARDS = 32,             /* multis of one worker */
+    KEPT_BYTES = 2 << 20,    /* of empty bodies */
+    KEPT = 16,               /* empty bodies */
+    READ_BYTES = 128 << 10,  /* libcurl's buffer: large ones save calls on large pages */
+    HANDLE_BYTES = 16 << 10, /* what else a transfer takes */
+    GZIP_BYTES = 44 << 10,
+    UNKNOWN_BYTES = 64 << 10, /* taken for the size of a body of which nothing is known */
 };
 
 /* One struct http, with the idle handles set up for it. */
@@ -38,11 +43,15 @@ struct fetch {
     void *user;
     uint64_t shard;
     size_t max_body, header_bytes;
+    size_t counted; /* in the budget, beside the body */
+    size_t wants;   /* as in the result */
     struct buf body;
     struct curl_slist *to, *headers;
     struct http_headers *shared;
     int64_t start_ns;
     bool body_too_large, headers_too_large, tells_end;
+    bool no_room;
+    bool bold;                   /* the one body that may go up to the bound */
     bool gzip;                   /* the answer says so */
     struct gunzip gunzip;        /* its body, which libcurl would not tell to be cut short */
     struct err undecoded;        /* why the body cannot be decoded */
@@ -62,6 +71,61 @@ struct fetcher {
 
 /* Bodies. */
 
+static atomic_flag bold = ATOMIC_FLAG_INIT; /* somebody is */
+
+static void count_body(struct fetcher *f, size_t more, size_t less)
+{
+    f->body_bytes += more - less;
+    if (more != less)
+        budget_add(BUDGET_BODIES, (ptrdiff_t)(more - less));
+}
+
+/* Of a transfer, beside its body. */
+static size_t side_bytes(const struct target *t, size_t expect)
+{
+    size_t body = expect ? expect : UNKNOWN_BYTES;
+    return (body < READ_BYTES ? body : READ_BYTES) + HANDLE_BYTES +
+           (t->http && t->http->conf.gzip ? GZIP_BYTES : 0);
+}
+
+bool fetch_has_room(const struct fetch_request *q, bool first)
+{
+    size_t bytes = q->expect_body ? q->expect_body : UNKNOWN_BYTES;
+    bytes += side_bytes(q->target, q->expect_body);
+    return budget_has_room(BUDGET_BODY, bytes) || (first && budget_has_room(BUDGET_PAYLOAD, bytes));
+}
+
+static bool may_take(struct fetch *x, size_t bytes)
+{
+    if (budget_has_room(BUDGET_BODY, bytes))
+        return true;
+    if (!x->bold && !atomic_flag_test_and_set(&bold))
+        x->bold = true;
+    return x->bold && budget_has_room(BUDGET_PAYLOAD, bytes);
+}
+
+/* Room for n more bytes of body, at once for all of it where its length is known. */
+static bool make_room(struct fetch *x, size_t n)
+{
+    struct buf *b = &x->body;
+    curl_off_t length = -1;
+    size_t cap = b->cap, want = b->len + n;
+    if (want < cap || want > b->max) /* the latter fails for another reason */
+        return true;
+    if (b->len == 0)
+        curl_easy_getinfo(x->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length);
+    if (length > (curl_off_t)want && (size_t)length <= b->max)
+        want = (size_t)length;
+    size_t by = want - cap > cap ? want - cap : cap; /* it doubles at least */
+    x->no_room = !may_take(x, by);
+    x->wants = want > cap + cap / 2 ? want : cap + cap / 2;
+    if (x->no_room)
+        return false;
+    (void)!buf_room(b, want - b->len);
+    count_body(x->fetcher, b->cap, cap);
+    return true;
+}
+
 static struct buf take_body(struct fetcher *f, size_t expect, size_t max)
 {
     struct buf b = BUF_INIT(max);
@@ -76,7 +140,7 @@ static struct buf take_body(struct fetcher *f, size_t expect, size_t max)
         b.max = max;
     } else if (expect > 0 && expect <= max) {
         (void)!buf_room(&b, expect);
-        f->body_bytes += b.cap;
+        count_body(f, b.cap, 0);
     }
     buf_truncate(&b, 0);
     return b;
@@ -84,36 +148,60 @@ static struct buf take_body(struct fetcher *f, size_t expect, size_t max)
 
 static void keep_body(struct fetcher *f, struct buf *b)
 {
-    if (b->cap > 0 && f->kept_len < KEPT && b->cap <= KEPT_BYTES - f->kept_bytes) {
+    if (b->cap > 0 && f->kept_len < KEPT && budget_has_room(BUDGET_BODY, 0) &&
+        b->cap <= KEPT_BYTES - f->kept_bytes) {
         f->kept_bytes += b->cap;
         f->kept[f->kept_len++] = *b;
     } else {
-        f->body_bytes -= b->cap;
+        count_body(f, 0, b->cap);
         buf_done(b);
     }
     *b = (struct buf)BUF_INIT(0);
 }
 
-static enum status add_body(struct fetch *x, const char *data, size_t n)
+void fetcher_trim(struct fetcher *f)
+{
+    while (f->kept_len > 0) {
+        struct buf *b = &f->kept[--f->kept_len];
+        count_body(f, 0, b->cap);
+        f->kept_bytes -= b->cap;
+        buf_done(b);
+    }
+}
+
+/* What is decoded may be a thousand times as long: it is bounded by the room there is now. */
+static enum status add_decoded(struct fetch *x, const char *data, size_t n)
 {
     struct err err;
-    if (!x->gzip)
-        return buf_add(&x->body, data, n);
-    enum status s = gunzip_add(&x->gunzip, (struct span){data, n}, &x->body, &err);
+    struct buf *b = &x->body;
+    size_t cap = b->cap;
+    (void)may_take(x, cap + n);
+    size_t room = budget_room(x->bold ? BUDGET_PAYLOAD : BUDGET_BODY);
+    b->max = room < x->max_body && cap + room < x->max_body ? cap + room : x->max_body;
+    enum status s = gunzip_add(&x->gunzip, (struct span){data, n}, b, &err);
+    x->no_room = s == ERR_LIMIT && b->max < x->max_body;
+    x->wants = cap < x->max_body / 2 ? 2 * cap : x->max_body;
+    b->max = x->max_body;
+    count_body(x->fetcher, b->cap, cap);
     if (s == ERR_INVALID)
         x->undecoded = err;
     return s;
+}
+
+static enum status add_body(struct fetch *x, const char *data, size_t n)
+{
+    if (x->gzip)
+        return add_decoded(x, data, n);
+    return make_room(x, n) ? buf_add(&x->body, data, n) : ERR_LIMIT;
 }
 
 /* libcurl hands over a piece. */
 static size_t write_body(char *data, size_t size, size_t n, void *of)
 {
     struct fetch *x = of;
-    size_t cap = x->body.cap;
     (void)size; /* is 1 */
     enum status s = x->undecoded.status == OK ? add_body(x, data, n) : ERR_INVALID;
-    x->fetcher->body_bytes += x->body.cap - cap;
-    x->body_too_large = s == ERR_LIMIT;
+    x->body_too_large = s == ERR_LIMIT && !x->no_room;
     return s == OK ? n : 0;
 }
 
@@ -254,6 +342,8 @@ static bool is_connected(const struct fetch *x)
 /* How a transfer went, in our words. */
 static enum scrape_failure failure_of(const struct fetch *x, CURLcode how)
 {
+    if (x->no_room)
+        return SCRAPE_MEMORY;
     if (x->body_too_large)
         return SCRAPE_TOO_LARGE;
     if (x->headers_too_large)
@@ -286,7 +376,11 @@ static void describe(const struct fetch *x, CURLcode how, struct fetch_result *r
     curl_easy_getinfo(x->easy, CURLINFO_RESPONSE_CODE, &status);
     if (x->body_too_large || x->headers_too_large || how != CURLE_OK) {
         r->why = failure_of(x, how);
-        if (r->why == SCRAPE_TOO_LARGE)
+        r->wants = x->wants;
+        if (r->why == SCRAPE_MEMORY)
+            err_set(&r->err, ERR_LIMIT, "no room for a page of %zu bytes or more (agent.memory)",
+                    x->wants);
+        else if (r->why == SCRAPE_TOO_LARGE)
             err_set(&r->err, ERR_LIMIT, "the page is larger than %zu bytes (limits.body)",
                     x->max_body);
         else if (r->why == SCRAPE_HEADERS)
@@ -327,6 +421,10 @@ static void finish(struct fetch *x, struct fetch_result *r)
         x->next->link = x->link;
     f->conf.done(f->conf.of, x->user, r);
     keep_body(f, &x->body);
+    budget_count(BUDGET_BODIES, &x->counted, 0);
+    if (x->bold)
+        atomic_flag_clear(&bold);
+    x->bold = false;
     gunzip_done(&x->gunzip);
     curl_slist_free_all(x->to);
     curl_slist_free_all(x->headers);
@@ -393,6 +491,9 @@ void fetch_start(struct fetcher *f, const struct fetch_request *q)
     x->error[0] = '\0';
     x->body_too_large = x->headers_too_large = x->tells_end = x->gzip = false;
     x->undecoded.status = OK;
+    x->no_room = false;
+    budget_count(BUDGET_BODIES, &x->counted, side_bytes(q->target, q->expect_body));
+    (void)may_take(x, q->expect_body); /* it was asked for: who is first may be the bold one */
     x->body = take_body(f, q->expect_body, q->max_body);
     x->start_ns = clock_mono_ns();
     struct fetch_result r = {.why = SCRAPE_CREDENTIALS};
@@ -438,8 +539,7 @@ void fetcher_free(struct fetcher *f)
         next = c->next;
         client_free(c);
     }
-    for (size_t i = 0; i < f->kept_len; i++)
-        buf_done(&f->kept[i]);
+    fetcher_trim(f);
     mem_free(f);
 }
 

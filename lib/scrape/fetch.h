@@ -23,6 +23,7 @@ struct fetch_result {
     struct span body;         /* valid during done only, as the next */
     struct span content_type; /* .data NULL: the answer has none */
     bool tells_end; /* by a length or in chunks; else the end of the connection was the body's */
+    size_t wants;   /* of SCRAPE_MEMORY: bytes that the body has, at least */
     int64_t duration_ns;
 };
 
@@ -43,11 +44,17 @@ struct fetch_request {
     const struct target *target; /* url, timeout, http; a reference is taken */
     uint64_t shard;              /* equal ones share connections */
     size_t max_body;
-    size_t expect_body; /* bytes; room is made for as many at once */
+    size_t expect_body; /* bytes; room is made for as many at once; 0: not known */
     void *user;
 };
 
-/* Ends in exactly one call of done, from within fetch_wait; or from fetch_start, when there is nothing to
+/* Whether the budget has room for the body and all that goes with it.  first: nobody waits in front of it; of
+ * such one in the process may go beyond the mark of bodies, up to the bound, so that something always ends. */
+bool fetch_has_room(const struct fetch_request *request, bool first);
+void fetcher_trim(struct fetcher *f); /* frees what is kept for reuse */
+
+/* A body that grows where there is no room ends as SCRAPE_MEMORY.
+ * Ends in exactly one call of done, from within fetch_wait; or from fetch_start, when there is nothing to
  * wait for (a secret that cannot be read). */
 void fetch_start(struct fetcher *f, const struct fetch_request *request);
 

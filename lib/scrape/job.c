@@ -1,16 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "job.h"
 
+#include "budget.h"
 #include "hash.h"
 #include "mem.h"
 
 #include <assert.h>
+#include <stddef.h>
+
+/* Most targets are well, and words are most of what there is to show. */
+static size_t shown_bytes(bool words)
+{
+    return words ? sizeof(struct target_shown) : offsetof(struct target_shown, failure);
+}
 
 struct target_state *target_state_new(const char *target_id)
 {
     struct target_state *s = mem_alloc(sizeof *s);
     s->refs = 1;
+    budget_add(BUDGET_CHANNELS, (ptrdiff_t)(sizeof *s + shown_bytes(false)));
     s->shard = hash_bytes(target_id, strlen(target_id));
+    s->shown = mem_alloc(shown_bytes(false));
     pthread_mutex_init(&s->lock, NULL);
     return s;
 }
@@ -45,38 +55,32 @@ void target_state_unref(struct target_state *s)
     page_free(s->page);
     pthread_mutex_destroy(&s->lock);
     mem_free(s->shown);
+    budget_add(BUDGET_CHANNELS, -(ptrdiff_t)(sizeof *s + shown_bytes(s->has_words)));
     mem_free(s);
-}
-
-/* Texts for people are many times as long as all the rest, and most targets have none. */
-static size_t bytes_of(const struct target_shown *s)
-{
-    bool wrong = s->last_error.status != OK || s->first_bad.status != OK ||
-                 s->first_refused.status != OK || s->first_flaw.status != OK || s->named_len > 0;
-    return wrong ? sizeof *s : offsetof(struct target_shown, last_error);
-}
-
-void target_state_show(struct target_state *s, const struct target_shown *shown)
-{
-    size_t bytes = bytes_of(shown);
-    pthread_mutex_lock(&s->lock);
-    if (bytes != s->shown_bytes) {
-        mem_free(s->shown);
-        s->shown = mem_alloc(bytes);
-        s->shown_bytes = bytes;
-    }
-    memcpy(s->shown, shown, bytes);
-    pthread_mutex_unlock(&s->lock);
 }
 
 struct target_shown target_state_shown(struct target_state *s)
 {
     struct target_shown shown = {.health = TARGET_UNKNOWN};
     pthread_mutex_lock(&s->lock);
-    if (s->shown)
-        memcpy(&shown, s->shown, s->shown_bytes);
+    memcpy(&shown, s->shown, shown_bytes(s->has_words));
     pthread_mutex_unlock(&s->lock);
     return shown;
+}
+
+void target_state_show(struct target_state *s, const struct target_shown *shown)
+{
+    bool words = shown->last_error.status != OK || shown->first_bad.status != OK ||
+                 shown->first_refused.status != OK || shown->first_flaw.status != OK ||
+                 shown->named_len > 0;
+    pthread_mutex_lock(&s->lock);
+    if (words != s->has_words) {
+        s->shown = mem_realloc(s->shown, shown_bytes(words));
+        budget_add(BUDGET_CHANNELS, (ptrdiff_t)shown_bytes(words) - (ptrdiff_t)shown_bytes(!words));
+    }
+    s->has_words = words;
+    memcpy(s->shown, shown, shown_bytes(words));
+    pthread_mutex_unlock(&s->lock);
 }
 
 struct job *job_start(struct target_state *s, const struct job *like)

@@ -16,21 +16,19 @@
 
 enum target_health { TARGET_UNKNOWN, TARGET_UP, TARGET_DOWN };
 
-/* The last scrape, as /targets tells it. */
+/* The last scrape, as /targets tells it.  From `failure` on it is words about what is wrong: a target
+ * about which there are none does not keep room for them. */
 struct target_shown {
     enum target_health health;
     int64_t scraped_ms, duration_ns; /* 0: never */
     uint64_t samples, samples_post_filter, body_bytes, series;
     uint64_t refused, lines_bad, flaws; /* of the last good scrape */
-    enum scrape_failure failure;        /* of the last failure, while last_error is set */
     uint64_t scrapes, failures;         /* since it is known */
-    size_t named_len;
-
-    /* from here on only kept where something is wrong: see target_state_show */
-    struct err last_error;                           /* of the last failure; cleared by success */
-    struct err first_bad, first_refused, first_flaw; /* of the last good scrape: line, column,
-                                                        reason */
+    enum scrape_failure failure;        /* of the last failure, while last_error is set */
+    struct err last_error;              /* of the last failure; cleared by success */
+    struct err first_bad, first_refused, first_flaw; /* likewise: line, column, reason */
     struct page_named named[PAGE_NAMED]; /* likewise: what was refused; named_len of them */
+    size_t named_len;
 };
 
 enum job_kind {
@@ -55,10 +53,10 @@ struct target_state {
     struct page *page;          /* of the job that is out; NULL until the first */
     struct pool_books *counted; /* where the page is counted; the job's, as the next two */
     size_t counted_series, counted_bytes;
-    size_t body_bytes;    /* of the last body, to make room for the next; the job's */
-    pthread_mutex_t lock; /* guards shown */
-    void *shown;          /* the first shown_bytes of a target_shown, the rest of which is zero */
-    size_t shown_bytes;
+    size_t body_bytes;          /* of the last body, to make room for the next; the job's */
+    pthread_mutex_t lock;       /* guards what follows */
+    struct target_shown *shown; /* without words only as far as these */
+    bool has_words;
 };
 
 struct target_state *target_state_new(const char *target_id);
@@ -69,9 +67,8 @@ void target_state_unref(struct target_state *s); /* NULL is fine */
 void target_state_count(struct target_state *s, struct pool_books *books, size_t series,
                         size_t bytes);
 
-/* What is shown of s; by the job's worker.  Any thread may look. */
-void target_state_show(struct target_state *s, const struct target_shown *shown);
-struct target_shown target_state_shown(struct target_state *s);
+struct target_shown target_state_shown(struct target_state *s);                   /* any thread */
+void target_state_show(struct target_state *s, const struct target_shown *shown); /* the job's */
 
 /* The job of s, which must not be busy and is so now.  Takes references of its own. */
 struct job *job_start(struct target_state *s, const struct job *like);

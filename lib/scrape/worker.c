@@ -8,7 +8,9 @@
 
 #include <errno.h>
 
-#define BEAT_NS (1 * SEC_NS)
+#define BEAT_NS     (1 * SEC_NS)
+#define LOOK_NS     (20 * MS_NS) /* while scrapes wait for memory */
+#define WAITING_MAX 1024         /* scrapes */
 
 _Static_assert(PAGE_REFUSALS <= BOOKS_REFUSALS, "books have no room for all refusals");
 
@@ -16,6 +18,8 @@ _Static_assert(PAGE_REFUSALS <= BOOKS_REFUSALS, "books have no room for all refu
 struct running {
     struct job *job;
     int64_t start_ms;
+    size_t expect; /* bytes of body; 0: not known */
+    bool again;    /* it was begun before, and found no room */
     struct running *next;
 };
 
@@ -187,42 +191,163 @@ static void take_good(struct worker *w, struct running *r, const struct fetch_re
     j->state->body_bytes = f->body.len;
 }
 
+/* Waiting for memory. */
+
+static void put_off(struct worker *w, struct running *r)
+{
+    struct pool_books *b = w->crew->books;
+    b->waited++;
+    b->waiting++;
+    budget_wait(1);
+    r->next = NULL;
+    *w->waiting_end = r;
+    w->waiting_end = &r->next;
+    w->waiting_len++;
+}
+
+static void stop_waiting(struct worker *w, struct running **at)
+{
+    struct running *r = *at;
+    *at = r->next;
+    if (!r->next)
+        w->waiting_end = at;
+    w->waiting_len--;
+    w->crew->books->waiting--;
+    budget_wait(-1);
+}
+
+static void end(struct worker *w, struct running *r)
+{
+    w->crew->books->running--;
+    job_end(r->job);
+    r->next = w->idle;
+    w->idle = r;
+}
+
+static bool is_stale(const struct job *j)
+{
+    return clock_mono_ns() - j->due_ns > j->target->interval_ns;
+}
+
+/* It will not fit at its next turn either, but by then it is known how large it is. */
+static bool begins_again(const struct worker *w, struct running *r, const struct fetch_result *f)
+{
+    struct target_state *s = r->job->state;
+    if (f->ok || f->why != SCRAPE_MEMORY)
+        return false;
+    r->expect = f->wants < w->crew->max_body ? f->wants : w->crew->max_body;
+    s->body_bytes = r->expect;
+    bool again = !r->again && !is_stale(r->job) && !w->crew->aborting;
+    r->again = true;
+    return again;
+}
+
+/* Room for work is kept from scrape to scrape while there is room for bodies. */
+static void count_work(struct worker *w)
+{
+    if (!budget_has_room(BUDGET_BODY, 0)) {
+        batch_done(&w->batch);
+        lane_scratch_done(&w->scratch);
+    }
+    budget_count(BUDGET_WORK, &w->scratch_counted, lane_scratch_bytes(&w->scratch));
+}
+
 /* A fetch has ended. */
 static void take(void *of, void *user, const struct fetch_result *f)
 {
     struct worker *w = of;
     struct running *r = user;
+    w->in_flight--;
+    if (begins_again(w, r, f)) {
+        put_off(w, r);
+        return;
+    }
     count_seconds(w->crew->books, f->duration_ns);
     if (f->ok)
         take_good(w, r, f);
     else
         take_failed(w, r, f);
-    w->crew->books->running--;
-    job_end(r->job);
-    w->in_flight--;
-    r->next = w->idle;
-    w->idle = r;
+    count_work(w);
+    end(w, r);
 }
 
 /* Jobs. */
 
+static struct fetch_request request_of(struct worker *w, struct running *r)
+{
+    struct job *j = r->job;
+    return (struct fetch_request){.target = j->target,
+                                  .shard =
+                                      j->state->shard >> 32, /* the low bits chose the worker */
+                                  .max_body = w->crew->max_body,
+                                  .expect_body = r->expect,
+                                  .user = r};
+}
+
+static void begin(struct worker *w, struct running *r)
+{
+    struct fetch_request q = request_of(w, r);
+    r->start_ms = clock_wall_ms();
+    w->in_flight++;
+    fetch_start(w->fetcher, &q);
+}
+
 static void start_scrape(struct worker *w, struct job *j)
 {
     struct running *r = w->idle;
+    size_t body = j->state->body_bytes;
     if (r)
         w->idle = r->next;
     else
         r = mem_alloc(sizeof *r);
     r->job = j;
-    r->start_ms = clock_wall_ms();
-    w->in_flight++;
+    r->again = false;
+    r->expect = body + body / 16 < w->crew->max_body ? body + body / 16 : w->crew->max_body;
     w->crew->books->running++;
-    struct fetch_request q = {.target = j->target,
-                              .shard = j->state->shard >> 32, /* the low bits chose the worker */
-                              .max_body = w->crew->max_body,
-                              .expect_body = j->state->body_bytes + j->state->body_bytes / 16,
-                              .user = r};
-    fetch_start(w->fetcher, &q);
+    struct fetch_request q = request_of(w, r);
+    if (fetch_has_room(&q, !w->waiting))
+        begin(w, r);
+    else
+        put_off(w, r);
+}
+
+/* For /targets: the books say that it was stale. */
+static void show_waited(struct target_state *s, size_t bytes)
+{
+    struct target_shown t = target_state_shown(s);
+    t.failure = SCRAPE_MEMORY;
+    err_set(&t.last_error, ERR_LIMIT,
+            "waited for room for a page of %zu bytes longer than its interval (agent.memory)",
+            bytes);
+    target_state_show(s, &t);
+}
+
+/* In their order; a small one may pass a large one. */
+static void try_waiting(struct worker *w)
+{
+    struct pool_books *b = w->crew->books;
+    if (!w->waiting)
+        return;
+    fetcher_trim(w->fetcher);
+    for (size_t i = 0; i < w->crew->pipeline->lanes_len; i++)
+        lane_give_way(w->crew->pipeline->lanes[i]);
+    for (struct running **at = &w->waiting, *r; (r = *at) != NULL;) {
+        struct fetch_request q = request_of(w, r);
+        if (w->crew->aborting || is_stale(r->job)) {
+            stop_waiting(w, at);
+            if (w->crew->aborting)
+                b->failed[SCRAPE_CLOSED]++;
+            else
+                b->stale++;
+            show_waited(r->job->state, r->expect);
+            end(w, r);
+        } else if (w->in_flight < w->crew->in_flight && fetch_has_room(&q, r == w->waiting)) {
+            stop_waiting(w, at);
+            begin(w, r);
+        } else {
+            at = &r->next;
+        }
+    }
 }
 
 static void start_job(struct worker *w, struct job *j, int64_t waited_ns)
@@ -237,12 +362,17 @@ static void start_job(struct worker *w, struct job *j, int64_t waited_ns)
             end_page(w, j);
         b->ended++;
         job_end(j);
-    } else if (clock_mono_ns() - j->due_ns > j->target->interval_ns) {
+    } else if (is_stale(j)) {
         b->stale++;
         job_end(j);
     } else {
         start_scrape(w, j);
     }
+}
+
+static bool has_place(const struct worker *w)
+{
+    return w->in_flight < w->crew->in_flight && w->waiting_len < WAITING_MAX;
 }
 
 /* ERR_CLOSED: no more will come. */
@@ -251,8 +381,7 @@ static enum status take_jobs(struct worker *w)
     enum status s = OK;
     void *item = NULL;
     int64_t waited_ns;
-    while (w->in_flight < w->crew->in_flight &&
-           (s = channel_recv(w->jobs, &item, &waited_ns, DEADLINE_NOW)) == OK)
+    while (has_place(w) && (s = channel_recv(w->jobs, &item, &waited_ns, DEADLINE_NOW)) == OK)
         start_job(w, item, waited_ns);
     return s;
 }
@@ -264,13 +393,13 @@ static void *run(void *arg)
     bool open = true;
     if (channel_fd(w->jobs, &fd) != OK)
         abort(); /* cannot be: worker_start has made it */
-    while (open || w->in_flight > 0) {
-        bool room = w->in_flight < w->crew->in_flight;
-        curl_loop_watch(fetcher_loop(w->fetcher), fd, open && room);
+    while (open || w->in_flight > 0 || w->waiting) {
+        curl_loop_watch(fetcher_loop(w->fetcher), fd, open && has_place(w));
         w->beat_ns = clock_mono_ns();
-        curl_loop_wait(fetcher_loop(w->fetcher), w->beat_ns + BEAT_NS);
+        curl_loop_wait(fetcher_loop(w->fetcher), w->beat_ns + (w->waiting ? LOOK_NS : BEAT_NS));
         if (w->crew->aborting)
             fetch_abort(w->fetcher);
+        try_waiting(w);
         if (open && take_jobs(w) == ERR_CLOSED)
             open = false;
     }
@@ -284,6 +413,7 @@ enum status worker_start(struct worker *w, struct crew *crew, struct channel *jo
     struct fetcher_conf conf = {
         .max_connections = crew->max_connections, .accept = crew->accept, .done = take, .of = w};
     int fd;
+    w->waiting_end = &w->waiting;
     enum status s = fetcher_new(&w->fetcher, &conf, err);
     if (s != OK)
         return s;
@@ -303,6 +433,7 @@ void worker_join(struct worker *w)
     batch_done(&w->batch);
     budget_count(BUDGET_WORK, &w->counted, 0);
     lane_scratch_done(&w->scratch);
+    budget_count(BUDGET_WORK, &w->scratch_counted, 0);
     for (struct running *r = w->idle, *next; r; r = next) {
         next = r->next;
         mem_free(r);

@@ -29,7 +29,10 @@ struct worker {
     struct batch batch;
     size_t counted; /* of batch, in the process's budget */
     struct lane_scratch scratch;
-    struct running *idle; /* room for scrapes that run */
+    struct running *idle;                   /* room for scrapes that run */
+    struct running *waiting, **waiting_end; /* for memory, in their order */
+    size_t waiting_len;
+    size_t scratch_counted; /* in the budget */
     size_t in_flight;
     _Atomic int64_t beat_ns;
     _Atomic bool done;

@@ -151,6 +151,7 @@ static enum status open_database(struct spool *s, struct err *err)
         s->file, &s->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, s->vfs);
     if (r == SQLITE_OK) {
         spool_harden(s->db);
+        sqlite3_busy_timeout(s->db, SPOOL_OPEN_MS);
         r = use_log(s);
     }
     status = spool_fail(s, r, s->file, err);
@@ -162,6 +163,8 @@ static enum status open_database(struct spool *s, struct err *err)
         status = spool_identify(s, err);
     if (status != OK)
         close_database(s);
+    else
+        sqlite3_busy_timeout(s->db, 0);
     return status;
 }
 

@@ -15,7 +15,7 @@
  * Bound: database and log together never pass `size`, but for one message.  SQLite cannot bound its log:
  * it grows as long as somebody reads.  So at most three quarters are the database's, the
  * log is emptied early, and when it is above an eighth and a reader keeps it from being emptied,
- * spool_write refuses (ERR_AGAIN) and says who reads.  When the database is full its oldest rows go, and
+ * spool_write refuses (ERR_AGAIN) and says who reads; only the last ones go on, as far as size lets them.  When the database is full its oldest rows go, and
  * the caller hears of each.
  *
  * Errors of all calls that take err:
@@ -38,7 +38,8 @@
 #define SPOOL_CONTENT_MAX  256
 #define SPOOL_HEADERS_MAX  1024 /* bytes of all headers of a payload */
 #define SPOOL_HEADER_LINES 8
-#define SPOOL_KINDS_MAX    16 /* pairs of content type and headers in a file */
+#define SPOOL_KINDS_MAX    16  /* pairs of content type and headers in a file */
+#define SPOOL_OPEN_MS      100 /* for which opening waits for who holds the file just then */
 
 struct spool;
 
@@ -98,7 +99,10 @@ struct spool_write {
     size_t add_len;
     const int64_t *gone; /* rows */
     size_t gone_len;
-    bool keep; /* those added count as read: memory has them */
+    bool keep;   /* those added count as read: memory has them */
+    int last_ms; /* above 0: s is closed next, and what is not written is lost.  The log may have all
+                    that size leaves, and who holds the file is waited for so long.  Of gone some may
+                    stay, so all are given each time: whoever opens the file next reads them */
 
     /* Filled on OK.  A call writes as many as one commit may hold, at least one: added says how many, the
      * first ones; row of one that is larger than a quarter of the file stays 0.  All of gone are

@@ -1,8 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* spool_look.c - what is in a file, without having it. */
+#include "clock.h"
 #include "spool_private.h"
 
 #include <inttypes.h>
+#include <time.h>
+
+#define BUSY_MS 2000
+#define MADE_NS (2 * SEC_NS)  /* until whoever has an empty file has made its tables */
+#define FREE_NS (200 * MS_NS) /* likewise when it seems that nobody has it */
+#define STEP_NS (MS_NS)
 
 static enum status look_error(sqlite3 *db, int code, const char *file, struct err *err)
 {
@@ -11,20 +18,25 @@ static enum status look_error(sqlite3 *db, int code, const char *file, struct er
     return r == ERR_CLOSED ? err_set(err, ERR_CLOSED, "%.150s is damaged, or no spool", file) : r;
 }
 
-static enum status open_file(const char *file, sqlite3 **ret, struct err *err)
+/* ERR_AGAIN, in addition: it is empty. */
+static enum status try_file(const char *file, sqlite3 **ret, struct err *err)
 {
     sqlite3 *db = NULL;
-    int64_t application = 0, version = 0;
+    int64_t application = 0, version = 0, tables = 0;
     int r = sqlite3_open_v2(file, &db, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, NULL);
     enum status status = OK;
     if (r == SQLITE_OK) {
         spool_harden(db);
-        if (!spool_ask(db, "PRAGMA application_id", &application) ||
+        sqlite3_busy_timeout(db, BUSY_MS);
+        if (!spool_ask(db, "SELECT count(*) FROM sqlite_schema", &tables) ||
+            !spool_ask(db, "PRAGMA application_id", &application) ||
             !spool_ask(db, "PRAGMA user_version", &version))
             r = sqlite3_extended_errcode(db);
     }
     if (r != SQLITE_OK)
         status = look_error(db, r, file, err);
+    else if (tables == 0 && version == 0)
+        status = err_set(err, ERR_AGAIN, "%.150s is empty, and no spool", file);
     else if (application != SPOOL_APPLICATION)
         status = err_set(err, ERR_INVALID, "%.150s is no spool", file);
     else if (version > SPOOL_VERSION)
@@ -34,6 +46,20 @@ static enum status open_file(const char *file, sqlite3 **ret, struct err *err)
     else
         sqlite3_close(db);
     return status;
+}
+
+/* One that is just being made is empty for a moment. */
+static enum status open_file(const char *file, sqlite3 **ret, struct err *err)
+{
+    int64_t start = clock_mono_ns();
+    for (;;) {
+        enum status r = try_file(file, ret, err);
+        if (r != ERR_AGAIN)
+            return r;
+        if (clock_mono_ns() - start >= (spool_holder(file) ? MADE_NS : FREE_NS))
+            return r;
+        nanosleep(&(struct timespec){.tv_nsec = STEP_NS}, NULL);
+    }
 }
 
 enum status spool_look(const char *file, struct spool_view *ret, struct err *err)

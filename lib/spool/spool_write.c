@@ -30,14 +30,63 @@ static enum status refuse_readers(struct spool *s, struct err *err)
                    s->log_frames * SPOOL_FRAME, who, s->file);
 }
 
+static int64_t pages_for(int64_t bytes)
+{
+    return bytes / (SPOOL_PAGE - 4) + 4; /* its own, and those of two trees that may split */
+}
+
+/* The most that p takes of the log, however badly it compresses. */
+static int64_t most_log(const struct payload *p)
+{
+    size_t bytes = p->body.len + p->body.len / 64 + p->key.len + p->address.len +
+                   p->marks.len * sizeof p->marks.at[0] + SPOOL_HEADERS_MAX;
+    return pages_for((int64_t)bytes) * SPOOL_FRAME;
+}
+
+/* Bytes that the log may still have; what comes into it is there twice once somebody moves it into the
+ * database. */
+static int64_t find_log_left(struct spool *s)
+{
+    int64_t pages = s->max_pages;
+    (void)spool_run(s, SQL_PAGES, &pages);
+    int64_t left = s->size - pages * SPOOL_PAGE - s->log_frames * SPOOL_FRAME;
+    int64_t grows = (s->max_pages - pages) * SPOOL_PAGE; /* the database, no further */
+    return left / 2 > left - grows ? left / 2 : left - grows;
+}
+
+/* Of these bytes for one commit. */
+static int64_t find_log_room(struct spool *s, const struct spool_write *w)
+{
+    int64_t most = s->max_log / 2, left = w->last_ms > 0 ? find_log_left(s) : most;
+    return left < most ? left : most;
+}
+
+static bool has_log_room(struct spool *s, const struct spool_write *w)
+{
+    int64_t need = w->add_len > 0 ? most_log(w->add[0]) : 0;
+    return w->last_ms > 0 && 2 * need < find_log_left(s); /* as much again for what goes */
+}
+
+static bool is_held(int code)
+{
+    return (code & 0xff) == SQLITE_BUSY || (code & 0xff) == SQLITE_LOCKED;
+}
+
 /* The log is begun anew by the next commit once all of it is in the database and nobody reads
  * it; where that has not happened, it is enforced, or nothing more is written. */
-static enum status bound_log(struct spool *s, struct err *err)
+static enum status bound_log(struct spool *s, const struct spool_write *w, struct err *err)
 {
     if (s->log_frames * SPOOL_FRAME <= s->max_log)
         return OK;
     int r = spool_checkpoint(s, true);
-    if ((r & 0xff) == SQLITE_BUSY || (r & 0xff) == SQLITE_LOCKED)
+    if (is_held(r) && has_log_room(s, w))
+        return OK;
+    if (is_held(r) && w->last_ms > 0) {
+        sqlite3_busy_timeout(s->db, w->last_ms);
+        r = spool_checkpoint(s, true);
+        sqlite3_busy_timeout(s->db, 0);
+    }
+    if (is_held(r))
         return refuse_readers(s, err);
     return spool_fail(s, r, "emptying the log of the spool", err);
 }
@@ -51,6 +100,15 @@ static bool was_just_added(const struct spool_write *w, int64_t row)
             return true;
         }
     }
+    return false;
+}
+
+/* Its payload has ended, and only the log had no room for its removal. */
+static bool has_ended(const struct spool_write *w, int64_t row)
+{
+    for (size_t i = 0; i < w->gone_len && w->last_ms > 0; i++)
+        if (w->gone[i] == row)
+            return true;
     return false;
 }
 
@@ -90,11 +148,6 @@ static int remove_row(struct spool *s, int64_t row, struct change *c, int64_t *r
     return r == SQLITE_DONE ? reset : r;
 }
 
-static int64_t pages_for(int64_t bytes)
-{
-    return bytes / (SPOOL_PAGE - 4) + 4; /* its own, and those of two trees that may split */
-}
-
 static int find_free(struct spool *s, int64_t *ret)
 {
     int64_t pages = 0, freed = 0;
@@ -113,7 +166,7 @@ static int drop_oldest(struct spool *s, const struct spool_write *w, struct chan
         r = remove_row(s, row, c, &samples);
     if (r == SQLITE_OK && c->rows == before)
         return SQLITE_CORRUPT; /* the index has what the table has not */
-    if (r == SQLITE_OK && !was_just_added(w, row))
+    if (r == SQLITE_OK && !was_just_added(w, row) && !has_ended(w, row))
         note_dropped(s, row, samples);
     return r;
 }
@@ -208,16 +261,24 @@ static void raise_top(struct spool *s, const struct spool_write *w)
             s->top_seq = w->add[i]->seq;
 }
 
+/* One is always taken, so that it goes on. */
+static bool takes_next(const struct spool_write *w, const struct change *c, int64_t room)
+{
+    if (w->added == w->add_len)
+        return false;
+    return w->added == 0 || c->log_bytes + (w->last_ms > 0 ? most_log(w->add[w->added]) : 0) < room;
+}
+
 static int change_rows(struct spool *s, struct spool_write *w, struct change *c)
 {
-    int64_t free_pages, ignored;
+    int64_t free_pages, ignored, room = find_log_room(s, w);
     int r = spool_run(s, SQL_BEGIN, NULL);
     for (size_t i = 0; i < w->gone_len && r == SQLITE_OK; i++)
-        r = remove_row(s, w->gone[i], c, &ignored);
+        if (w->last_ms == 0 || c->log_bytes < room / 2)
+            r = remove_row(s, w->gone[i], c, &ignored);
     if (r == SQLITE_OK)
         r = find_free(s, &free_pages);
-    while (r == SQLITE_OK && w->added < w->add_len &&
-           (w->added == 0 || c->log_bytes < s->max_log / 2)) {
+    while (r == SQLITE_OK && takes_next(w, c, room)) {
         r = add_payload(s, w, &free_pages, c);
         w->added += r == SQLITE_OK;
     }
@@ -264,10 +325,12 @@ enum status spool_write(struct spool *s, struct spool_write *w, struct err *err)
 {
     struct change c = {0};
     w->added = s->dropped_len = 0;
-    enum status status = bound_log(s, err);
+    enum status status = bound_log(s, w, err);
     if (status != OK)
         return status;
+    sqlite3_busy_timeout(s->db, w->last_ms);
     int r = change_rows(s, w, &c);
+    sqlite3_busy_timeout(s->db, 0);
     if (r != SQLITE_OK) {
         status = spool_fail(s, r, "writing the spool", err);
         spool_undo(s);

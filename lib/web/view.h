@@ -36,7 +36,7 @@ struct view_pool {
 };
 
 struct view_part {    /* of memory */
-    const char *name; /* "pages", "bodies", "lanes", ...: static */
+    const char *name; /* of budget.h: static */
     uint64_t bytes;
 };
 
@@ -83,9 +83,10 @@ struct view {
     uint64_t left_bytes; /* of all */
     const struct view_part *memory;
     size_t memory_len;
-    uint64_t memory_bound;
-    uint64_t allocations;   /* mem_count */
-    uint64_t regex_limited; /* regex_limited */
+    uint64_t memory_used, memory_peak, memory_bound;
+    uint64_t memory_waiting; /* scrapes */
+    uint64_t allocations;    /* mem_count */
+    uint64_t regex_limited;  /* regex_limited */
     struct view_web web;
 };
 

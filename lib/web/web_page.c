@@ -182,7 +182,7 @@ static void card(struct html_out *h, const char *name, uint64_t n)
 
 static void write_cards(struct html_out *h, const struct view *v)
 {
-    uint64_t read = 0, delivered = 0, away = 0, waiting = 0, used = 0;
+    uint64_t read = 0, delivered = 0, away = 0, waiting = 0;
     for (size_t i = 0; i < v->pools_len; i++)
         read += v->pools[i].books->read;
     for (size_t i = 0; i < v->lanes_len; i++) {
@@ -190,8 +190,6 @@ static void write_cards(struct html_out *h, const struct view *v)
         waiting += v->lanes[i].books->in_memory;
         away += lost(v->lanes[i].books);
     }
-    for (size_t i = 0; i < v->memory_len; i++)
-        used += v->memory[i].bytes;
     html_out_raw(h, "<div class=\"cards\">");
     card(h, "Targets up", count_health(v, TARGET_UP));
     html_out_raw(h, "of ");
@@ -205,10 +203,14 @@ static void write_cards(struct html_out *h, const struct view *v)
     card(h, "Records lost", away);
     html_out_raw(h, "by reason under Outputs</small></div>"
                     "<div class=\"card\"><span class=\"dim\">Memory</span><b>");
-    html_out_bytes(h, used);
+    html_out_bytes(h, v->memory_used);
     html_out_raw(h, "</b><small>of ");
     html_out_bytes(h, v->memory_bound);
-    html_out_raw(h, ", not enforced</small></div>");
+    if (v->memory_waiting > 0) {
+        html_out_raw(h, ", scrapes that wait for it: ");
+        html_out_count(h, v->memory_waiting);
+    }
+    html_out_raw(h, "</small></div>");
     card(h, "Books are off by", laws_off(v));
     html_out_raw(h, "0 is <a href=\"#books\">balanced</a></small></div></div>\n");
 }
@@ -535,6 +537,9 @@ static void write_memory(struct html_out *h, const struct view *v)
         html_out_bytes(h, v->memory[i].bytes);
         html_out_raw(h, "</td></tr>");
     }
+    html_out_raw(h, "<tr><td>the most so far</td><td class=\"n\">");
+    html_out_bytes(h, v->memory_peak);
+    html_out_raw(h, "</td></tr>");
     table_end(h);
 }
 

@@ -144,16 +144,15 @@ static void write_source(struct json_out *j, const struct source_state *s)
 
 static void write_memory(struct json_out *j, const struct view *v)
 {
-    uint64_t used = 0;
     json_out_open(j, "memory", '{');
     json_out_open(j, "parts", '{');
-    for (size_t i = 0; i < v->memory_len; i++) {
+    for (size_t i = 0; i < v->memory_len; i++)
         json_out_uint(j, v->memory[i].name, v->memory[i].bytes);
-        used += v->memory[i].bytes;
-    }
     json_out_close(j, '}');
-    json_out_uint(j, "used", used);
+    json_out_uint(j, "used", v->memory_used);
+    json_out_uint(j, "peak", v->memory_peak);
     json_out_uint(j, "bound", v->memory_bound);
+    json_out_uint(j, "scrapes_waiting", v->memory_waiting);
     json_out_close(j, '}');
 }
 

@@ -129,6 +129,15 @@ def allocations(m):
     return m.sum("strata_allocations_total")
 
 
+def memory_peak(m):
+    return m.sum("strata_memory_peak_bytes")
+
+
+def waited(m):
+    """Scrapes that had to wait for memory."""
+    return m.sum("strata_scrapes_waited_total")
+
+
 def bytes_delivered(m, **labels):
     return m.sum("strata_lane_delivered_bytes_total", **labels)
 

@@ -85,8 +85,12 @@ class Process:
 
     def peak_memory(self):
         """Bytes resident at most so far."""
+        return self.memory("VmHWM")
+
+    def memory(self, which="VmRSS"):
+        """Bytes resident now."""
         with open(f"/proc/{self.pid}/status") as f:
-            return 1024 * next(int(line.split()[1]) for line in f if line.startswith("VmHWM:"))
+            return 1024 * next(int(line.split()[1]) for line in f if line.startswith(which + ":"))
 
     def wait(self, timeout=30):
         return self.popen.wait(timeout * SLOW)

@@ -116,12 +116,57 @@ TEST(what_could_not_be_written_is_not_delivered)
     CHECK_INT(ended(OK), 1);
     server_signal(SIGSTOP); /* it does not see the end, and so does not close either */
     shut_writing(server.port);
-    CHECK_INT(send_once(2, "x"), OK);
-    CHECK_INT(ended(ERR_IO), 1);
-    CHECK_INT(run.ended[OK], 1);
+    CHECK_INT(send_once(2, "x"), ERR_IO);
+    CHECK(strstr(run.err.text, "cannot publish"));
+    CHECK_INT(ended(OK), 1);
     server_signal(SIGCONT);
     CHECK_INT(send_body(2, "x"), OK);
     CHECK_INT(ended(OK), 2);
+    sink_run_close(&run);
+}
+
+/* As a lane that has nothing to send. */
+static void work_until_ended(size_t ok)
+{
+    int never[2];
+    enum status s = OK;
+    if (pipe(never) != 0)
+        abort();
+    for (int i = 0; i < 500 && run.ended[OK] < ok; i++)
+        s = run.ops->work(run.self, never[0], clock_mono_ns() + 20 * MS_NS);
+    CHECK(s == OK || s == ERR_TIMEOUT);
+    close(never[0]);
+    close(never[1]);
+    CHECK_INT(run.ended[OK], ok);
+}
+
+TEST(work_confirms_what_was_published)
+{
+    server_start("");
+    OPEN();
+    CHECK_INT(send_body(1, "x"), OK);
+    work_until_ended(1);
+    for (uint64_t id = 2; id < 6; id++) {
+        CHECK_INT(send_body(id, "x"), OK);
+        work_until_ended(id);
+    }
+    sink_run_close(&run);
+}
+
+TEST(work_does_not_wait_for_a_server_that_is_slow_to_confirm)
+{
+    server_start("");
+    OPEN();
+    CHECK_INT(send_body(1, "x"), OK);
+    work_until_ended(1);
+    server_signal(SIGSTOP);
+    CHECK_INT(send_once(2, "x"), OK);
+    int64_t since_ns = clock_mono_ns();
+    CHECK_INT(run.ops->work(run.self, -1, since_ns + 5 * MS_NS), ERR_TIMEOUT);
+    CHECK(clock_mono_ns() - since_ns < SEC_NS);
+    CHECK_INT(run.ended[OK], 1);
+    server_signal(SIGCONT);
+    work_until_ended(2);
     sink_run_close(&run);
 }
 

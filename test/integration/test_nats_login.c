@@ -190,6 +190,27 @@ TEST(a_server_that_asks_for_tls_gets_it_and_one_without_is_denied)
     sink_run_close(&run);
 }
 
+/* The certificate has the address, and no name. */
+TEST(a_server_that_asks_for_tls_has_to_be_who_the_url_says)
+{
+    char name[40], kept[256];
+    const char *before = getenv("SSL_CERT_FILE");
+    snprintf(kept, sizeof kept, "%s", before ? before : "");
+    start_tls("");
+    snprintf(name, sizeof name, "nats://localhost:%d", server.port);
+    setenv("SSL_CERT_FILE", path[0], 1);
+    OPEN();
+    check_delivers();
+    OPEN_AT(name);
+    CHECK_INT(send_once(1, "x"), ERR_IO);
+    CHECK(strstr(run.err.text, "check tls.ca and tls.server_name"));
+    sink_run_close(&run);
+    if (before)
+        setenv("SSL_CERT_FILE", kept, 1);
+    else
+        unsetenv("SSL_CERT_FILE");
+}
+
 TEST(a_server_that_asks_for_a_certificate_gets_it)
 {
     start_tls("");

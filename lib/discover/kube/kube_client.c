@@ -10,6 +10,7 @@
 #include "http_session.h"
 #include "kube_answer.h"
 #include "kube_exec.h"
+#include "budget.h"
 #include "mem.h"
 
 #include <assert.h>
@@ -45,6 +46,7 @@ struct kube_call {
     size_t header_bytes;
     bool headers_whole;
     struct buf body;
+    size_t counted; /* of it, in the budget */
     struct http_headers *shared;
     struct curl_slist *to, *headers;
     struct curl_slist type; /* in front of the shared headers */
@@ -135,6 +137,7 @@ static void call_free(struct kube_call *call)
 {
     stop(call);
     buf_done(&call->body);
+    budget_count(BUDGET_DISCOVERY, &call->counted, 0);
     mem_free(call->path);
     mem_free(call->body_copy);
     mem_free(call);
@@ -215,6 +218,7 @@ static size_t write_body(char *data, size_t size, size_t n, void *of)
     call->body_too_large = n > room;
     if (buf_add(&call->body, data, n < room ? n : room) != OK)
         call->body_too_large = true;
+    budget_count(BUDGET_DISCOVERY, &call->counted, call->body.cap);
     return call->body_too_large ? 0 : n;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "kube_frame.h"
 
+#include "budget.h"
 #include "mem.h"
 
 #include <cjson/cJSON.h>
@@ -23,6 +24,7 @@ struct kube_frame {
     uint64_t before; /* bytes of earlier calls */
     size_t oversize;
     struct buf text; /* of the part, or of the line */
+    size_t counted;  /* of it, in the budget */
     bool left_out;   /* its text is not kept */
     bool failed;
 
@@ -63,11 +65,17 @@ struct kube_frame *kube_frame_new(enum kube_frame_kind kind, size_t max,
     return f;
 }
 
+static void drop_text(struct kube_frame *f)
+{
+    buf_done(&f->text);
+    budget_count(BUDGET_DISCOVERY, &f->counted, 0);
+}
+
 void kube_frame_free(struct kube_frame *f)
 {
     if (!f)
         return;
-    buf_done(&f->text);
+    drop_text(f);
     mem_free(f->version);
     mem_free(f->token);
     mem_free(f);
@@ -81,16 +89,19 @@ static enum status fault(struct kube_frame *f, struct err *err, uint64_t at, con
 
 static void keep(struct kube_frame *f, const char *data, size_t n)
 {
-    if (f->left_out || buf_add(&f->text, data, n) == OK)
+    if (f->left_out)
         return;
-    f->left_out = true;
-    buf_done(&f->text);
+    f->left_out = buf_add(&f->text, data, n) != OK;
+    if (f->left_out)
+        drop_text(f);
+    else
+        budget_count(BUDGET_DISCOVERY, &f->counted, f->text.cap);
 }
 
 static void forget(struct kube_frame *f)
 {
     if (f->text.cap > KEEP_MAX)
-        buf_done(&f->text);
+        drop_text(f);
     else
         buf_truncate(&f->text, 0);
     f->left_out = false;

@@ -3,6 +3,7 @@
 
 #include "buf.h"
 #include "clock.h"
+#include "budget.h"
 #include "hash.h"
 #include "idmap.h"
 #include "mem.h"
@@ -26,6 +27,7 @@ struct kube_store {
     struct idmap map;
     struct entry **entries;
     size_t len, cap, bytes;
+    size_t counted; /* in the budget */
     uint32_t round;
     bool synced;
 };
@@ -79,6 +81,11 @@ static struct entry *add(struct kube_store *s, struct kube_object *o)
     return e;
 }
 
+static void recount(struct kube_store *s)
+{
+    budget_count(BUDGET_DISCOVERY, &s->counted, kube_store_bytes(s));
+}
+
 static void drop(struct kube_store *s, struct entry *e)
 {
     struct kube_object *o = e->object;
@@ -89,6 +96,7 @@ static void drop(struct kube_store *s, struct entry *e)
     mem_free(e);
     tell(s, NULL, o);
     kube_object_free(o);
+    recount(s);
 }
 
 /* What the watch says. */
@@ -120,6 +128,7 @@ static void on_object(void *of, const cJSON *json)
     e->round = s->round;
     tell(s, o, before);
     kube_object_free(before);
+    recount(s);
 }
 
 static void on_gone(void *of, const cJSON *json)
@@ -211,6 +220,7 @@ static void store_free(struct kube_store *s)
         mem_free(s->entries[i]);
     }
     mem_free(s->entries);
+    budget_count(BUDGET_DISCOVERY, &s->counted, 0);
     idmap_done(&s->map);
     mem_free(s->key);
     mem_free(s);
