@@ -29,8 +29,8 @@ static void check_samples(const char *want)
         const struct sample *s = &batch.samples[i];
         const struct sample_extra *e = sample_extra(&batch, s);
         CHECK_INT(buf_printf(&got, "%s(%s of %s)=%g", series_name(s->series),
-                             series_kind_name(s->series->family->kind), family_name(s->series->family),
-                             s->value),
+                             series_kind_name(s->series->family->kind),
+                             family_name(s->series->family), s->value),
                   OK);
         if (e && e->created_ms != EXTRA_NO_TIME)
             CHECK_INT(buf_printf(&got, "@%lld", (long long)e->created_ms), OK);
