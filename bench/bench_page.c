@@ -10,6 +10,7 @@
  * of both alternate, so that a machine that is busy slows down both, and the best of each counts.
  * The last page is one of OpenMetrics whose first sample is unsound, salvaged: what a fault costs.  */
 #include "bench.h"
+#include "budget.h"
 #include "clock.h"
 #include "encoders.h"
 #include "made_page.h"
@@ -190,11 +191,33 @@ static double scrape(struct rig *r, const struct buf *body, double *ret_whole)
     buf_truncate(&r->out->body, 0);
     encoder_run(&r->json, &r->batch, &from, r->out, NULL, &r->counts);
     batch_commit(&r->batch);
-    *ret_whole = (double)(thread_cpu_ns() - start) / (double)r->batch.len;
+    size_t samples = r->batch.len;
+    check(samples > 0, "a scrape has no samples");
+    page_rest(r->page, &r->batch);
+    *ret_whole = (double)(thread_cpu_ns() - start) / (double)samples;
     if (f.unreadable)
         fprintf(stderr, "bench_page: %s\n", f.first_bad.text);
-    check(!f.unreadable && f.refused == r->faults && r->batch.len > 0, "a scrape failed");
-    return (double)(read - start) / (double)r->batch.len;
+    check(!f.unreadable && f.refused == r->faults, "a scrape failed");
+    return (double)(read - start) / (double)samples;
+}
+
+static double held_by_series(const struct rig *r)
+{
+    struct page_stats s = page_stats(r->page);
+    return (double)s.held_bytes / (double)s.series;
+}
+
+/* Where there is no memory for texts: ns of the page alone, at best. */
+static double scrape_cold(struct rig *r, const struct buf *bodies, long scrapes, double *ret_bytes)
+{
+    double best = 1e9, whole;
+    budget_set_bound(1);
+    scrape(r, &bodies[0], &whole);
+    for (long i = 1; i <= scrapes; i++)
+        best = smaller(best, scrape(r, &bodies[i % BODIES], &whole));
+    *ret_bytes = held_by_series(r);
+    budget_set_bound(SIZE_MAX);
+    return best;
 }
 
 static double first_scrape(const struct page_manner *m, const struct buf *bodies, uint64_t faults)
@@ -231,11 +254,11 @@ static void measure(const char *name, enum page_format format, const struct buf 
             }
         }
     for (unsigned m = 0; m < modes; m++) {
-        const struct rig *r = &rigs[m];
-        struct page_stats s = page_stats(r->page);
-        printf("%-12.12s %-12s%-8s %7.1f %7.1f %7.1f %7.1f", name, page_format_name(format),
-               page_mode_name((enum page_mode)m), r->first, r->alone, r->whole,
-               (double)(s.bytes + s.table_bytes) / (double)s.series);
+        struct rig *r = &rigs[m];
+        double plain = held_by_series(r), small, cold = scrape_cold(r, bodies, scrapes, &small);
+        printf("%-12.12s %-12s%-8s %7.1f %7.1f %7.1f %7.1f %7.1f %7.1f", name,
+               page_format_name(format), page_mode_name((enum page_mode)m), r->first, r->alone,
+               r->whole, cold, plain, small);
         if (m == MODE_STRICT)
             printf("   %+5.1f %% %+5.1f %%", (r->alone / rigs[0].alone - 1) * 100,
                    (r->whole / rigs[0].whole - 1) * 100);
@@ -286,8 +309,8 @@ int main(int argc, char **argv)
     static const char *const names[] = {"node", "kube-state", "histograms"};
     long scrapes = argc > 1 ? strtol(argv[1], NULL, 10) : 200;
     struct buf bodies[BODIES];
-    printf(
-        "ns/sample                         first  repeat  +JSON  B/series   strict over salvage\n");
+    printf("ns/sample                         first  repeat   +JSON    cold B/series    cold   "
+           "strict over salvage\n");
     for (unsigned i = 0; i < ARRAY_LEN(names); i++) {
         make_bodies(bodies, i);
         measure_page(names[i], bodies, scrapes, false);

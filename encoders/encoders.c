@@ -48,10 +48,11 @@ static inline enum status find_part(const struct encoder_step *e, struct series 
                                     struct span *ret)
 {
     assert(e->lane < s->lanes);
-    const struct part *part = &s->parts[e->lane];
-    enum status r = part->data ? OK : make_part(e, s, out);
-    if (r == OK)
-        *ret = (struct span){part->data, part->len};
+    *ret = series_part(s, e->lane);
+    if (ret->data)
+        return OK;
+    enum status r = make_part(e, s, out);
+    *ret = series_part(s, e->lane);
     return r;
 }
 
@@ -69,7 +70,7 @@ struct run {
 static bool was_sent(const struct run *r, const struct series *s)
 {
     assert(r->step->lane < s->lanes);
-    return s->parts[r->step->lane].sent;
+    return series_sent(s, r->step->lane);
 }
 
 static enum status append_sample(struct run *r, const struct sample *s)
@@ -79,8 +80,8 @@ static enum status append_sample(struct run *r, const struct sample *s)
     enum status status = find_part(e, s->series, r->message.out, &part);
     if (status == OK)
         status = e->ops->append(e->self, &r->message, s, part);
-    if (status == OK && !s->series->parts[e->lane].sent)
-        s->series->parts[e->lane].sent = true;
+    if (status == OK)
+        series_set_sent(s->series, e->lane);
     return status;
 }
 
@@ -123,7 +124,7 @@ static void append_all(struct run *r, size_t *from)
     for (; *from < b->len && m->samples < max; ++*from) {
         size_t offset = m->out->len;
         if (b->len - *from > SERIES_AHEAD)
-            series_prefetch_key(b->samples[*from + SERIES_AHEAD].series);
+            series_prefetch(b->samples[*from + SERIES_AHEAD].series);
         enum status status = append_sample(r, &b->samples[*from]);
         if (status == OK)
             keep(r, offset);

@@ -253,7 +253,7 @@ static enum status add_member(struct buf *out, const char *name, const char *tex
 static enum status add_record(const struct fluent *f, const struct series *s, struct buf *out,
                               size_t *ret_head_end)
 {
-    const char *unit = s->family->unit, *help = f->help ? s->family->help : NULL;
+    const char *unit = family_unit(s->family), *help = f->help ? family_help(s->family) : NULL;
     size_t labels = count_labels(s), more = (size_t)(unit != NULL) + (help != NULL);
     bool nested = f->tags == FLUENT_NESTED;
     enum status r = add_map(out, 3 + more + (nested ? 1 : labels));
@@ -378,7 +378,7 @@ static enum status add_exemplar(struct buf *out, const struct exemplar *e)
 static struct span take_unit(const struct series *s, struct span *tail)
 {
     const char *start = tail->data;
-    for (int i = 0; s->family->unit && i < 2; i++) /* name and text */
+    for (int i = 0; s->family->has_unit && i < 2; i++) /* name and text */
         if (msgpack_skip(tail) != OK)
             abort(); /* cannot be: constant wrote it */
     return (struct span){start, (size_t)(tail->data - start)};

@@ -87,8 +87,10 @@ static enum status json_end(const void *self, struct message *m)
 /* Bytes up to the next one that a string must escape, or to the NUL. */
 static size_t count_plain(const char *s)
 {
+    static const bool plain[256] = {
+        [' '] = true, ['!'] = true, ['#' ... '['] = true, [']' ... 255] = true};
     const char *p = s;
-    while ((unsigned char)*p >= ' ' && *p != '"' && *p != '\\')
+    while (plain[(unsigned char)*p])
         p++;
     return (size_t)(p - s);
 }
@@ -223,8 +225,8 @@ static enum status json_constant(const void *self, const struct series *s, struc
     const struct json *j = self;
     enum status r = keep_head(j, s, out);
     if (r == OK)
-        r = add_member(out, "unit", s->family->unit);
-    return r == OK && j->help ? add_member(out, "help", s->family->help) : r;
+        r = add_member(out, "unit", family_unit(s->family));
+    return r == OK && j->help ? add_member(out, "help", family_help(s->family)) : r;
 }
 
 /* In one go where so much may be read; what is written too much is written over, for a record
@@ -339,7 +341,7 @@ static enum status add_exemplar(struct buf *out, const struct exemplar *e)
 static struct span help_of(const struct json *j, const struct series *s, struct span tail)
 {
     const char *p = tail.data + (j->help ? 0 : tail.len);
-    if (j->help && s->family->unit) {
+    if (j->help && s->family->has_unit) {
         for (p += LEN(",\"unit\":\""); *p != '"'; p++)
             p += *p == '\\';
         p++;

@@ -94,15 +94,15 @@ static enum status add_comments(const struct prometheus_conf *c, struct buf *out
                                 const struct family *f)
 {
     enum status r = OK;
-    if (c->help && f->help) {
-        r = buf_cat(out, "# HELP ", f->name, " ", NULL);
+    if (c->help && f->has_help) {
+        r = buf_cat(out, "# HELP ", family_name(f), " ", NULL);
         if (r == OK)
-            r = add_escaped(out, f->help, "\\\n");
+            r = add_escaped(out, family_help(f), "\\\n");
         if (r == OK)
             r = buf_puts(out, "\n");
     }
     if (r == OK)
-        r = buf_cat(out, "# TYPE ", f->name, " ", kind_name(f->kind), "\n", NULL);
+        r = buf_cat(out, "# TYPE ", family_name(f), " ", kind_name(f->kind), "\n", NULL);
     return r;
 }
 

@@ -188,8 +188,8 @@ static enum status add_symbols(const struct remote_write *self, const struct ser
     for (const char *t = key.data; t < key.data + key.len && r == OK; t += strlen(t) + 1)
         r = add_symbol(out, t);
     if (r == OK)
-        r = add_symbol(out, self->help ? known(s->family->help) : "");
-    return r == OK ? add_symbol(out, known(s->family->unit)) : r;
+        r = add_symbol(out, self->help ? known(family_help(s->family)) : "");
+    return r == OK ? add_symbol(out, known(family_unit(s->family))) : r;
 }
 
 static enum status remote_write_constant(const void *of, const struct series *s, struct buf *out)
@@ -339,8 +339,9 @@ static enum status find_refs(struct buf *out, const struct series *s, const stru
     const struct family *f = s->family;
     symbol = c->texts_of + c->texts;
     if (r == OK)
-        r = symbols_get(out, symbol[0], symbol[0].len ? f->help : "", &ret->help);
-    return r == OK ? symbols_get(out, symbol[1], symbol[1].len ? f->unit : "", &ret->unit) : r;
+        r = symbols_get(out, symbol[0], symbol[0].len ? family_help(f) : "", &ret->help);
+    return r == OK ? symbols_get(out, symbol[1], symbol[1].len ? family_unit(f) : "", &ret->unit)
+                   : r;
 }
 
 static char kind_number(enum series_kind kind)

@@ -183,7 +183,7 @@ static enum status find_value(enum way way, const struct sample *s, char room[NU
         *ret = sample_text(s, room);
         return OK;
     }
-    if (before->last_ms == 0 || !isfinite(before->last_value))
+    if (!before->has_last || !isfinite(before->last_value))
         return ERR_INVALID;
     bool restarted = s->value < before->last_value;
     double delta = restarted ? s->value : s->value - before->last_value;

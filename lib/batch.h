@@ -50,6 +50,8 @@ struct batch {
     size_t meta_len;        /* of them, the last ones: about the scrape itself (page_add_meta) */
     size_t ended_len;
     struct series *const *ended; /* known before, no more: they ended at scraped_ms */
+    struct room *room;           /* for work, of whoever makes and frees it: lib/scrape/room.h */
+    void (*room_free)(struct room *);
     struct sample_extra *extras; /* extras_len of them, in room for extras_cap */
     size_t extras_len, extras_cap;
     struct buf texts; /* labels of exemplars */
@@ -109,7 +111,7 @@ static inline void sample_set(struct sample *s, double value)
 struct span sample_text(const struct sample *s, char room[NUMBER_ROOM]);
 
 /* To be called when every lane has encoded b: makes the samples that are left
- * the last_value and last_ms of their series.  What a filter dropped keeps the
+ * the last_value of their series.  What a filter dropped keeps the
  * value before, so that a difference of counters spans the gap. */
 void batch_commit(const struct batch *b);
 

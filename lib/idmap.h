@@ -23,6 +23,9 @@ struct idmap {
 void idmap_init(struct idmap *m);
 void idmap_done(struct idmap *m); /* forgets all items, frees none */
 
+/* Forgets all items, and has room for so many before it grows. */
+void idmap_reset(struct idmap *m, size_t len);
+
 size_t idmap_bytes(const struct idmap *m); /* of its slots */
 
 void *idmap_get(const struct idmap *m, uint64_t id);      /* or NULL */

@@ -2,7 +2,6 @@
 #include "series.h"
 
 #include "hash.h"
-#include "mem.h"
 
 #include <assert.h>
 
@@ -13,74 +12,56 @@ static const char *const kind_names[SERIES_KINDS] = {
     [SERIES_STATESET] = "stateset", [SERIES_GAUGEHISTOGRAM] = "gaugehistogram",
 };
 
-_Static_assert(sizeof(void *) != 8 || offsetof(struct series, id) <= 64, "hot fields grew");
-_Static_assert(sizeof(void *) != 8 || sizeof(struct series) == 64, "a million series grew");
+_Static_assert(sizeof(void *) != 8 || sizeof(struct series) == 48, "a million series grew");
 
 const char *series_kind_name(enum series_kind kind)
 {
     return kind_names[kind];
 }
 
-struct family *family_new(struct span name, size_t *bytes)
+static const char *behind(const char *text)
 {
-    struct family *f = mem_alloc(sizeof *f);
-    f->name = mem_strndup(name.data, name.len);
-    f->bytes = bytes;
-    return f;
+    return text + strlen(text) + 1;
 }
 
-void family_free(struct family *f)
+const char *family_help(const struct family *f)
 {
-    if (!f)
-        return;
-    mem_free(f->name);
-    mem_free(f->help);
-    mem_free(f->unit);
-    mem_free(f);
+    return f->has_help ? behind(family_name(f)) : NULL;
 }
 
-size_t series_bytes(size_t key_len, uint8_t lanes)
+const char *family_unit(const struct family *f)
 {
-    return sizeof(struct series) + lanes * sizeof(struct part) + key_len;
+    return f->has_unit ? behind(behind(family_name(f))) : NULL;
 }
 
-struct series *series_new(struct span key, struct family *family, uint8_t lanes)
+void series_init(struct series *s, struct span key, struct family *family, uint8_t lanes)
 {
     assert(key.len > 0 && key.data[key.len - 1] == '\0');
-    struct series *s = mem_alloc(series_bytes(key.len, lanes));
-    s->id = hash_bytes(key.data, key.len);
-    s->family = family;
+    *s = (struct series){.id = hash_bytes(key.data, key.len), .family = family, .lanes = lanes};
+    s->text = texts_add(family->texts, key, lanes);
+}
+
+void series_done(struct series *s)
+{
+    texts_remove(s->family->texts, s->text, s->lanes);
+}
+
+void series_move(struct series *s, const struct texts *from, struct texts *to)
+{
+    s->text = texts_move(from, s->text, s->lanes, to);
+}
+
+void series_relane(struct series *s, const struct texts *from_texts, struct texts *to,
+                   uint8_t lanes, const uint8_t *from)
+{
+    const struct text *old = texts_at(from_texts, s->text);
+    struct span key = {(const char *)&old->parts[s->lanes], old->key_len};
+    s->text = texts_add(to, key, lanes);
     s->lanes = lanes;
-    s->key_len = (uint32_t)key.len;
-    memcpy(&s->parts[lanes], key.data, key.len);
-    *family->bytes += series_bytes(key.len, lanes);
-    return s;
-}
-
-void series_free(struct series *s)
-{
-    if (!s)
-        return;
-    series_forget(s);
-    *s->family->bytes -= series_bytes(s->key_len, s->lanes);
-    mem_free(s);
-}
-
-struct series *series_relane(struct series *s, uint8_t lanes, const uint8_t *from)
-{
-    struct series *new = series_new(series_key(s), s->family, lanes);
-    new->prefix_hash = s->prefix_hash;
-    new->prefix_len = s->prefix_len;
-    new->scrape = s->scrape;
-    new->position = s->position;
-    new->role = s->role;
-    new->last_ms = s->last_ms;
-    new->last_value = s->last_value;
+    s->asked = false;
     for (unsigned i = 0; i < lanes; i++)
         if (from[i] != SERIES_NEW_LANE)
-            new->parts[i].sent = s->parts[from[i]].sent;
-    series_free(s);
-    return new;
+            texts_at(to, s->text)->parts[i].sent = old->parts[from[i]].sent;
 }
 
 const char *series_name(const struct series *s)
@@ -92,7 +73,8 @@ const char *series_name(const struct series *s)
 static struct label label_behind(const struct series *s, const char *text)
 {
     const char *name = text + strlen(text) + 1;
-    if (name == series_name(s) + s->key_len)
+    struct span key = series_key(s);
+    if (name == key.data + key.len)
         return (struct label){NULL, NULL};
     return (struct label){name, name + strlen(name) + 1};
 }
@@ -117,20 +99,12 @@ const char *series_label(const struct series *s, const char *name)
 
 void series_set_part(struct series *s, unsigned lane, struct span data)
 {
-    assert(lane < s->lanes && !s->parts[lane].data && data.len <= UINT32_MAX);
-    s->parts[lane].data = mem_strndup(data.data, data.len);
-    s->parts[lane].len = (uint32_t)data.len;
-    *s->family->bytes += data.len + 1;
+    assert(lane < s->lanes);
+    texts_set_part(s->family->texts, s->text, lane, data);
 }
 
 void series_forget(struct series *s)
 {
-    for (unsigned i = 0; i < s->lanes; i++) {
-        if (!s->parts[i].data)
-            continue;
-        *s->family->bytes -= s->parts[i].len + (size_t)1;
-        mem_free(s->parts[i].data);
-        s->parts[i] = (struct part){.sent = s->parts[i].sent};
-    }
+    texts_forget(s->family->texts, s->text, s->lanes);
     s->asked = false;
 }

@@ -13,7 +13,7 @@
 #ifndef SERIES_H
 #define SERIES_H
 
-#include "text.h"
+#include "texts.h"
 
 enum series_kind {
     SERIES_UNTYPED,
@@ -32,77 +32,77 @@ const char *series_kind_name(enum series_kind kind);
 
 /* What HELP, TYPE and UNIT say about the series of one name; shared by them. */
 struct family {
-    char *name;        /* of a histogram: without _bucket, _sum, _count */
-    char *help, *unit; /* or NULL */
-    enum series_kind kind;
+    struct texts *texts; /* of its series, and its own: an entry without lanes, see families.c */
+    const char *fixed;   /* if not NULL its text, instead */
+    uint64_t told;       /* for encoders: number of the message that last told of all this */
+    uint32_t text;
     uint32_t users;   /* series that point here */
     uint32_t changed; /* for page.c: number of the scrape that last said otherwise */
-    uint64_t told;    /* for encoders: number of the message that last told of all this */
-    size_t *bytes;    /* where the memory of its series is counted */
+    enum series_kind kind : 8;
+    bool has_help : 1, has_unit : 1;
 };
 
-struct family *family_new(struct span name, size_t *bytes); /* untyped */
-void family_free(struct family *f);                         /* NULL is fine */
+/* Name, help and unit stand behind one another, each ended by NUL; valid as texts of series are. */
+static inline const char *family_name(const struct family *f) /* of a histogram: without _bucket */
+{
+    return f->fixed ? f->fixed : (const char *)texts_at(f->texts, f->text)->parts;
+}
+const char *family_help(const struct family *f); /* or NULL */
+const char *family_unit(const struct family *f); /* or NULL */
 
-/* The unchanging bytes of a series in the format of one lane (= one configured
- * encoder); see encoder.h. */
-struct part {
-    char *data; /* NULL until first needed */
-    uint32_t len;
-    bool sent; /* the lane has encoded a sample of this series, so it is
-                  to be told of its end */
-};
-
+/* A record of its page: small, for a page may have very many, and without texts, which stand
+ * together in family->texts. */
 struct series {
     /* for page.c only: how the page recognizes the series in the next body */
-    uint64_t prefix_hash; /* of the text in front of the value */
-    uint32_t prefix_len;  /* 0: not known */
-    uint32_t scrape;      /* number of the last one that had it */
-
-    /* for filters.c only */
-    uint32_t selected; /* bit i: step i of the chain wants it */
-    bool asked;        /* selected is valid */
-
-    uint8_t lanes;   /* length of parts */
-    uint8_t role;    /* for page.c only: what is special about its line; 0: nothing */
-    int64_t last_ms; /* 0: no value yet; see batch_commit */
-    double last_value;
+    uint64_t prefix_hash;  /* of the text in front of the value */
+    uint64_t id;           /* hash of key: equal for equal name and labels, in
+                             every process and for ever */
+    double last_value;     /* if has_last; see batch_commit */
     struct family *family; /* kind, help, unit; never NULL */
+    uint32_t prefix_len;   /* for page.c only; 0: not known */
 
-    /* the first 64 bytes end here (x86-64): all that a repeat scrape needs, but parts */
-    uint64_t id;       /* hash of key: equal for equal name and labels, in
-                          every process and for ever */
-    uint32_t position; /* for page.c: line in the last scrape that had it */
-    uint32_t key_len;
-    struct part parts[]; /* one per lane; the key is behind the last */
+    uint32_t selected; /* for filters.c only: bit i: step i of the chain wants it */
+    uint32_t text;     /* where its texts are */
+    uint8_t lanes;     /* how many of its parts there are */
+    uint8_t role;   /* for page.c only, as the next: what is special about its line; 0: nothing */
+    uint8_t scrape; /* number of the last one that had it, its low bits */
+    bool asked : 1; /* for filters.c only: selected is valid */
+    bool has_last : 1;
+    bool ended : 1; /* for page.c only: it goes before the next scrape */
 };
 
 /* key: name, then name and value of every label, sorted by name, each ended by
- * NUL.  family, with its bytes, outlives the series. */
-struct series *series_new(struct span key, struct family *family, uint8_t lanes);
-void series_free(struct series *s); /* NULL is fine */
-DEFINE_AUTO_PTR(series, series_free)
+ * NUL; not of family->texts, which it goes into.  family outlives the series. */
+void series_init(struct series *s, struct span key, struct family *family, uint8_t lanes);
+void series_done(struct series *s);
 
-/* Bytes that series_new will add to family->bytes. */
-size_t series_bytes(size_t key_len, uint8_t lanes);
-
-/* As given to series_new. */
-static inline struct span series_key(const struct series *s)
+/* Bytes that series_init takes, with the record. */
+static inline size_t series_bytes(size_t key_len, uint8_t lanes)
 {
-    return (struct span){(const char *)&s->parts[s->lanes], s->key_len};
+    return sizeof(struct series) + texts_entry_bytes(key_len, lanes);
 }
 
-/* Between two scrapes a series leaves the processor's caches.  To be called for the one this many
- * places ahead of the one in work: brings its hot fields in, or its key. */
+/* Texts are valid until the next part is set, or the next series made, in the same page. */
+static inline struct text *series_text(const struct series *s)
+{
+    return texts_at(s->family->texts, s->text);
+}
+
+/* As given to series_init. */
+static inline struct span series_key(const struct series *s)
+{
+    const struct text *t = series_text(s);
+    return (struct span){(const char *)&t->parts[s->lanes], t->key_len};
+}
+
+/* Between two scrapes texts leave the processor's caches.  To be called for the series this many
+ * places ahead of the one in work. */
 #define SERIES_AHEAD 8
 static inline void series_prefetch(const struct series *s)
 {
-    __builtin_prefetch(s, 1);
-}
-static inline void series_prefetch_key(const struct series *s)
-{
-    for (size_t line = 1; line <= 3; line++)
-        __builtin_prefetch((const char *)s + 64 * line);
+    const char *text = (const char *)series_text(s);
+    for (size_t line = 0; line < 3; line++)
+        __builtin_prefetch(text + 64 * line);
 }
 
 const char *series_name(const struct series *s);
@@ -110,13 +110,41 @@ struct label series_first(const struct series *s); /* .name NULL: none */
 struct label series_next(const struct series *s, struct label l);
 const char *series_label(const struct series *s, const char *name); /* value, or NULL */
 
+/* The unchanging bytes of a series in the format of one lane (= one configured encoder); see
+ * encoder.h.  .data NULL: not made yet. */
+static inline struct span series_part(const struct series *s, unsigned lane)
+{
+    const struct text_part *part = &series_text(s)->parts[lane];
+    if (part->at == 0)
+        return (struct span){NULL, 0};
+    return texts_part(s->family->texts, part);
+}
+
 /* Keeps a copy of data as the part of that lane, which must have none yet. */
 void series_set_part(struct series *s, unsigned lane, struct span data);
 
-/* The same series for other lanes, in new memory: its slot i was slot from[i] of s, or is
- * new when that is SERIES_NEW_LANE.  What was derived is forgotten, sent is not.  Frees s. */
+/* Whether the lane has encoded a sample of this series, so that it is to be told of its end. */
+static inline bool series_sent(const struct series *s, unsigned lane)
+{
+    return series_text(s)->parts[lane].sent;
+}
+static inline void series_set_sent(struct series *s, unsigned lane)
+{
+    struct text_part *part = &series_text(s)->parts[lane];
+    if (part->sent)
+        return;
+    part->sent = 1;
+    s->family->texts->changed = true;
+}
+
+/* Moves the texts of s to another place; its family is another then, or comes to stand there. */
+void series_move(struct series *s, const struct texts *from, struct texts *to);
+
+/* Likewise, for other lanes: its slot i was slot from[i] of s, or is new when that is
+ * SERIES_NEW_LANE.  What was derived is forgotten, sent is not. */
 #define SERIES_NEW_LANE UINT8_MAX
-struct series *series_relane(struct series *s, uint8_t lanes, const uint8_t *from) NODISCARD;
+void series_relane(struct series *s, const struct texts *from_texts, struct texts *to,
+                   uint8_t lanes, const uint8_t *from);
 
 /* Forgets what was derived from kind, name and labels: the bytes of parts, and the
  * selection. */

@@ -27,9 +27,22 @@ static size_t lead(unsigned char c, uint32_t *ret_bits, uint32_t *ret_least)
     return 0;
 }
 
+/* Eight bytes that are characters of their own. */
+static bool are_ascii(const char *data)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101);
+    uint64_t bytes;
+    memcpy(&bytes, data, sizeof bytes);
+    return ((bytes | (bytes - ones)) & (ones << 7)) == 0;
+}
+
 bool text_is_utf8(struct span s)
 {
     for (size_t i = 0; i < s.len;) {
+        if (s.len - i >= 8 && are_ascii(s.data + i)) {
+            i += 8;
+            continue;
+        }
         uint32_t code, least;
         size_t n = lead((unsigned char)s.data[i], &code, &least);
         if (n == 0 || n > s.len - i)

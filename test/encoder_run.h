@@ -106,6 +106,7 @@ static inline void encoder_check_repeat(const char *name, const char *settings)
         buf_truncate(&out->body, 0);
         CHECK_INT(encoder_run(&e, b, &from, out, &raw, &counts), 2 + PAGE_META);
         batch_commit(b);
+        page_rest(p, b);
         before = scrape == 0 ? mem_count() : before;
     }
     CHECK_INT(mem_count(), before);

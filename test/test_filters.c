@@ -164,6 +164,7 @@ TEST(a_repeat_scrape_through_filters_allocates_nothing)
         struct batch *b = read_text(p, "# TYPE a histogram\na_sum{x=\"y\"} 5\nb 2\n");
         CHECK_INT(filter_run(chain, 2, b, dropped), 1);
         CHECK_DBL(b->samples[0].value, 3);
+        page_rest(p, b);
         before = scrape == 0 ? mem_count() : before;
     }
     CHECK_INT(mem_count(), before);

@@ -391,8 +391,8 @@ TEST(what_has_ended_is_said_without_a_value)
         size_t from = 0;
         const struct batch *b = read_text(p, "# UNIT a_s s\na_s{x=\"y\"} 1\n");
         CHECK_INT(encode(b, &from), 1);
-        const struct series *s = b->samples[0].series;
         b = read_text(p, "");
+        const struct series *s = b->ended[0];
         from = 0;
         CHECK_INT(encode(b, &from), 1);
         read_message(modes[m], 1);

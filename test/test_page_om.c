@@ -29,8 +29,8 @@ static void check_samples(const char *want)
         const struct sample *s = &batch.samples[i];
         const struct sample_extra *e = sample_extra(&batch, s);
         CHECK_INT(buf_printf(&got, "%s(%s of %s)=%g", series_name(s->series),
-                             series_kind_name(s->series->family->kind), s->series->family->name,
-                             s->value),
+                             series_kind_name(s->series->family->kind),
+                             family_name(s->series->family), s->value),
                   OK);
         if (e && e->created_ms != EXTRA_NO_TIME)
             CHECK_INT(buf_printf(&got, "@%lld", (long long)e->created_ms), OK);
@@ -216,7 +216,7 @@ TEST(quoted_names_are_names_like_others)
         const struct series *s = batch.samples[0].series;
         CHECK_STR(series_name(s), "my.x\"y");
         CHECK_INT(s->family->kind, SERIES_GAUGE);
-        CHECK_STR(s->family->name, "my.x\"y");
+        CHECK_STR(family_name(s->family), "my.x\"y");
         CHECK_STR(series_label(s, "a\\b"), "c");
         CHECK_STR(series_label(s, "l.m"), "own");
         CHECK_STR(series_label(s, "exported_l.m"), "z");

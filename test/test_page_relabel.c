@@ -49,36 +49,38 @@ TEST(what_is_dropped_costs_no_rule_and_no_memory_of_its_labels)
     CHECK_INT(check_page(p, text, "a 3 "), 2);
     CHECK_INT(page_stats(p).series, 1);
     check_page(p, text, "a 3 ");
-    uint64_t known = page_stats(p).known, allocations = mem_count();
+    uint64_t known = page_stats(p).known;
     static struct batch b;
-    page_read(p, (struct span){text, strlen(text)}, 1, &b, NULL);
     page_read(p, (struct span){text, strlen(text)}, 1, &b, NULL);
     uint64_t first = mem_count();
     page_read(p, (struct span){text, strlen(text)}, 1, &b, NULL);
+    page_read(p, (struct span){text, strlen(text)}, 1, &b, NULL);
     CHECK_INT(mem_count(), first);
-    CHECK(first - allocations <= 1); /* the batch */
     CHECK_INT(page_stats(p).known, known + 9);
-    batch_done(&b);
     CHECK_INT(check_page(p, "b 1\n", "-a "), 1); /* the other b went without a word */
     CHECK_INT(check_page(p, "", ""), 0);
+    page_rest(p, &b);
     CHECK_INT(page_stats(p).bytes, 0);
+    batch_done(&b);
 }
 
 TEST(rules_run_when_lines_move_only_where_they_changed_something)
 {
     AUTO_PTR(relabel) struct relabel *rules = make(drop_b);
-    AUTO_PTR(page) struct page *p = page_new(NULL, &PAGE_LIMITS_DEFAULT, 0);
-    bind(p, 1, rules);
-    check_page(p, "a 1\nb 2\nc 3\nd 4\n", "a 1 c 3 d 4 ");
-    check_page(p, "a 1\nb 2\nc 3\nd 4\n", "a 1 c 3 d 4 ");
     static const char moved[] = "d 4\nc 3\nb 2\na 1\n";
-    static struct batch b;
-    batch_reserve(&b, 100);
-    uint64_t before = mem_count();
-    page_read(p, (struct span){moved, sizeof moved - 1}, 1, &b, NULL);
-    CHECK_INT(mem_count(), before); /* a rule needs room for work */
-    CHECK_INT(b.len, 3);
-    batch_done(&b);
+    uint64_t allocations[3]; /* first to make the batch's room for work */
+    AUTO(batch) struct batch b = {0};
+    for (size_t i = 0; i < 3; i++) {
+        AUTO_PTR(page) struct page *p = page_new(NULL, &PAGE_LIMITS_DEFAULT, 0);
+        bind(p, 1, i != 1 ? rules : NULL);
+        check_page(p, "a 1\nb 2\nc 3\nd 4\n", i != 1 ? "a 1 c 3 d 4 " : "a 1 b 2 c 3 d 4 ");
+        check_page(p, "a 1\nb 2\nc 3\nd 4\n", i != 1 ? "a 1 c 3 d 4 " : "a 1 b 2 c 3 d 4 ");
+        allocations[i] = mem_count();
+        page_read(p, (struct span){moved, sizeof moved - 1}, 1, &b, NULL);
+        allocations[i] = mem_count() - allocations[i];
+        CHECK_INT(b.len, i != 1 ? 3 : 4);
+    }
+    CHECK_INT(allocations[2], allocations[1]); /* a rule needs room for work */
 }
 
 TEST(names_and_labels_become_what_the_rules_say)
@@ -99,12 +101,12 @@ TEST(names_and_labels_become_what_the_rules_say)
         check_page(p, text, "new_h_bucket{le=1}{y=v} 1 new_h_sum 2 b 3 new_c 4 ");
     const struct batch *b = read_text(p, text);
     const struct family *h = b->samples[0].series->family;
-    CHECK_STR(h->name, "new_h");
-    CHECK_STR(h->help, "Help.");
+    CHECK_STR(family_name(h), "new_h");
+    CHECK_STR(family_help(h), "Help.");
     CHECK_INT(h->kind, SERIES_HISTOGRAM);
     CHECK(b->samples[1].series->family == h);
     CHECK_INT(b->samples[3].series->family->kind, SERIES_COUNTER);
-    CHECK_STR(b->samples[3].series->family->name, "new_c");
+    CHECK_STR(family_name(b->samples[3].series->family), "new_c");
     check_page(p, "old_c 4\nb{z=\"1\"} 3\n", "new_c 4 b 3 -new_h_bucket -new_h_sum ");
     check_page(p, "b{z=\"1\"} 3\nb{z=\"2\"} 3\nold_c 4\n", "b 3 new_c 4 ! series_twice: b");
 }
@@ -117,9 +119,9 @@ TEST(a_bucket_that_loses_its_ending_is_no_histogram)
     AUTO_PTR(page) struct page *p = page_new(NULL, &PAGE_LIMITS_DEFAULT, 0);
     bind(p, 1, rules);
     const struct batch *b = read_text(p, "# TYPE h histogram\nh_sum 1\nh_count 2\n");
-    CHECK_STR(b->samples[0].series->family->name, "total");
+    CHECK_STR(family_name(b->samples[0].series->family), "total");
     CHECK_INT(b->samples[0].series->family->kind, SERIES_UNTYPED);
-    CHECK_STR(b->samples[1].series->family->name, "h");
+    CHECK_STR(family_name(b->samples[1].series->family), "h");
     CHECK_INT(b->samples[1].series->family->kind, SERIES_HISTOGRAM);
 }
 

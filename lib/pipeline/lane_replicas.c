@@ -29,7 +29,7 @@ static unsigned bits_wanted(const struct work *w, const struct batch *b)
     size_t bytes = 0, max = w->lane->max_message / 2, most = w->step.max_samples;
     unsigned bits = 0;
     for (size_t i = 0; i < b->len; i++)
-        bytes += b->samples[i].series->key_len + SAMPLE_BYTES;
+        bytes += series_key(b->samples[i].series).len + SAMPLE_BYTES;
     while (bits < MAX_BITS && (bytes >> bits > max || b->len >> bits > most))
         bits++;
     return bits;

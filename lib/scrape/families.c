@@ -13,65 +13,154 @@ static uint64_t family_id(struct span name)
     return hash_bytes(name.data, name.len);
 }
 
-static size_t text_bytes(const char *s)
+static uint64_t id_of(const struct family *f)
 {
-    return s ? strlen(s) + 1 : 0;
+    const char *name = family_name(f);
+    return family_id((struct span){name, strlen(name)});
 }
 
-static size_t family_bytes(const struct family *f)
+void families_init(struct families *f, struct texts *texts)
 {
-    return sizeof *f + text_bytes(f->name) + text_bytes(f->help) + text_bytes(f->unit);
-}
-
-void families_init(struct families *f, size_t *bytes)
-{
-    *f = (struct families){.scratch = BUF_INIT(SIZE_MAX / 2), .bytes = bytes};
-    idmap_init(&f->map);
+    *f = (struct families){.texts = texts};
 }
 
 void families_done(struct families *f)
 {
-    assert(f->map.len == 0);
-    idmap_done(&f->map);
-    buf_done(&f->scratch);
+    for (size_t i = 0; i < f->len; i++)
+        mem_free(f->items[i]);
+    mem_free(f->items);
 }
 
-struct family *families_get(struct families *f, struct span name, size_t max)
+void families_index(const struct families *f, struct idmap *index)
 {
-    struct family *family = idmap_get(&f->map, family_id(name));
-    if (family || f->map.len >= max)
+    idmap_reset(index, f->len);
+    for (size_t i = 0; i < f->len; i++)
+        idmap_put(index, id_of(f->items[i]), f->items[i]);
+}
+
+static void add_text(struct buf *room, const char *data, size_t len)
+{
+    if (buf_add(room, data, len) != OK || buf_add(room, "", 1) != OK)
+        abort(); /* only the limits bound it */
+}
+
+/* What is in room, as name, help and unit are kept, is what is said of family. */
+static void set_text(struct families *f, struct family *family, const struct buf *room)
+{
+    family->text = texts_add(f->texts, (struct span){room->data, room->len}, 0);
+}
+
+/* Nothing is known of family but its name. */
+static void set_name(struct families *f, struct family *family, struct span name)
+{
+    AUTO(buf) struct buf text = BUF_INIT(SIZE_MAX / 2);
+    add_text(&text, name.data, name.len);
+    add_text(&text, "", 0);
+    add_text(&text, "", 0);
+    set_text(f, family, &text);
+    family->kind = SERIES_UNTYPED;
+    family->has_help = family->has_unit = false;
+}
+
+static struct family *add(struct families *f)
+{
+    if (f->len == f->cap) {
+        f->cap += f->cap / 2 + 4;
+        f->items = mem_realloc(f->items, f->cap * sizeof(struct family *));
+    }
+    struct family *family = mem_alloc(sizeof *family);
+    family->texts = f->texts;
+    f->items[f->len++] = family;
+    return family;
+}
+
+struct family *families_get(struct families *f, struct idmap *index, struct span name, size_t max)
+{
+    struct family *family = idmap_get(index, family_id(name));
+    if (family && family->users > 0)
         return family;
-    family = family_new(name, f->bytes);
-    idmap_put(&f->map, family_id(name), family);
-    *f->bytes += family_bytes(family);
+    if (families_len(f) >= max)
+        return NULL;
+    if (family) {
+        texts_remove(f->texts, family->text, 0);
+        f->unused--;
+    } else {
+        family = add(f);
+        idmap_put(index, family_id(name), family);
+    }
+    set_name(f, family, name);
     return family;
 }
 
 void families_drop(struct families *f, struct family *family)
 {
     assert(family->users > 0);
-    if (--family->users > 0)
-        return;
-    *f->bytes -= family_bytes(family);
-    idmap_remove(&f->map, family_id((struct span){family->name, strlen(family->name)}));
-    family_free(family);
+    f->unused += --family->users == 0;
 }
 
-bool families_set_text(struct families *f, char **field, struct span text, size_t max_bytes)
+void families_settle(struct families *f)
 {
-    if (!text.data || text.len > max_bytes || !text_is_utf8(text))
+    size_t kept = 0;
+    if (f->unused == 0)
+        return;
+    for (size_t i = 0; i < f->len; i++) {
+        struct family *family = f->items[i];
+        if (family->users > 0) {
+            f->items[kept++] = family;
+            continue;
+        }
+        texts_remove(f->texts, family->text, 0);
+        mem_free(family);
+    }
+    f->len = kept;
+    f->unused = 0;
+}
+
+void families_move(struct families *f, const struct texts *from, struct texts *to)
+{
+    for (size_t i = 0; i < f->len; i++)
+        f->items[i]->text = texts_move(from, f->items[i]->text, 0, to);
+}
+
+/* What is to be kept of text, behind what room holds; if it says nothing, what was said before.  True:
+ * that is something else. */
+static bool say(struct buf *room, struct span text, const char *before, size_t max_bytes)
+{
+    before = before ? before : "";
+    if (!text.data || text.len > max_bytes || !text_is_utf8(text)) {
+        add_text(room, before, strlen(before));
         return false;
-    buf_truncate(&f->scratch, 0);
-    char *room = buf_room(&f->scratch, text.len);
-    assert(room);
-    struct span plain = {room, promtext_unescape(room, text)};
-    if (*field ? span_is(plain, *field) : plain.len == 0)
+    }
+    char *start = buf_room(room, text.len + 1);
+    assert(start);
+    size_t len = promtext_unescape(start, text);
+    start[len] = '\0';
+    buf_used(room, len + 1);
+    return !span_is((struct span){start, len}, before);
+}
+
+bool families_say(struct families *f, struct family *family, struct span help, struct span unit,
+                  size_t max_bytes, struct buf *room)
+{
+    const char *name = family_name(family);
+    buf_truncate(room, 0);
+    add_text(room, name, strlen(name));
+    size_t help_at = room->len;
+    bool changed = say(room, help, family_help(family), max_bytes);
+    size_t unit_at = room->len;
+    changed |= say(room, unit, family_unit(family), max_bytes);
+    if (!changed)
         return false;
-    *f->bytes -= text_bytes(*field);
-    mem_free(*field);
-    *field = plain.len ? mem_strndup(plain.data, plain.len) : NULL;
-    *f->bytes += text_bytes(*field);
+    texts_remove(f->texts, family->text, 0);
+    set_text(f, family, room);
+    family->has_help = unit_at > help_at + 1;
+    family->has_unit = room->len > unit_at + 1;
     return true;
+}
+
+size_t families_bytes(const struct families *f)
+{
+    return f->len * sizeof **f->items + f->cap * sizeof *f->items;
 }
 
 /* What may stand behind the name of a family, beside nothing. */

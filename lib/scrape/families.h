@@ -9,23 +9,41 @@
 #include "series.h"
 
 struct families {
-    struct idmap map;   /* by hash of the name */
-    struct buf scratch; /* a text unescaped, to compare */
-    size_t *bytes;      /* where their memory is counted; outlives them */
+    struct family **items;
+    size_t len, cap;
+    size_t unused;       /* of them: without series, until families_settle */
+    struct texts *texts; /* of them and their series; outlives them */
 };
 
-void families_init(struct families *f, size_t *bytes);
-void families_done(struct families *f); /* all have been dropped */
+void families_init(struct families *f, struct texts *texts);
+void families_done(struct families *f); /* frees all; their texts go with the others */
 
-/* The family of that name, made if there are fewer than max; else NULL. */
-struct family *families_get(struct families *f, struct span name, size_t max);
+static inline size_t families_len(const struct families *f)
+{
+    return f->len - f->unused;
+}
 
-/* One series less points there; the last one takes the family along. */
+/* All families by hash of their name: index is room for one, good until families_settle. */
+void families_index(const struct families *f, struct idmap *index);
+
+/* The family of that name, made (untyped, as is one that has lost all its series) if there are fewer
+ * than max; else NULL. */
+struct family *families_get(struct families *f, struct idmap *index, struct span name, size_t max);
+
+/* One series less points there; with the last one the family goes at the next families_settle. */
 void families_drop(struct families *f, struct family *family);
+void families_settle(struct families *f);
 
-/* Sets family->help or family->unit to text, still escaped.  No text, one above max_bytes or
- * not UTF-8 changes nothing.  True when it was another before. */
-bool families_set_text(struct families *f, char **field, struct span text, size_t max_bytes);
+/* Moves their texts to other ones. */
+void families_move(struct families *f, const struct texts *from, struct texts *to);
+
+/* What comments say of a family, still escaped; .data NULL: nothing.  What is said of nothing, or
+ * is above max_bytes or not UTF-8, changes nothing.  True when help or unit was another before.  room
+ * is for work. */
+bool families_say(struct families *f, struct family *family, struct span help, struct span unit,
+                  size_t max_bytes, struct buf *room);
+
+size_t families_bytes(const struct families *f); /* of memory, texts apart */
 
 /* What a series of that name is to what TYPE says of a family. */
 enum family_part {

@@ -41,7 +41,6 @@ void target_state_count(struct target_state *s, struct pool_books *books, size_t
     s->counted = books;
     s->counted_series = series;
     s->counted_bytes = bytes;
-    budget_count(BUDGET_PAGES, &s->budgeted, bytes);
     if (books) {
         books->series += series;
         books->series_bytes += bytes;

@@ -53,7 +53,6 @@ struct target_state {
     struct page *page;          /* of the job that is out; NULL until the first */
     struct pool_books *counted; /* where the page is counted; the job's, as the next two */
     size_t counted_series, counted_bytes;
-    size_t budgeted;            /* of the page, in the budget */
     size_t body_bytes;          /* of the last body, to make room for the next; the job's */
     pthread_mutex_t lock;       /* guards what follows */
     struct target_shown *shown; /* without words only as far as these */

@@ -2,6 +2,7 @@
 /* page.c - a page from scrape to scrape: what ends, what stays under another plan. */
 #include "page_private.h"
 
+#include "budget.h"
 #include "mem.h"
 
 #include <assert.h>
@@ -13,6 +14,7 @@ static const char *const refusal_names[PAGE_REFUSALS] = {
     [PAGE_UNSOUND] = "unsound",
     [PAGE_MAX_SERIES] = "max_series",
     [PAGE_MAX_BYTES] = "max_bytes",
+    [PAGE_MAX_MEMORY] = "memory",
     [PAGE_MAX_LABELS] = "max_labels",
     [PAGE_MAX_NAME_BYTES] = "max_name_bytes",
     [PAGE_MAX_VALUE_BYTES] = "max_value_bytes",
@@ -28,65 +30,88 @@ const char *page_refusal_name(enum page_refusal r)
     return refusal_names[r];
 }
 
-void page_free_series(struct page *p, struct series *s)
+size_t page_bytes(const struct page *p)
 {
+    return p->records.live * sizeof(struct series) + p->texts.len - p->texts.dead +
+           families_len(&p->families) * sizeof(struct family);
+}
+
+/* Lays out texts anew, in the order of their lines. */
+static void pack(struct page *p)
+{
+    struct texts old = p->texts;
+    p->texts = (struct texts){.data = NULL};
+    texts_reserve(&p->texts, old.len - old.dead);
+    for (size_t i = 0; i < p->records.len; i++)
+        series_move(&p->records.items[i], &old, &p->texts);
+    meta_move(&p->meta, p->lanes, &old, &p->texts);
+    families_move(&p->families, &old, &p->texts);
+    texts_done(&old);
+}
+
+static void drop(void *of, struct series *s)
+{
+    struct page *p = of;
     struct family *f = s->family;
-    series_free(s);
+    series_done(s);
     families_drop(&p->families, f);
 }
 
-/* It says nothing when it goes. */
-static void drop_silent(struct page *p, struct series *s)
+/* What ended goes, and what is new gets its place.  The texts are plain if anything is to be done. */
+static void settle(struct page *p)
 {
-    idmap_remove(&p->series, s->id);
-    p->silent--;
-    page_free_series(p, s);
+    if (cold_is(&p->cold, &p->texts))
+        return; /* it was settled before that */
+    records_settle(&p->records, drop, p);
+    meta_settle(&p->meta, p->lanes, &p->texts);
+    families_settle(&p->families);
+    if (p->texts.dead > p->texts.len / 4)
+        pack(p);
 }
 
-/* The n series that were there before and are not now.  Forgiving: those that were still
- * in the scrape before stay. */
-static void collect_missing(struct page *p, size_t n, bool forgiving)
+/* It says nothing when it goes. */
+static void end_silent(struct page *p, struct series *s)
 {
-    p->ended.items = mem_realloc(p->ended.items, (n + PAGE_META) * sizeof *p->ended.items);
-    for (size_t i = 0; i < p->before.len; i++) {
-        struct series *s = p->before.items[i];
-        if (s->scrape == p->scrape)
+    p->silent--;
+    records_end(&p->records, s);
+}
+
+/* Those that were there before and are not now.  Forgiving: those that were still
+ * in the scrape before stay. */
+static void collect_missing(struct page *p, struct batch *b, bool forgiving)
+{
+    uint8_t now = (uint8_t)p->scrape, before = (uint8_t)(p->scrape - 1);
+    room_reserve_ended(b->room, p->records.len + PAGE_META);
+    for (size_t i = 0; i < p->records.len; i++) {
+        struct series *s = &p->records.items[i];
+        if (s->scrape == now)
             continue;
-        if (forgiving && s->scrape == p->scrape - 1) {
-            s->position = (uint32_t)p->now.len;
-            p->now.items[p->now.len++] = s;
+        if (forgiving && s->scrape == before) {
+            records_take(&p->records, s);
         } else if (s->role & LINE_SILENT) {
-            drop_silent(p, s);
+            end_silent(p, s);
         } else {
-            idmap_remove(&p->series, s->id);
-            p->ended.items[p->ended.len++] = s;
+            records_end(&p->records, s);
+            b->room->ended[b->ended_len++] = s;
         }
     }
 }
 
-static void free_ended(struct page *p)
-{
-    for (size_t i = 0; i < p->ended.len; i++)
-        if (i < p->ended.len - p->ended_meta)
-            page_free_series(p, p->ended.items[i]);
-        else
-            series_free(p->ended.items[i]);
-    p->ended.len = p->ended_meta = 0;
-}
-
 static void forget_changed(struct page *p)
 {
-    for (size_t i = 0; i < p->before.len; i++)
-        if (p->before.items[i]->family->changed == p->scrape)
-            series_forget(p->before.items[i]);
+    for (size_t i = 0; i < p->records.len; i++)
+        if (p->records.items[i].family->changed == p->scrape)
+            series_forget(&p->records.items[i]);
 }
 
 /* An empty batch. */
 static void start_batch(struct batch *b, struct page *p, int64_t scraped_ms)
 {
-    free_ended(p);
-    batch_reserve(b, p->series.len + PAGE_META);
+    settle(p);
+    cold_thaw(&p->cold, &p->texts, &room_of(b)->cold);
+    batch_reserve(b, p->records.live + PAGE_META);
     batch_clear(b);
+    b->ended = b->room->ended;
     b->target = p->target;
     b->scraped_ms = scraped_ms;
 }
@@ -95,28 +120,26 @@ static void start_batch(struct batch *b, struct page *p, int64_t scraped_ms)
  * known before. */
 static void finish_batch(struct batch *b, struct page *p, size_t known, bool forgiving)
 {
-    if (known < p->before.len)
-        collect_missing(p, p->before.len - known, forgiving);
-    b->ended = p->ended.items;
-    b->ended_len = p->ended.len;
-    struct order done = p->before;
-    p->before = p->now;
-    p->now = (struct order){done.items, 0};
+    if (known < p->records.len)
+        collect_missing(p, b, forgiving);
+    b->ended = b->room->ended;
+    records_finish(&p->records);
 }
 
 /* Something else than a page, or in strict mode a faulty one: all stays as it was. */
 static bool is_unreadable(const struct reader *r)
 {
     const struct page_faults *f = r->faults;
-    return r->page->now.len == 0 && f->refused == 0 && f->lines_bad > 0;
+    return r->page->records.taken == 0 && f->refused == 0 && f->lines_bad > 0;
 }
 
 void page_read(struct page *p, struct span body, int64_t scraped_ms, struct batch *b,
                struct page_faults *ret_faults)
 {
     struct page_faults faults = {0};
-    struct reader r = {.page = p, .batch = b, .scraped_ms = scraped_ms, .faults = &faults};
     start_batch(b, p, scraped_ms);
+    struct reader r = {
+        .page = p, .batch = b, .room = b->room, .scraped_ms = scraped_ms, .faults = &faults};
     if (!reader_run(&r, body)) {
         faults.lines_bad = 1;
         faults.strict = true;
@@ -141,6 +164,7 @@ static void end_all(struct page *p, int64_t ended_ms, struct batch *b)
 {
     start_batch(b, p, ended_ms);
     p->scrape++;
+    records_start(&p->records);
     finish_batch(b, p, 0, false);
 }
 
@@ -155,17 +179,42 @@ void page_failed(struct page *p, int64_t scraped_ms, struct batch *b)
 void page_end(struct page *p, int64_t ended_ms, struct batch *b)
 {
     end_all(p, ended_ms, b);
-    if (p->ended.len == 0)
-        p->ended.items = mem_realloc(p->ended.items, PAGE_META * sizeof *p->ended.items);
-    p->ended_meta = meta_end(&p->meta, p->ended.items + p->ended.len);
-    p->ended.len += p->ended_meta;
-    b->ended = p->ended.items;
-    b->ended_len = p->ended.len;
+    room_reserve_ended(b->room, PAGE_META);
+    b->ended = b->room->ended;
+    b->ended_len += meta_end(&p->meta, p->lanes, &p->texts, b, b->room->ended + b->ended_len);
 }
 
 void page_add_meta(struct page *p, const struct page_meta *m, struct batch *b)
 {
-    meta_add(&p->meta, m, p->target, p->lanes, &p->key, b);
+    meta_add(&p->meta, m, p->target, p->lanes, &p->texts, b);
+}
+
+static size_t held_bytes(const struct page *p)
+{
+    return sizeof *p + records_bytes(&p->records) + p->texts.cap + p->cold.bytes +
+           families_bytes(&p->families) + p->lanes * sizeof *p->lane_ids;
+}
+
+/* A page that was cold stays so until there is clearly room for it: else pages would take turns. */
+static bool may_be_plain(const struct page *p)
+{
+    if (p->cold.data)
+        return budget_has_room(BUDGET_TEXTS, p->texts.len + budget_bound() / 16);
+    size_t held = held_bytes(p);
+    return budget_has_room(BUDGET_TEXTS, held > p->counted ? held - p->counted : 0);
+}
+
+void page_rest(struct page *p, struct batch *b)
+{
+    settle(p);
+    if (may_be_plain(p)) {
+        cold_thaw(&p->cold, &p->texts, &room_of(b)->cold);
+        cold_keep(&p->cold, &p->texts, &room_of(b)->cold);
+    } else if (p->texts.data) {
+        cold_freeze(&p->cold, &p->texts, &room_of(b)->cold);
+    }
+    budget_count(BUDGET_PAGES, &p->counted, held_bytes(p));
+    batch_clear(b);
 }
 
 /* Which slot that lane has now. */
@@ -177,20 +226,22 @@ static uint8_t find_lane(const struct page *p, uint32_t id)
     return SERIES_NEW_LANE;
 }
 
-/* All series are made anew, even where the number of lanes stays: it happens at a reload
+/* All texts are made anew, even where the number of lanes stays: it happens at a reload
  * only. */
 static void relane(struct page *p, uint8_t lanes, const uint8_t *from)
 {
-    free_ended(p);
-    for (size_t i = 0; i < p->before.len; i++) {
-        if (p->before.items[i]->role & LINE_SILENT)
-            continue;
-        struct series *s = series_relane(p->before.items[i], lanes, from);
-        idmap_remove(&p->series, s->id);
-        idmap_put(&p->series, s->id, s);
-        p->before.items[i] = s;
+    struct texts old = p->texts;
+    p->texts = (struct texts){.data = NULL};
+    for (size_t i = 0; i < p->records.len; i++) {
+        struct series *s = &p->records.items[i];
+        if (s->role & LINE_SILENT)
+            series_move(s, &old, &p->texts);
+        else
+            series_relane(s, &old, &p->texts, lanes, from);
     }
-    meta_relane(&p->meta, lanes, from);
+    meta_relane(&p->meta, p->lanes, &old, &p->texts, lanes, from);
+    families_move(&p->families, &old, &p->texts);
+    texts_done(&old);
     p->lanes = lanes;
 }
 
@@ -198,19 +249,19 @@ static void relane(struct page *p, uint8_t lanes, const uint8_t *from)
  * again when it comes. */
 static void forget_rules(struct page *p)
 {
-    size_t kept = 0;
-    for (size_t i = 0; i < p->before.len; i++) {
-        struct series *s = p->before.items[i];
+    records_start(&p->records);
+    for (size_t i = 0; i < p->records.len; i++) {
+        struct series *s = &p->records.items[i];
         if (s->role & LINE_SILENT) {
-            drop_silent(p, s);
+            end_silent(p, s);
             continue;
         }
         s->role = 0;
         s->prefix_len = 0;
-        s->position = (uint32_t)kept;
-        p->before.items[kept++] = s;
+        records_take(&p->records, s);
     }
-    p->before.len = kept;
+    records_finish(&p->records);
+    settle(p);
 }
 
 void page_bind(struct page *p, const struct page_plan *plan)
@@ -221,6 +272,8 @@ void page_bind(struct page *p, const struct page_plan *plan)
         return;
     for (unsigned i = 0; i < plan->lanes_len; i++)
         from[i] = find_lane(p, plan->lane_ids[i]);
+    settle(p);
+    cold_thaw(&p->cold, &p->texts, NULL);
     relane(p, plan->lanes_len, from);
     mem_free(p->lane_ids);
     p->lane_ids = mem_alloc(plan->lanes_len * sizeof *p->lane_ids);
@@ -238,9 +291,10 @@ void page_bind(struct page *p, const struct page_plan *plan)
 
 void page_set_manner(struct page *p, const struct page_manner *m)
 {
+    settle(p);
     if (p->format != m->format)
-        for (size_t i = 0; i < p->before.len; i++)
-            p->before.items[i]->prefix_len = 0; /* it was read by another grammar */
+        for (size_t i = 0; i < p->records.len; i++)
+            p->records.items[i].prefix_len = 0; /* it was read by another grammar */
     bool strict = m->mode == MODE_STRICT;
     p->certified &= p->format == m->format && p->version2 == m->version2 && p->strict == strict;
     p->faulty &= p->format == m->format && p->strict == strict;
@@ -269,10 +323,7 @@ struct page *page_new(struct target *target, const struct page_limits *limits, u
     p->target = target_ref(target);
     p->limits = *limits;
     p->lanes = lanes;
-    p->key = (struct buf)BUF_INIT(SIZE_MAX / 2);
-    p->names = p->exposed = p->comment = p->key;
-    idmap_init(&p->series);
-    families_init(&p->families, &p->stats.bytes);
+    families_init(&p->families, &p->texts);
     return p;
 }
 
@@ -280,20 +331,12 @@ void page_free(struct page *p)
 {
     if (!p)
         return;
-    free_ended(p);
-    for (size_t i = 0; i < p->before.len; i++)
-        page_free_series(p, p->before.items[i]);
-    mem_free(p->now.items);
-    mem_free(p->before.items);
-    mem_free(p->ended.items);
+    records_done(&p->records);
+    texts_done(&p->texts);
+    cold_done(&p->cold);
+    budget_count(BUDGET_PAGES, &p->counted, 0);
     mem_free(p->lane_ids);
-    buf_done(&p->key);
-    buf_done(&p->names);
-    buf_done(&p->exposed);
-    buf_done(&p->comment);
-    idmap_done(&p->series);
     families_done(&p->families);
-    meta_done(&p->meta);
     target_unref(p->target);
     mem_free(p);
 }
@@ -306,9 +349,9 @@ struct target *page_target(const struct page *p)
 struct page_stats page_stats(const struct page *p)
 {
     struct page_stats s = p->stats;
-    s.series = p->series.len - p->silent;
-    s.families = p->families.map.len;
-    s.table_bytes = idmap_bytes(&p->series) + idmap_bytes(&p->families.map) +
-                    2 * p->cap * sizeof(struct series *) + p->meta.bytes;
+    s.series = p->records.live - p->silent;
+    s.families = families_len(&p->families);
+    s.bytes = page_bytes(p);
+    s.held_bytes = held_bytes(p);
     return s;
 }

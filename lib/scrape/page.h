@@ -13,6 +13,7 @@
  *     page_failed(page, clock_wall_ms(), &batch);                  failed scrape
  *     page_end(page, clock_wall_ms(), &batch);                     last job, target gone
  *     filter_run(...); encoder_run(...); batch_commit(&batch);     after each of them
+ *     page_rest(page, &batch);
  *
  * A family keeps the kind it was last given for as long as it has series.
  *
@@ -73,6 +74,7 @@ enum page_refusal {
     PAGE_UNSOUND,    /* OpenMetrics, salvaged: a rule forbids it, by what it and lines above say */
     PAGE_MAX_SERIES, /* the others: the limit of that name */
     PAGE_MAX_BYTES,
+    PAGE_MAX_MEMORY, /* the bound of the process (budget.h), and no limit of the page */
     PAGE_MAX_LABELS,
     PAGE_MAX_NAME_BYTES,
     PAGE_MAX_VALUE_BYTES,
@@ -91,8 +93,7 @@ struct page_stats {
     size_t series; /* those that bring samples */
     size_t families;
     size_t bytes;                    /* that max_bytes bounds */
-    size_t table_bytes;              /* beside these: tables, which grow with series and never
-                                        shrink, and meta series */
+    size_t held_bytes;               /* of memory: tables and room to grow too */
     uint64_t known, parsed;          /* samples taken, since birth: fast and slow */
     uint64_t refused[PAGE_REFUSALS]; /* samples, since birth */
     uint64_t lines_bad;              /* bad lines and faulty comments, since birth */
@@ -163,6 +164,11 @@ void page_failed(struct page *p, int64_t scraped_ms, struct batch *b);
 /* The target is gone: all series there are end, as of ended_ms; b likewise. */
 void page_end(struct page *p, int64_t ended_ms, struct batch *b);
 
+/* To be called when b, which p has filled, is done with: what it shows of p is void then.  Keeps of p
+ * what has to be kept, in as little memory as there is time for; without it that happens at the
+ * next call. */
+void page_rest(struct page *p, struct batch *b);
+
 struct page_stats page_stats(const struct page *p);
 
 /* Whose page it is; may be NULL. */
@@ -204,7 +210,7 @@ struct page_meta {
 /* Appends up, scrape_duration_seconds, scrape_samples_scraped,
  * scrape_samples_post_filter, scrape_series_added and scrape_body_size_bytes to b and sets
  * b->meta_len.  Once for a batch, between filters and encoders, after page_read or page_failed.
- * These series are gauges and count in no limit and no statistics but table_bytes; they end
+ * These series are gauges and count in no limit and no statistics but bytes; they end
  * with page_end only. */
 void page_add_meta(struct page *p, const struct page_meta *m, struct batch *b);
 

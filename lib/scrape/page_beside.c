@@ -39,23 +39,22 @@ void reader_created(struct reader *r, const struct promtext_value *v)
             extra_of(r->batch, &r->batch->samples[i])->created_ms = r->created_ms;
 }
 
-/* Samples stand in the order of their lines, which series know. */
-static struct sample *sample_of(const struct batch *b, const struct series *s)
+/* Few pages ask for one; of those that do, each sample is remembered once. */
+static struct sample *sample_of(struct reader *r, const struct series *s)
 {
-    size_t low = 0, high = b->len;
-    while (low < high) {
-        size_t mid = low + (high - low) / 2;
-        if (b->samples[mid].series->position < s->position)
-            low = mid + 1;
-        else
-            high = mid;
-    }
-    return low < b->len && b->samples[low].series == s ? &b->samples[low] : NULL;
+    struct batch *b = r->batch;
+    struct idmap *points = &r->room->points;
+    if (r->points == 0)
+        idmap_reset(points, b->len);
+    for (; r->points < b->len; r->points++)
+        idmap_put(points, b->samples[r->points].series->id, (void *)(r->points + 1));
+    uintptr_t at = (uintptr_t)idmap_get(points, s->id);
+    return at ? &b->samples[at - 1] : NULL;
 }
 
 void reader_newer(struct reader *r, const struct series *s, const struct promtext_value *v)
 {
-    struct sample *to = sample_of(r->batch, s);
+    struct sample *to = sample_of(r, s);
     if (!to)
         return; /* it is silent */
     to->value = v->number;
@@ -69,11 +68,12 @@ void reader_newer(struct reader *r, const struct series *s, const struct promtex
 /* Labels that cannot be kept, or not within the limits, cost the exemplar. */
 static void keep_exemplar(struct reader *r, struct sample *s, const struct promtext_exemplar *e)
 {
-    struct page *p = r->page;
-    if (key_labels(&p->exposed, &p->names, e->labels, e->labels_len, &p->limits) != PAGE_REFUSALS)
+    struct buf *text = &r->room->exposed;
+    if (key_labels(text, &r->room->names, e->labels, e->labels_len, &r->page->limits) !=
+        PAGE_REFUSALS)
         return;
     struct sample_extra *x = extra_of(r->batch, s);
-    batch_set_exemplar(r->batch, x, (struct span){p->exposed.data, p->exposed.len});
+    batch_set_exemplar(r->batch, x, (struct span){text->data, text->len});
     x->exemplar.value = e->number;
     x->exemplar.ts_ms = e->ts_ms;
     x->exemplar.has_ts = e->has_ts;

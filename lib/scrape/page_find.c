@@ -2,6 +2,7 @@
 /* page_find.c - from a parsed line to its family and its series. */
 #include "page_private.h"
 
+#include "budget.h"
 #include "hash.h"
 #include "key.h"
 #include "mem.h"
@@ -24,8 +25,7 @@ static void set_described(struct reader *r, struct family *f)
     struct page *p = r->page;
     const struct described *d = &r->described;
     size_t max = p->limits.max_value_bytes;
-    bool changed = families_set_text(&p->families, &f->help, d->help, max);
-    changed |= families_set_text(&p->families, &f->unit, d->unit, max);
+    bool changed = families_say(&p->families, f, d->help, d->unit, max, &r->room->text);
     changed |= d->has_kind && f->kind != d->kind;
     if (d->has_kind)
         f->kind = d->kind;
@@ -50,7 +50,12 @@ static struct span text_span(const char *s)
 
 static struct family *get_family(struct reader *r, struct span name)
 {
-    return families_get(&r->page->families, name, r->page->limits.max_names);
+    struct families *all = &r->page->families;
+    struct idmap *index = &r->room->names_index;
+    if (!r->named)
+        families_index(all, index);
+    r->named = true;
+    return families_get(all, index, name, r->page->limits.max_names);
 }
 
 static enum family_part described_part(const struct reader *r, const struct described *d)
@@ -64,7 +69,7 @@ static enum family_part described_part(const struct reader *r, const struct desc
 static struct span last_name(const struct reader *r)
 {
     const struct family *f = r->last->family;
-    struct span name = text_span(f->name), total = text_span("_total");
+    struct span name = text_span(family_name(f)), total = text_span("_total");
     if (f->kind == SERIES_COUNTER && ends_with(name, total))
         name.len -= total.len;
     return name;
@@ -82,7 +87,7 @@ static struct family *find_created(struct reader *r)
 {
     static const struct span created = {"_created", 8}, total = {"_total", 6};
     const struct found *x = &r->found;
-    struct buf *name = &r->page->names;
+    struct buf *name = &r->room->names;
     if (r->page->keep_created)
         return get_family(r, x->name);
     buf_truncate(name, 0);
@@ -132,7 +137,7 @@ static struct family *find_own(struct reader *r)
 
 static bool last_covers(const struct reader *r)
 {
-    return r->last && family_part(text_span(r->last->family->name), r->last->family->kind,
+    return r->last && family_part(text_span(family_name(r->last->family)), r->last->family->kind,
                                   FORMAT_TEXT, r->found.name) != FAMILY_NONE;
 }
 
@@ -181,8 +186,8 @@ void reader_describe(struct reader *r)
     if (l->item == PROMTEXT_EOF || name.len > p->limits.max_name_bytes)
         return;
     if (l->name_escaped) {
-        buf_truncate(&p->comment, 0);
-        char *room = buf_room(&p->comment, name.len);
+        buf_truncate(&r->room->comment, 0);
+        char *room = buf_room(&r->room->comment, name.len);
         assert(room);
         name = (struct span){room, promtext_unescape(room, name)};
     }
@@ -199,14 +204,33 @@ void reader_describe(struct reader *r)
     }
 }
 
-/* Room for every series there is; a scrape has none of them twice. */
-static void reserve(struct page *p)
+/* Where the line would be if some before it had gone: so far it is looked for one by one. */
+enum { NEAR = 8 };
+
+/* Most scrapes need none.  Of the first one only the body tells how many there will be. */
+static void make_index(struct reader *r)
 {
-    if (p->series.len <= p->cap)
-        return;
-    p->cap = p->cap ? p->cap + p->cap / 8 : 64;
-    p->now.items = mem_realloc(p->now.items, p->cap * sizeof *p->now.items);
-    p->before.items = mem_realloc(p->before.items, p->cap * sizeof *p->before.items);
+    enum { LINE = 200 }; /* bytes; a short one */
+    struct records *all = &r->page->records;
+    struct idmap *index = &r->room->index;
+    size_t lines = (size_t)(r->text.end - r->text.start) / LINE;
+    idmap_reset(index, all->len > 0 ? all->len : lines);
+    for (size_t i = 0; i < all->len; i++)
+        idmap_put(index, all->items[i].id, &all->items[i]);
+    r->indexed = true;
+}
+
+/* The series with that id, or NULL. */
+static struct series *find_series(struct reader *r, uint64_t id)
+{
+    struct records *all = &r->page->records;
+    if (r->indexed)
+        return idmap_get(&r->room->index, id);
+    for (size_t i = r->expected; i < all->len && i < r->expected + NEAR; i++)
+        if (all->items[i].id == id)
+            return &all->items[i];
+    make_index(r);
+    return idmap_get(&r->room->index, id);
 }
 
 /* Not the id of a series that has a sample, even where another line is made into one of that key. */
@@ -218,10 +242,13 @@ static uint64_t silent_id(uint64_t exposed)
 static enum page_refusal check_room(const struct reader *r, size_t bytes)
 {
     const struct page *p = r->page;
-    if (p->series.len >= p->limits.max_series)
+    size_t now = page_bytes(p);
+    if (p->records.live >= p->limits.max_series)
         return PAGE_MAX_SERIES;
-    if (bytes > p->limits.max_bytes || p->stats.bytes > p->limits.max_bytes - bytes)
+    if (bytes > p->limits.max_bytes || now > p->limits.max_bytes - bytes)
         return PAGE_MAX_BYTES;
+    if (!budget_has_room(BUDGET_SERIES, now + bytes - r->bytes))
+        return PAGE_MAX_MEMORY;
     return r->made >= p->limits.max_new_series ? PAGE_MAX_NEW_SERIES : PAGE_REFUSALS;
 }
 
@@ -233,7 +260,7 @@ static enum page_refusal create(struct reader *r, uint64_t id, uint8_t role, str
     struct page *p = r->page;
     bool silent = role & LINE_SILENT;
     char metric[SILENT_KEY];
-    struct span key = {p->key.data, p->key.len};
+    struct span key = {r->room->key.data, r->room->key.len};
     uint8_t lanes = silent ? 0 : p->lanes;
     if (silent)
         key = (struct span){metric, SILENT_KEY};
@@ -245,16 +272,16 @@ static enum page_refusal create(struct reader *r, uint64_t id, uint8_t role, str
         return PAGE_MAX_NAMES;
     if (silent)
         snprintf(metric, sizeof metric, "%016" PRIx64, r->found.metric);
-    struct series *s = series_new(key, f, lanes);
+    struct series *s = records_make(&p->records);
+    series_init(s, key, f, lanes);
     s->id = id;
     s->role = role;
     f->users++;
     r->made++;
     r->faults->added += !silent;
     p->silent += silent;
-    idmap_put(&p->series, id, s);
-    reserve(p);
-    batch_reserve(r->batch, p->series.len + PAGE_META);
+    idmap_put(&r->room->index, id, s);
+    batch_reserve(r->batch, p->records.live + PAGE_META);
     *ret = s;
     return PAGE_REFUSALS;
 }
@@ -264,18 +291,18 @@ static void set_family(struct reader *r, struct series *s)
     struct family *f = choose_family(r);
     if (!f || f == s->family)
         return;
+    series_forget(s);
     f->users++;
     families_drop(&r->page->families, s->family);
     s->family = f;
-    series_forget(s);
 }
 
-/* What the rules make of the key in p->key: its id then, and what is special.  They run only
+/* What the rules make of the key in room->key: its id then, and what is special.  They run only
  * where their answer is not known. */
 static enum page_refusal identify(struct reader *r, uint64_t *ret_id, uint8_t *ret_role)
 {
     struct page *p = r->page;
-    uint64_t exposed = hash_bytes(p->key.data, p->key.len);
+    uint64_t exposed = hash_bytes(r->room->key.data, r->room->key.len);
     *ret_id = exposed;
     *ret_role = 0;
     if (r->found.created && !p->keep_created) {
@@ -285,8 +312,8 @@ static enum page_refusal identify(struct reader *r, uint64_t *ret_id, uint8_t *r
     }
     if (!p->relabel)
         return PAGE_REFUSALS;
-    const struct series *same = idmap_get(&p->series, exposed);
-    const struct series *silent = idmap_get(&p->series, silent_id(exposed));
+    const struct series *same = find_series(r, exposed);
+    const struct series *silent = find_series(r, silent_id(exposed));
     bool dropped = silent && !(silent->role & LINE_CREATED);
     if (!dropped && !(same && same->role & LINE_AS_EXPOSED)) {
         enum page_refusal why = reader_relabel(r, &dropped);
@@ -297,7 +324,7 @@ static enum page_refusal identify(struct reader *r, uint64_t *ret_id, uint8_t *r
         *ret_id = silent_id(exposed);
         *ret_role = LINE_SILENT;
     } else {
-        *ret_id = hash_bytes(p->key.data, p->key.len);
+        *ret_id = hash_bytes(r->room->key.data, r->room->key.len);
         *ret_role = *ret_id == exposed ? LINE_AS_EXPOSED : 0;
     }
     return PAGE_REFUSALS;
@@ -359,7 +386,7 @@ static void look(struct reader *r)
 {
     struct page *p = r->page;
     struct found *x = &r->found;
-    x->exposed = text_span(p->key.data);
+    x->exposed = text_span(r->room->key.data);
     enum family_part part = described_part(r, &r->described);
     if (part != FAMILY_NONE && r->described.plain)
         r->above = r->described;
@@ -368,13 +395,13 @@ static void look(struct reader *r)
     look_for_created(r, part);
     x->metric = 0;
     if (p->checked)
-        x->metric = metric_hash((struct span){p->key.data, p->key.len});
+        x->metric = metric_hash((struct span){r->room->key.data, r->room->key.len});
     if (!p->relabel)
         return;
-    buf_truncate(&p->exposed, 0); /* rules will write over the key */
-    if (buf_add(&p->exposed, x->exposed.data, x->exposed.len) != OK)
+    buf_truncate(&r->room->exposed, 0); /* rules will write over the key */
+    if (buf_add(&r->room->exposed, x->exposed.data, x->exposed.len) != OK)
         abort(); /* only the limits bound it */
-    x->exposed.data = p->exposed.data;
+    x->exposed.data = r->room->exposed.data;
 }
 
 /* The lines of one metric follow each other. */
@@ -449,24 +476,25 @@ enum page_refusal reader_find(struct reader *r, struct series **ret)
     struct series *s;
     if (reader_samples(r) >= r->max_samples)
         return PAGE_MAX_SAMPLES;
-    enum page_refusal why = key_build(&p->key, &p->names, &r->line, p->target, &p->limits);
+    enum page_refusal why =
+        key_build(&r->room->key, &r->room->names, &r->line, p->target, &p->limits);
     if (why != PAGE_REFUSALS)
         return why;
     look(r);
     why = identify(r, &id, &role);
     if (why != PAGE_REFUSALS)
         return why;
-    r->found.name = text_span(p->key.data);
-    s = idmap_get(&p->series, id);
+    r->found.name = text_span(r->room->key.data);
+    s = find_series(r, id);
     r->fresh = !s;
     if (r->fresh) {
         why = create(r, id, role, &s);
-    } else if (s->scrape == p->scrape) {
+    } else if (s->scrape == (uint8_t)p->scrape) {
         why = is_next_point(r, s, role) ? PAGE_OLDER_POINT : PAGE_SERIES_TWICE;
         *ret = s;
     } else {
         set_family(r, s);
-        r->expected = s->position + (size_t)1;
+        r->expected = (size_t)(s - p->records.items) + 1;
         r->known++;
     }
     if (why != PAGE_REFUSALS)

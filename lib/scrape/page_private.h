@@ -7,6 +7,7 @@
 #include "meta.h"
 #include "page.h"
 #include "promtext.h"
+#include "records.h"
 
 #include <float.h>
 
@@ -45,12 +46,6 @@ static inline enum line_rule line_rule(const struct series *s)
     return (enum line_rule)(s->role >> LINE_RULE_SHIFT);
 }
 
-/* Series in the order of their lines. */
-struct order {
-    struct series **items;
-    size_t len;
-};
-
 struct page {
     struct target *target;
     struct page_limits limits;
@@ -58,19 +53,15 @@ struct page {
     uint8_t lanes;
     uint32_t *lane_ids;            /* of the plan */
     uint32_t scrape;               /* number of the present one; failed ones have none */
-    struct idmap series;           /* by series->id; not those in ended */
+    struct records records;        /* those missed once behind those that were there */
     size_t silent;                 /* of them, without samples */
+    struct texts texts;            /* of them and of meta */
+    struct cold cold;              /* the texts, between scrapes, where there is no room for them */
+    size_t counted;                /* in the process's budget */
     const struct relabel *relabel; /* of the plan; NULL: no rules */
     uint64_t relabel_hash;
     struct families families;
-    size_t cap;               /* of now and before */
-    struct order now, before; /* before: those missed once behind those that were there */
-    struct order ended;       /* freed by the next call */
-    size_t ended_meta;        /* of them, the last ones */
     struct meta meta;
-    struct buf key, names;   /* of the series being looked for; room for key.c */
-    struct buf exposed;      /* its name, before any rule */
-    struct buf comment;      /* a described name that was escaped */
     enum page_format format; /* of the present body, or the last; as the next three */
     bool strict, version2, may_be_cut;
     bool checked;    /* against all rules, whatever then becomes of it: strict, or OpenMetrics */
@@ -80,7 +71,7 @@ struct page {
     uint64_t tail_hash;
     bool keep_created;       /* of the plan */
     unsigned failures;       /* in a row */
-    struct page_stats stats; /* series and families are filled in when asked */
+    struct page_stats stats; /* what it is made of now is filled in when asked */
 };
 
 /* What the comments in front of a line said. */
@@ -132,12 +123,17 @@ static inline bool point_add_bucket(struct point *p, double v)
 struct reader {
     struct page *page;
     struct batch *batch;
+    struct room *room; /* of batch */
     struct promtext text;
     struct promtext_line line;
     struct found found;
     int64_t scraped_ms;
-    size_t expected;                   /* index in page->before of the line to come */
+    size_t expected;                   /* index in page->records of the line to come */
     size_t expected_end;               /* above it nothing is expected */
+    size_t bytes;                      /* of the page at first */
+    bool indexed;                      /* room->index holds all of its series */
+    size_t points;                     /* so many samples are in room->points */
+    bool named;                        /* room->names_index holds all of its families */
     size_t known;                      /* series seen that were there before */
     struct series *last;               /* of the last line; its family may go on */
     uint64_t metric;                   /* of the last line, if it was parsed; else 0 */
@@ -166,8 +162,8 @@ static inline size_t reader_samples(const struct reader *r)
 
 /* page.c */
 
-/* Gives up s, which is in no table any more. */
-void page_free_series(struct page *p, struct series *s);
+/* What limits.max_bytes bounds. */
+size_t page_bytes(const struct page *p);
 
 /* page_find.c */
 
@@ -225,7 +221,7 @@ bool reader_unsound(struct reader *r, enum status *ret_status, struct err *ret_w
 struct relabeller;
 void relabeller_free(struct relabeller *w); /* NULL is fine */
 
-/* Runs the rules on the key in r->page->key, which becomes what they make of it.  *ret_dropped:
+/* Runs the rules on the key in r->room->key, which becomes what they make of it.  *ret_dropped:
  * they drop it, and the key is as it was.  PAGE_REFUSALS: done; else why not. */
 enum page_refusal reader_relabel(struct reader *r, bool *ret_dropped) NODISCARD;
 

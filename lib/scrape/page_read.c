@@ -19,9 +19,8 @@ static bool take_role(struct reader *r, const struct series *s, const struct pro
 static inline void add_sample(struct reader *r, struct series *s, const struct promtext_value *v)
 {
     struct page *p = r->page;
-    s->scrape = p->scrape;
-    s->position = (uint32_t)p->now.len;
-    p->now.items[p->now.len++] = s;
+    s->scrape = (uint8_t)p->scrape;
+    records_take(&p->records, s);
     r->last = s;
     if (s->role & LINE_SHOWN && !take_role(r, s, v))
         return;
@@ -55,12 +54,10 @@ static bool read_known(struct reader *r)
     struct page *p = r->page;
     if (r->expected >= r->expected_end)
         return false;
-    struct series *s = p->before.items[r->expected];
+    struct series *s = &p->records.items[r->expected];
     const char *start = r->text.at;
-    if (r->expected_end - r->expected > SERIES_AHEAD)
-        series_prefetch(p->before.items[r->expected + SERIES_AHEAD]);
     if (s->prefix_len == 0 || s->prefix_len >= (size_t)(r->text.end - start) ||
-        s->scrape == p->scrape || (r->retyped && s->family->changed == p->scrape) ||
+        s->scrape == (uint8_t)p->scrape || (r->retyped && s->family->changed == p->scrape) ||
         hash_bytes(start, s->prefix_len) != s->prefix_hash)
         return false;
     struct promtext_value v;
@@ -151,7 +148,7 @@ static void take(struct reader *r, struct series *s, const char *start)
 /* No more lines are expected than there were, nor than samples may still be taken. */
 static void expect(struct reader *r)
 {
-    size_t left = r->max_samples - reader_samples(r), len = r->page->before.len;
+    size_t left = r->max_samples - reader_samples(r), len = r->page->records.len;
     r->expected_end = left < len - r->expected ? r->expected + left : len;
     if (r->distrust ||
         (r->fresh && r->found.metric != 0)) /* what comes may be of one metric with it */
@@ -222,6 +219,8 @@ static void start(struct reader *r, struct span body)
     r->distrust = p->checked && !p->certified && !p->faulty;
     r->verifying = p->checked && (p->certified || p->strict);
     p->scrape++;
+    r->bytes = page_bytes(p);
+    records_start(&p->records);
     expect(r);
     if (p->checked && !r->verifying)
         reader_salvage(r);

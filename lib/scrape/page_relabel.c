@@ -94,7 +94,7 @@ enum page_refusal reader_relabel(struct reader *r, bool *ret_dropped)
     if (!r->relabeller)
         r->relabeller = relabeller_new();
     struct label_set *set = &r->relabeller->labels;
-    if (fill(set, &p->key) != OK ||
+    if (fill(set, &r->room->key) != OK ||
         relabel_apply(p->relabel, set, &r->relabeller->work, &rule, NULL) != OK)
         return PAGE_RELABEL;
     *ret_dropped = rule != RELABEL_KEPT;
@@ -103,14 +103,14 @@ enum page_refusal reader_relabel(struct reader *r, bool *ret_dropped)
     enum page_refusal why = check(set, &p->limits);
     if (why != PAGE_REFUSALS)
         return why;
-    buf_truncate(&p->key, 0);
-    add(&p->key, label_set_get(set, name_label));
+    buf_truncate(&r->room->key, 0);
+    add(&r->room->key, label_set_get(set, name_label));
     for (size_t i = 0; i < set->len; i++) {
         struct label_span l = label_set_at(set, i);
         if (is_hidden(l.name))
             continue;
-        add(&p->key, l.name);
-        add(&p->key, l.value);
+        add(&r->room->key, l.name);
+        add(&r->room->key, l.value);
     }
     return PAGE_REFUSALS;
 }

@@ -126,21 +126,23 @@ static bool end_is_sound(const struct reader *r)
 {
     const struct page *p = r->page;
     size_t len = (size_t)(r->text.end - r->text.at);
-    if (r->expected < p->before.len || len != p->tail_len || !point_is_sound(r))
+    if (r->expected < p->records.len || len != p->tail_len || !point_is_sound(r))
         return false;
     if (len > 0)
         return hash_bytes(r->text.at, len) == p->tail_hash;
-    return p->before.len > 0 && p->format == FORMAT_TEXT && r->text.end[-1] == '\n';
+    return p->records.len > 0 && p->format == FORMAT_TEXT && r->text.end[-1] == '\n';
 }
 
 /* As if no line had been read. */
 static void rewind_lines(struct reader *r)
 {
     struct page *p = r->page;
-    for (size_t i = 0; i < p->now.len; i++) /* all were there: the page was checked then */
-        p->now.items[i]->scrape = p->scrape - 1;
-    p->stats.known -= p->now.len;
-    p->now.len = 0;
+    size_t taken = p->records.taken; /* all were there, in their order: the page was checked then */
+    for (size_t i = 0; i < taken; i++)
+        p->records.items[i].scrape = (uint8_t)(p->scrape - 1);
+    p->stats.known -= taken;
+    records_start(&p->records);
+    r->points = 0;
     batch_clear(r->batch);
     r->faults->filtered = 0;
     r->text.at = r->text.start;

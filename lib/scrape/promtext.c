@@ -17,21 +17,25 @@ static void skip_line(struct promtext *t)
     t->at = eol ? eol + 1 : t->end;
 }
 
-static bool is_name_byte(char c, bool first, bool colon)
+static const bool is_word[256] = {
+    ['0' ... '9'] = true, ['A' ... 'Z'] = true, ['_'] = true, ['a' ... 'z'] = true};
+
+static bool starts_name(char c, bool colon)
 {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || (colon && c == ':') ||
-           (!first && c >= '0' && c <= '9');
+    return (is_word[(unsigned char)c] && !(c >= '0' && c <= '9')) || (colon && c == ':');
 }
 
 /* [a-zA-Z_][a-zA-Z0-9_]*, with ':' as well if colon. */
 static bool read_name(struct promtext *t, bool colon, struct span *ret)
 {
-    const char *start = t->at;
-    while (is_name_byte(peek(t), t->at == start, colon))
-        t->at++;
-    *ret = (struct span){start, (size_t)(t->at - start)};
-    return t->at > start || refuse(t, start, colon ? "metric-name" : "label-name",
-                                   colon ? "no metric name" : "no label name");
+    const char *start = t->at, *at = start;
+    if (starts_name(peek(t), colon))
+        for (at++; at < t->end && (is_word[(unsigned char)*at] || (colon && *at == ':'));)
+            at++;
+    t->at = at;
+    *ret = (struct span){start, (size_t)(at - start)};
+    return at > start || refuse(t, start, colon ? "metric-name" : "label-name",
+                                colon ? "no metric name" : "no label name");
 }
 
 /* As the grammars have it, where U+0000 is a character like any other. */
@@ -54,12 +58,33 @@ static bool is_escape(const struct promtext *t, char c)
     return !t->exact || t->format == FORMAT_OPENMETRICS || c == '\\' || c == '"' || c == 'n';
 }
 
+/* Whether one of the eight bytes is c; a byte behind it may seem to be. */
+static inline uint64_t has_byte(uint64_t bytes, char c)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101);
+    uint64_t zero = bytes ^ (ones * (unsigned char)c);
+    return (zero - ones) & ~zero & (ones << 7);
+}
+
+/* Where the first of what ends or escapes a text in quotes is, or a few bytes before. */
+static const char *skip_plain(const struct promtext *t)
+{
+    const char *at = t->at;
+    uint64_t bytes;
+    for (; t->end - at >= 8; at += 8) {
+        memcpy(&bytes, at, sizeof bytes);
+        if (has_byte(bytes, '"') | has_byte(bytes, '\\') | has_byte(bytes, '\n'))
+            break;
+    }
+    return at;
+}
+
 /* What stands between two '"'; the first is eaten. */
 static bool read_quoted(struct promtext *t, struct span *ret, bool *ret_escaped)
 {
     const char *start = t->at;
     *ret_escaped = false;
-    for (; t->at < t->end && *t->at != '"' && *t->at != '\n'; t->at++) {
+    for (t->at = skip_plain(t); t->at < t->end && *t->at != '"' && *t->at != '\n'; t->at++) {
         if (*t->at == '\\') {
             *ret_escaped = true;
             t->at++;
@@ -160,7 +185,7 @@ static bool is_composite(const struct promtext *t)
     const char *at = t->at;
     if (t->exact || t->format != FORMAT_OPENMETRICS || peek(t) != '{')
         return false;
-    for (at++; at < t->end && is_name_byte(*at, false, false); at++)
+    for (at++; at < t->end && is_word[(unsigned char)*at]; at++)
         ;
     return at < t->end && *at == ':';
 }
@@ -272,7 +297,7 @@ static bool read_help(struct promtext *t, const struct promtext_line *l)
 static bool read_unit(struct promtext *t, const struct promtext_line *l)
 {
     for (size_t i = 0; t->exact && i < l->text.len; i++)
-        if (!is_name_byte(l->text.data[i], false, true))
+        if (!is_word[(unsigned char)l->text.data[i]] && l->text.data[i] != ':')
             return refuse(t, l->text.data + i, "unit-syntax", "no character of a unit");
     return true;
 }

@@ -4,6 +4,7 @@
 #include "budget.h"
 #include "clock.h"
 #include "mem.h"
+#include "room.h"
 
 #include <errno.h>
 
@@ -34,7 +35,8 @@ static void recount(struct worker *w, struct target_state *s)
     struct page_stats now = {.series = 0};
     if (s->page)
         now = page_stats(s->page);
-    target_state_count(s, w->crew->books, now.series, now.bytes + now.table_bytes);
+    target_state_count(s, w->crew->books, now.series, now.held_bytes);
+    budget_count(BUDGET_WORK, &w->counted, room_bytes(&w->batch));
 }
 
 static void encode(struct worker *w, const struct job *j, const struct target *t, uint32_t outcome)
@@ -43,6 +45,7 @@ static void encode(struct worker *w, const struct job *j, const struct target *t
         .target = t, .due_ms = j->due_ms, .outcome = outcome, .clock_steps = j->clock_steps};
     pipeline_encode(w->crew->pipeline, &w->scratch, &w->batch, &scrape);
     batch_commit(&w->batch);
+    page_rest(j->state->page, &w->batch);
 }
 
 /* Says that all series of the job's page have ended, under the address they were sent to, and
@@ -428,6 +431,7 @@ void worker_join(struct worker *w)
     pthread_join(w->thread, NULL);
     fetcher_free(w->fetcher);
     batch_done(&w->batch);
+    budget_count(BUDGET_WORK, &w->counted, 0);
     lane_scratch_done(&w->scratch);
     budget_count(BUDGET_WORK, &w->scratch_counted, 0);
     for (struct running *r = w->idle, *next; r; r = next) {

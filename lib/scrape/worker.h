@@ -27,6 +27,7 @@ struct worker {
     struct channel *jobs; /* the pool's, which frees it */
     struct fetcher *fetcher;
     struct batch batch;
+    size_t counted; /* of batch, in the process's budget */
     struct lane_scratch scratch;
     struct running *idle;                   /* room for scrapes that run */
     struct running *waiting, **waiting_end; /* for memory, in their order */

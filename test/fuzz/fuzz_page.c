@@ -2,8 +2,10 @@
 /* fuzz_page.c - a page that has read others before gives what a fresh one gives.
  *
  * The input: a byte that says how, and texts of pages, parted by \x01.  Each text is read several
- * times in a row, a '$' in it being a number that changes from time to time.  In strict mode the
- * verdict is that of check.h; what salvage finds unsound hangs on no page before.  */
+ * times in a row, a '$' in it being a number that changes from time to time.  Between some of them the
+ * page is cold.  In strict mode the verdict is that of check.h; what salvage finds unsound hangs on no
+ * page before.  */
+#include "budget.h"
 #include "buf.h"
 #include "check.h"
 #include "mem.h"
@@ -130,7 +132,7 @@ static struct relabel *make_rules(void)
 
 static struct page *make_page(const struct page_plan *plan, const struct page_manner *manner)
 {
-    struct page *p = page_new(NULL, &limits, 0);
+    struct page *p = page_new(NULL, &limits, 2);
     page_bind(p, plan);
     page_set_manner(p, manner);
     return p;
@@ -145,11 +147,32 @@ static bool is_sound(struct span body, const struct page_manner *m, struct err *
     return check_page(&conf, body, err) == OK;
 }
 
+/* What an encoder would keep of each series: its key, once more. */
+static void derive(const struct batch *b)
+{
+    AUTO(buf) struct buf copy = BUF_INIT(1 << 20);
+    for (size_t i = 0; i < b->len; i++) {
+        struct series *s = b->samples[i].series;
+        struct span key = series_key(s), part = series_part(s, 0);
+        require(!part.data || same_span(part, key));
+        require(!s->has_last || series_sent(s, 0));
+        buf_truncate(&copy, 0);
+        require(buf_add(&copy, key.data, key.len) == OK);
+        if (!part.data)
+            series_set_part(s, 0, (struct span){copy.data, copy.len});
+        series_set_sent(s, 0);
+    }
+    for (size_t i = 0; i < b->ended_len; i++)
+        require(!series_part(b->ended[i], 0).data ||
+                same_span(series_part(b->ended[i], 0), series_key(b->ended[i])));
+}
+
 struct world {
     struct page *page;
     struct page_plan plan;
     struct page_manner manner;
     bool all_sound; /* bodies up to now */
+    unsigned bound; /* which bounds memory has, for one scrape after another: a bit each */
 };
 
 /* What _created is to a page with faults may hang on the pages before: on types that they gave. */
@@ -186,7 +209,16 @@ static void scrape(struct world *w, struct span body)
         require(f.filtered == fresh_f.filtered && f.unreadable == fresh_f.unreadable);
         require_same(&b, &fresh_b);
     }
+    derive(&b);
     batch_commit(&b);
+    budget_set_bound(w->bound & 1 ? 1 << 20 : SIZE_MAX); /* cold until the next, or not */
+    if (w->bound & 1)
+        budget_add(BUDGET_WORK, 3 << 18);
+    page_rest(p, &b);
+    if (w->bound & 1)
+        budget_add(BUDGET_WORK, -(3 << 18));
+    budget_set_bound(SIZE_MAX);
+    w->bound = w->bound >> 1 | (w->bound & 1) << 7;
 }
 
 /* Round 0 and 1: the same number everywhere, which is good for most pages. */
@@ -217,7 +249,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                       .plan = {.generation = 1,
                                .keep_created = how & 4,
                                .relabel = how & 8 ? rules : NULL,
-                               .relabel_hash = how & 8},
+                               .relabel_hash = how & 8,
+                               .lane_ids = (const uint32_t[]){1, 2},
+                               .lanes_len = 2},
+                      .bound = data[0],
                       .all_sound = true};
     AUTO_PTR(page) struct page *p = make_page(&w.plan, &w.manner);
     w.page = p;
