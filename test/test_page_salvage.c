@@ -228,7 +228,7 @@ static void put_type(struct buf *out, const struct family *f, bool version2)
     static const char *const ends[SERIES_KINDS] = {
         [SERIES_COUNTER] = "_total", [SERIES_INFO] = "_info"};
     char name[600];
-    snprintf(name, sizeof name, "%s", f->name);
+    snprintf(name, sizeof name, "%s", family_name(f));
     size_t len = strlen(name), end = ends[f->kind] && !version2 ? strlen(ends[f->kind]) : 0;
     CHECK(len > end);
     name[len - end] = '\0';
