@@ -247,7 +247,8 @@ static enum page_refusal check_room(const struct reader *r, size_t bytes)
         return PAGE_MAX_SERIES;
     if (bytes > p->limits.max_bytes || now > p->limits.max_bytes - bytes)
         return PAGE_MAX_BYTES;
-    if (!budget_has_room(BUDGET_SERIES, now + bytes - r->bytes))
+    /* What is new counts twice: its samples, the index and room to grow come beside it. */
+    if (!budget_has_room(BUDGET_SERIES, 2 * (now + bytes - r->bytes)))
         return PAGE_MAX_MEMORY;
     return r->made >= p->limits.max_new_series ? PAGE_MAX_NEW_SERIES : PAGE_REFUSALS;
 }

@@ -8,7 +8,7 @@ from chaos import read_all
 
 SAMPLES = 20
 META = 6
-PARTS = {"discovery", "pages", "bodies", "lane_buffers", "lane_pools", "spools"}
+PARTS = {"pages", "bodies", "work", "channels", "payloads", "spools", "discovery", "clients", "allocator"}
 
 
 def identities(records):
