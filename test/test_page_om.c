@@ -144,6 +144,53 @@ TEST(created_times_are_series_where_a_pool_says_so)
     CHECK_STR(series_name(batch.ended[0]), "c_created");
 }
 
+/* Two pages in turn, each of which is known when the other comes. */
+static void check_turns(const char *const texts[2], const char *const wants[2])
+{
+    for (unsigned mode = 0; mode < 2; mode++) {
+        AUTO_PTR(page) struct page *p = page_new(NULL, &PAGE_LIMITS_DEFAULT, 0);
+        page_set_manner(p, &(struct page_manner){.format = FORMAT_OPENMETRICS,
+                                                 .mode = mode ? MODE_STRICT : MODE_SALVAGE});
+        for (unsigned i = 0; i < 8; i++) {
+            struct page_faults f = read_page(p, texts[i / 2 % 2]);
+            CHECK_INT(f.lines_bad + f.flaws + f.refused, 0);
+            check_samples(wants[i / 2 % 2]);
+        }
+    }
+}
+
+TEST(a_type_that_comes_or_goes_says_anew_what_created_is)
+{
+    check_turns((const char *const[]){"c_total{a=\"1\"} 1\nc_created{a=\"1\"} 1500000000\n# EOF\n",
+                                      "# TYPE c counter\nc_total 1\nc_total{a=\"1\"} 1\n"
+                                      "c_created{a=\"1\"} 1500000000\n# EOF\n"},
+                (const char *const[]){
+                    "c_total(untyped of c_total)=1 c_created(untyped of c_created)=1.5e+09 ",
+                    "c_total(counter of c_total)=1 c_total(counter of c_total)=1@1500000000000 "});
+}
+
+TEST(a_family_that_comes_takes_its_lines_over)
+{
+    check_turns((const char *const[]){"s_count 1\ns_sum 2\ns_created 1500000000\n# EOF\n",
+                                      "# TYPE s summary\ns_count 1\ns_sum 2\n"
+                                      "s_created 1500000000\n# EOF\n"},
+                (const char *const[]){
+                    "s_count(untyped of s_count)=1 s_sum(untyped of s_sum)=2 "
+                    "s_created(untyped of s_created)=1.5e+09 ",
+                    "s_count(summary of s)=1@1500000000000 s_sum(summary of s)=2@1500000000000 "});
+}
+
+TEST(a_help_without_type_takes_the_type_away)
+{
+    check_turns(
+        (const char *const[]){"# TYPE s summary\ns{quantile=\"0.5\"} 3\n"
+                              "s_created 1500000000\n# EOF\n",
+                              "# HELP s Help.\ns{quantile=\"0.5\"} 3\n"
+                              "s_created 1500000000\n# EOF\n"},
+        (const char *const[]){"s(summary of s)=3@1500000000000 ",
+                              "s(untyped of s)=3 s_created(untyped of s_created)=1.5e+09 "});
+}
+
 TEST(exemplars_stay_beside_their_samples)
 {
     check_page("# TYPE c counter\nc_total 1 # {t=\"x\\\"y\",a=\"b\"} 0.5 1.25\n"

@@ -126,10 +126,12 @@ static void destroy(struct lane *l)
     mem_free(l);
 }
 
+/* In this order: what is written after woken has been seen would stay, and the thread not wait any
+ * more. */
 void lane_wake(struct lane *l)
 {
-    l->woken = true;
     eventfd_write(l->wake_fd, 1);
+    l->woken = true;
 }
 
 void lane_release(struct lane *l)

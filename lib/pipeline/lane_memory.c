@@ -44,7 +44,9 @@ static void press(void)
 {
     int64_t now = clock_mono_ns(), last = pressed_ns;
     size_t sum = 0;
-    if (now - last < PRESS_NS || !atomic_compare_exchange_strong(&pressed_ns, &last, now))
+    bool soon =
+        now - last < PRESS_NS && last - now < PRESS_NS; /* a clock that was held goes back */
+    if (soon || !atomic_compare_exchange_strong(&pressed_ns, &last, now))
         return;
     pthread_mutex_lock(&lock);
     for (struct lane *l = first; l; l = l->next) {
@@ -118,13 +120,21 @@ static struct payload *take_oldest(struct lane *l, bool old)
     return channel_recv(l->input, &item, NULL, DEADLINE_NOW) == OK ? item : NULL;
 }
 
+/* What all lanes had when it was last looked may have asked nothing of this one. */
+int64_t lane_memory_wake_ns(const struct lane *l)
+{
+    bool old;
+    bool again = budget_to_give_up(&old) > 0 && waiting_bytes(l) > 0;
+    return again ? clock_mono_ns() + PRESS_NS : DEADLINE_NEVER;
+}
+
 void lane_memory_relieve(struct lane *l)
 {
     bool old;
     struct payload *p;
     if (budget_to_give_up(&old) == 0)
         return;
-    press(); /* until nothing is asked for any more */
+    press();
     if (!is_asked(l, &old))
         return;
     payload_pool_empty(&l->pool);

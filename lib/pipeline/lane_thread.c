@@ -156,6 +156,7 @@ static void wait_readable(int fd, int64_t deadline_ns)
 static void wait_for_more(struct lane *l)
 {
     int64_t until = earlier(clock_mono_ns() + BEAT_NS, l->close_ns);
+    until = earlier(until, lane_memory_wake_ns(l));
     if (has_flight(l)) {
         if (l->window.ready.first)
             until = earlier(until, find_resume_ns(l));

@@ -16,19 +16,29 @@ static void note_change(struct reader *r, struct family *f)
         return;
     f->changed = r->page->scrape;
     r->changed = true;
-    r->retyped = r->page->checked;
 }
 
-/* What the comments say of f, which had other series before, if any. */
+/* Roles hang on the kind: those of the lines to come, too, for x_created has a family of its own
+ * where it is none of x's. */
+static bool set_kind(struct reader *r, struct family *f, enum series_kind kind)
+{
+    if (f->kind == kind)
+        return false;
+    f->kind = kind;
+    r->retyped |= f->users > 0;
+    return true;
+}
+
+/* What the comments say of f, which had other series before, if any.  In OpenMetrics all that is said
+ * of it stands there: without TYPE it has no type, even if it had one in the scrape before. */
 static void set_described(struct reader *r, struct family *f)
 {
     struct page *p = r->page;
     const struct described *d = &r->described;
     size_t max = p->limits.max_value_bytes;
     bool changed = families_say(&p->families, f, d->help, d->unit, max, &r->room->text);
-    changed |= d->has_kind && f->kind != d->kind;
-    if (d->has_kind)
-        f->kind = d->kind;
+    if (d->has_kind || p->format == FORMAT_OPENMETRICS)
+        changed |= set_kind(r, f, d->kind);
     if (changed)
         note_change(r, f);
 }
@@ -128,10 +138,8 @@ static struct family *find_described(struct reader *r, enum family_part part)
 static struct family *find_own(struct reader *r)
 {
     struct family *f = get_family(r, r->found.name);
-    if (f && f->kind != SERIES_UNTYPED && r->page->format == FORMAT_OPENMETRICS) {
-        f->kind = SERIES_UNTYPED;
+    if (f && r->page->format == FORMAT_OPENMETRICS && set_kind(r, f, SERIES_UNTYPED))
         note_change(r, f);
-    }
     return f;
 }
 
@@ -296,6 +304,7 @@ static void set_family(struct reader *r, struct series *s)
     f->users++;
     families_drop(&r->page->families, s->family);
     s->family = f;
+    r->retyped = true;
 }
 
 /* What the rules make of the key in room->key: its id then, and what is special.  They run only

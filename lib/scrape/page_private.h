@@ -139,7 +139,7 @@ struct reader {
     uint64_t metric;                   /* of the last line, if it was parsed; else 0 */
     size_t metric_at;                  /* in batch: the first sample of the metric under way */
     int64_t created_ms;                /* of it; EXTRA_NO_TIME: not said up to now */
-    bool retyped;                      /* likewise another kind, where roles hang on it */
+    bool retyped;                      /* something known is of another kind now */
     bool fresh;                        /* the last line is new */
     bool verifying;                    /* up to now all lines were known, and sound */
     struct salvage *salvage;           /* NULL: all lines of the body may be taken */

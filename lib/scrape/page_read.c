@@ -57,8 +57,7 @@ static bool read_known(struct reader *r)
     struct series *s = &p->records.items[r->expected];
     const char *start = r->text.at;
     if (s->prefix_len == 0 || s->prefix_len >= (size_t)(r->text.end - start) ||
-        s->scrape == (uint8_t)p->scrape || (r->retyped && s->family->changed == p->scrape) ||
-        hash_bytes(start, s->prefix_len) != s->prefix_hash)
+        s->scrape == (uint8_t)p->scrape || hash_bytes(start, s->prefix_len) != s->prefix_hash)
         return false;
     struct promtext_value v;
     r->text.at += s->prefix_len;
@@ -148,9 +147,10 @@ static void take(struct reader *r, struct series *s, const char *start)
 /* No more lines are expected than there were, nor than samples may still be taken. */
 static void expect(struct reader *r)
 {
-    size_t left = r->max_samples - reader_samples(r), len = r->page->records.len;
+    const struct page *p = r->page;
+    size_t left = r->max_samples - reader_samples(r), len = p->records.len;
     r->expected_end = left < len - r->expected ? r->expected + left : len;
-    if (r->distrust ||
+    if (r->distrust || (r->retyped && p->checked) ||
         (r->fresh && r->found.metric != 0)) /* what comes may be of one metric with it */
         r->expected_end = r->expected;
 }

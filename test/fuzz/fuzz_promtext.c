@@ -144,6 +144,16 @@ struct seen {
     struct page_faults faults;
 };
 
+static void see(struct seen *s, const struct batch *b, const struct page_faults *f)
+{
+    s->faults = *f;
+    s->len = b->len - b->meta_len;
+    for (size_t i = 0; i < s->len; i++) {
+        s->ids[i] = b->samples[i].series->id;
+        s->samples[i] = b->samples[i];
+    }
+}
+
 static void require_same(const struct seen *s, const struct batch *b, const struct page_faults *f)
 {
     require(b->len == s->len + PAGE_META && b->ended_len == 0 && f->added == 0);
@@ -166,21 +176,21 @@ static void bind(struct page *p, const struct page_limits *limits, uint8_t lanes
                                      .lanes_len = lanes});
 }
 
-/* The same body again and again. */
+/* The same body again and again.  Where there is no room for a new name, a line is refused that counts
+ * from the next scrape on, if one behind it made its series known: of two alike the first one. */
 static void read_again(struct span body, const struct page_limits *limits)
 {
     AUTO_PTR(page) struct page *p = page_new(NULL, limits, 0);
     static struct batch b;
     bind(p, limits, 1);
-    struct seen seen = {.faults = scrape(p, body, &b, limits)};
-    seen.len = b.len - b.meta_len;
+    struct seen seen;
+    struct page_faults f = scrape(p, body, &b, limits);
+    if (f.refused_by[PAGE_MAX_NAMES] > 0)
+        f = scrape(p, body, &b, limits);
+    see(&seen, &b, &f);
     uint64_t sent = encode(&b, 0).encoded;
-    for (size_t i = 0; i < seen.len; i++) {
-        seen.ids[i] = b.samples[i].series->id;
-        seen.samples[i] = b.samples[i];
-    }
     for (int i = 0; i < 3; i++) {
-        struct page_faults f = scrape(p, body, &b, limits);
+        f = scrape(p, body, &b, limits);
         require_same(&seen, &b, &f);
         if (i == 1)
             bind(p, limits, 2);
