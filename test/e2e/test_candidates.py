@@ -56,7 +56,8 @@ class Candidates(harness.Case):
         self.check(told["candidates"])
         self.assertEqual((told["candidates_left_out"], told["candidates_error"]), (0, None))
         self.assertEqual(len(told["refused"]), 4)
-        self.assertEqual(agent.status()["memory"]["parts"]["discovery"], 0)
+        # Its three targets: the list is made when it is asked for, and not kept.
+        self.assertLess(agent.status()["memory"]["parts"]["discovery"], 3 * 1024)
         config = self.config()
         del config["sources"][0]
         agent.reload(config)
