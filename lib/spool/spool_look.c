@@ -18,6 +18,15 @@ static enum status look_error(sqlite3 *db, int code, const char *file, struct er
     return r == ERR_CLOSED ? err_set(err, ERR_CLOSED, "%.150s is damaged, or no spool", file) : r;
 }
 
+/* As they were at one time: somebody may just be making the tables. */
+static bool read_marks(sqlite3 *db, int64_t *tables, int64_t *application, int64_t *version)
+{
+    return spool_exec(db, "BEGIN") == SQLITE_OK &&
+           spool_ask(db, "SELECT count(*) FROM sqlite_schema", tables) &&
+           spool_ask(db, "PRAGMA application_id", application) &&
+           spool_ask(db, "PRAGMA user_version", version) && spool_exec(db, "COMMIT") == SQLITE_OK;
+}
+
 /* ERR_AGAIN, in addition: it is empty. */
 static enum status try_file(const char *file, sqlite3 **ret, struct err *err)
 {
@@ -28,9 +37,7 @@ static enum status try_file(const char *file, sqlite3 **ret, struct err *err)
     if (r == SQLITE_OK) {
         spool_harden(db);
         sqlite3_busy_timeout(db, BUSY_MS);
-        if (!spool_ask(db, "SELECT count(*) FROM sqlite_schema", &tables) ||
-            !spool_ask(db, "PRAGMA application_id", &application) ||
-            !spool_ask(db, "PRAGMA user_version", &version))
+        if (!read_marks(db, &tables, &application, &version))
             r = sqlite3_extended_errcode(db);
     }
     if (r != SQLITE_OK)
