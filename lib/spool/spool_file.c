@@ -30,6 +30,23 @@ static int read_number(int fd)
     return n > 0 ? (int)strtol(text, NULL, 10) : 0;
 }
 
+/* Who looks whether somebody has the file (spool_holder) shares its lock for a moment, and is waited
+ * for.  False: errno says why. */
+static bool take_lock(int fd)
+{
+    int64_t until_ns = clock_mono_ns() + SPOOL_OPEN_MS * MS_NS;
+    while (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+        if (errno != EWOULDBLOCK || flock(fd, LOCK_SH | LOCK_NB) != 0)
+            return false;
+        flock(fd, LOCK_UN);
+        errno = EWOULDBLOCK;
+        if (clock_mono_ns() >= until_ns)
+            return false;
+        nanosleep(&(struct timespec){.tv_nsec = MS_NS / 10}, NULL);
+    }
+    return true;
+}
+
 enum status spool_lock(struct spool *s, struct err *err)
 {
     char name[SPOOL_NAME_MAX], text[16];
@@ -38,7 +55,7 @@ enum status spool_lock(struct spool *s, struct err *err)
     int fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
     if (fd < 0)
         return err_set(err, ERR_IO, "%.150s: %s", name, strerror(errno));
-    if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+    if (!take_lock(fd)) {
         int holder = read_number(fd), number = errno;
         close(fd);
         if (number != EWOULDBLOCK)
