@@ -20,6 +20,7 @@
 #define PING_MAX    (4 * FLUENT_ANSWER_MAX)
 #define READ_ROUNDS 64 /* before something else has its turn */
 #define HOST_MAX    256
+#define FIRST_NS    (100 * MS_NS) /* that a send waits for a connection: its lane has more to do */
 
 enum phase {
     PHASE_DOWN,
@@ -437,10 +438,12 @@ static enum status say(const struct err *why, struct err *err)
     return err_set(err, why->status, "%s", why->text);
 }
 
-/* Tries each server once. */
+/* Tries each server once; an attempt that takes longer than a send may wait goes on in the next one. */
 static enum status ensure_up(struct fluent_link *l, int64_t deadline_ns, struct err *err)
 {
     size_t tried = 0;
+    int64_t first_ns = clock_mono_ns() + FIRST_NS;
+    deadline_ns = first_ns < deadline_ns ? first_ns : deadline_ns;
     for (;;) {
         struct err why;
         step(l);

@@ -10,8 +10,8 @@
 #define GIVE_UP_NS (4 * NATS_QUICK_NS) /* for a PONG that should have come at once */
 
 /* A PING and its PONG.  When the PING cannot be written the library says OK, and leaves a trace
- * only in the last error of this thread: so that is made a known one before.  What its flusher
- * could not write, messages, it throws away, with a trace in the connection's last error. */
+ * only in the last error of this thread: so that is made a known one before.  A message
+ * that could not be written leaves a trace in the connection's last error. */
 static natsStatus round_trip(natsConnection *nc, int64_t timeout_ms)
 {
     natsStatus last = NATS_OK;

@@ -15,7 +15,9 @@
 #include <signal.h>
 
 #define GRACE_NS SEC_NS /* for an attempt beyond connect_timeout, and between two looks at it */
-#define FREE_NS  (2 * SEC_NS) /* for the thread to go */
+#define FIRST_NS \
+    (50 * MS_NS) /* that a send waits for the first connection: its lane has more to do */
+#define FREE_NS (2 * SEC_NS) /* for the thread to go */
 
 struct nats_link *nats_link_new(const struct nats_conf *conf, struct sink_lane *lane)
 {
@@ -86,7 +88,8 @@ static int64_t cut_overdue(struct nats_link *l)
 static enum status check_ready(struct nats_link *l, const char *subject, int64_t deadline_ns,
                                struct err *err)
 {
-    int64_t look_ns = cut_overdue(l);
+    int64_t look_ns = cut_overdue(l), first_ns = clock_mono_ns() + FIRST_NS;
+    deadline_ns = first_ns < deadline_ns ? first_ns : deadline_ns;
     while (!l->up && l->why.status == OK && clock_mono_ns() < deadline_ns) {
         nats_state_wait(l, look_ns < deadline_ns ? look_ns : deadline_ns);
         look_ns = cut_overdue(l);

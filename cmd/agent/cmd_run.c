@@ -89,6 +89,7 @@ static void trim(struct loop *l)
     if (clock_mono_ns() < l->trim_ns)
         return;
     mem_trim();
+    budget_set(BUDGET_SPOOLS, spool_memory());
     size_t before = budget_part_bytes(BUDGET_ALLOCATOR), resident = mem_resident();
     size_t known = budget_used() - before + ALLOWANCE_BYTES, most = budget_bound() / 8;
     size_t more = resident > known ? resident - known : 0;

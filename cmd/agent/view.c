@@ -93,7 +93,6 @@ static void view_lanes(struct agent *a, struct view *v, int64_t now_ns)
 
 static void view_memory(struct agent *a, struct view *v)
 {
-    budget_set(BUDGET_SPOOLS, spool_memory());
     for (unsigned i = 0; i < BUDGET_PARTS; i++)
         a->view_memory[i] = (struct view_part){budget_part_name(i), budget_part_bytes(i)};
     v->memory = a->view_memory;

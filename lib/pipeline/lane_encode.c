@@ -122,7 +122,7 @@ static void put(struct lane *l, struct payload *p)
     p->here_ns = clock_mono_ns();
     payload_count(p);
     lane_memory_give(l);
-    if (!budget_has_room(BUDGET_LAST, 0)) { /* there was nothing to be given up in its place */
+    if (lane_memory_is_out(l)) {
         lane_give_up(l, p, LOST_MEMORY);
         return;
     }

@@ -77,7 +77,8 @@ static bool is_asked(const struct lane *l, bool *ret_old)
 /* With a spool it is the thread's to do so without a loss, until there is no more time. */
 static bool may_lose(const struct lane *l)
 {
-    return !l->spool || !l->disk_works || !budget_has_room(BUDGET_LAST, 0);
+    bool disk = l->spool && (l->disk_works || l->hold); /* held: the lane before still has it */
+    return !disk || !budget_has_room(BUDGET_LAST, 0);
 }
 
 void lane_memory_give(struct lane *l)
@@ -92,6 +93,11 @@ void lane_memory_give(struct lane *l)
         lane_give_up(l, oldest, LOST_MEMORY);
     if (is_asked(l, &old) && !old)
         lane_wake(l); /* what is older is the thread's */
+}
+
+bool lane_memory_is_out(struct lane *l)
+{
+    return !budget_has_room(BUDGET_LAST, 0) && waiting_bytes(l) > l->max_message;
 }
 
 void lane_give_way(struct lane *l)
@@ -138,6 +144,8 @@ void lane_memory_relieve(struct lane *l)
     if (!is_asked(l, &old))
         return;
     payload_pool_empty(&l->pool);
+    if (l->spool && l->hold && budget_has_room(BUDGET_LAST, 0))
+        return;
     if (l->spool && lane_spool_relieve(l))
         return;
     while (is_asked(l, &old) && (p = take_oldest(l, old)) != NULL) {

@@ -88,11 +88,17 @@ static size_t side_bytes(const struct target *t, size_t expect)
            (t->http && t->http->conf.gzip ? GZIP_BYTES : 0);
 }
 
+/* The one body that may pass the others leaves room for what its page makes. */
+static bool has_last_room(size_t bytes)
+{
+    return budget_has_room(BUDGET_PAYLOAD, bytes + budget_bound() / 16);
+}
+
 bool fetch_has_room(const struct fetch_request *q, bool first)
 {
     size_t bytes = q->expect_body ? q->expect_body : UNKNOWN_BYTES;
     bytes += side_bytes(q->target, q->expect_body);
-    return budget_has_room(BUDGET_BODY, bytes) || (first && budget_has_room(BUDGET_PAYLOAD, bytes));
+    return budget_has_room(BUDGET_BODY, bytes) || (first && has_last_room(bytes));
 }
 
 static bool may_take(struct fetch *x, size_t bytes)
@@ -101,7 +107,7 @@ static bool may_take(struct fetch *x, size_t bytes)
         return true;
     if (!x->bold && !atomic_flag_test_and_set(&bold))
         x->bold = true;
-    return x->bold && budget_has_room(BUDGET_PAYLOAD, bytes);
+    return x->bold && has_last_room(bytes);
 }
 
 /* Room for n more bytes of body, at once for all of it where its length is known. */
@@ -177,10 +183,12 @@ static enum status add_decoded(struct fetch *x, const char *data, size_t n)
     size_t cap = b->cap;
     (void)may_take(x, cap + n);
     size_t room = budget_room(x->bold ? BUDGET_PAYLOAD : BUDGET_BODY);
+    size_t kept = x->bold ? budget_bound() / 16 : 0;
+    room = room > kept ? room - kept : 0;
     b->max = room < x->max_body && cap + room < x->max_body ? cap + room : x->max_body;
     enum status s = gunzip_add(&x->gunzip, (struct span){data, n}, b, &err);
     x->no_room = s == ERR_LIMIT && b->max < x->max_body;
-    x->wants = cap < x->max_body / 2 ? 2 * cap : x->max_body;
+    x->wants = cap + cap / 2 < x->max_body ? cap + cap / 2 : x->max_body;
     b->max = x->max_body;
     count_body(x->fetcher, b->cap, cap);
     if (s == ERR_INVALID)
@@ -221,7 +229,7 @@ static void take_encoding(struct fetch *x, struct span line)
         end--;
     struct span word = {at + 1, (size_t)(end - at - 1)};
     x->gzip = word.len == 4 && strncasecmp(word.data, "gzip", 4) == 0;
-    if (x->gzip || (word.len == 8 && strncasecmp(word.data, "identity", 8) == 0))
+    if (x->gzip || word.len == 0 || (word.len == 8 && strncasecmp(word.data, "identity", 8) == 0))
         return;
     char shown[40];
     text_line(shown, sizeof shown, word);
@@ -374,6 +382,8 @@ static void describe(const struct fetch *x, CURLcode how, struct fetch_result *r
 {
     long status = 0;
     curl_easy_getinfo(x->easy, CURLINFO_RESPONSE_CODE, &status);
+    if (x->undecoded.status != OK && status != 200)
+        how = CURLE_OK; /* what else it says does not matter */
     if (x->body_too_large || x->headers_too_large || how != CURLE_OK) {
         r->why = failure_of(x, how);
         r->wants = x->wants;
@@ -459,6 +469,7 @@ static void set_up(struct fetch *x)
     curl_easy_setopt(x->easy, CURLOPT_WRITEDATA, x);
     curl_easy_setopt(x->easy, CURLOPT_HEADERFUNCTION, write_header);
     curl_easy_setopt(x->easy, CURLOPT_HEADERDATA, x);
+    curl_easy_setopt(x->easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L); /* a proxy's */
     curl_easy_setopt(x->easy, CURLOPT_ERRORBUFFER, x->error);
     curl_easy_setopt(x->easy, CURLOPT_BUFFERSIZE, (long)READ_BYTES);
     curl_easy_setopt(x->easy, CURLOPT_TIMEOUT_MS, (long)(x->client->timeout_ns / MS_NS));

@@ -31,12 +31,16 @@ static bool set_kind(struct reader *r, struct family *f, enum series_kind kind)
 
 /* What the comments say of f, which had other series before, if any.  In OpenMetrics all that is said
  * of it stands there: without TYPE it has no type, even if it had one in the scrape before. */
+#define DEAD_MAX ((size_t)4 << 20) /* bytes; above it help and unit stay as they are */
+
 static void set_described(struct reader *r, struct family *f)
 {
     struct page *p = r->page;
     const struct described *d = &r->described;
     size_t max = p->limits.max_value_bytes;
-    bool changed = families_say(&p->families, f, d->help, d->unit, max, &r->room->text);
+    /* What was said before lies among the texts until they are packed. */
+    bool changed = p->texts.dead <= DEAD_MAX &&
+                   families_say(&p->families, f, d->help, d->unit, max, &r->room->text);
     if (d->has_kind || p->format == FORMAT_OPENMETRICS)
         changed |= set_kind(r, f, d->kind);
     if (changed)
@@ -256,7 +260,8 @@ static enum page_refusal check_room(const struct reader *r, size_t bytes)
     if (bytes > p->limits.max_bytes || now > p->limits.max_bytes - bytes)
         return PAGE_MAX_BYTES;
     /* What is new counts twice: its samples, the index and room to grow come beside it. */
-    if (!budget_has_room(BUDGET_SERIES, 2 * (now + bytes - r->bytes)))
+    size_t after = now + bytes, more = after > r->bytes ? after - r->bytes : 0;
+    if (!budget_has_room(BUDGET_SERIES, 2 * more))
         return PAGE_MAX_MEMORY;
     return r->made >= p->limits.max_new_series ? PAGE_MAX_NEW_SERIES : PAGE_REFUSALS;
 }

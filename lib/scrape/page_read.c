@@ -111,10 +111,11 @@ static void count_bad_line(struct reader *r, const struct err *why)
         r->faults->first_bad = *why;
 }
 
-static void remember_prefix(struct series *s, const char *start, const char *value)
+/* What is too long for a line is never taken as known, and so not hashed in vain. */
+static void remember_prefix(struct series *s, const char *start, const char *value, size_t max)
 {
     size_t len = (size_t)(value - start);
-    s->prefix_len = len <= UINT32_MAX ? (uint32_t)len : 0;
+    s->prefix_len = len <= UINT32_MAX && len <= max ? (uint32_t)len : 0;
     s->prefix_hash = hash_bytes(start, s->prefix_len);
 }
 
@@ -138,7 +139,7 @@ static void take(struct reader *r, struct series *s, const char *start)
 {
     s->prefix_len = 0;
     if (start)
-        remember_prefix(s, start, r->line.value_at);
+        remember_prefix(s, start, r->line.value_at, r->text.max_line);
     r->metric = r->found.metric;
     r->page->stats.parsed++;
     add_sample(r, s, &r->line.value);

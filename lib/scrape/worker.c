@@ -242,14 +242,18 @@ static bool begins_again(const struct worker *w, struct running *r, const struct
     return again;
 }
 
-/* Room for work is kept from scrape to scrape while there is room for bodies. */
 static void count_work(struct worker *w)
 {
-    if (!budget_has_room(BUDGET_BODY, 0)) {
-        batch_done(&w->batch);
-        lane_scratch_done(&w->scratch);
-    }
+    budget_count(BUDGET_WORK, &w->counted, room_bytes(&w->batch));
     budget_count(BUDGET_WORK, &w->scratch_counted, lane_scratch_bytes(&w->scratch));
+}
+
+/* Room for work, which is kept from scrape to scrape while there is room for bodies. */
+static void drop_work(struct worker *w)
+{
+    batch_done(&w->batch);
+    lane_scratch_done(&w->scratch);
+    count_work(w);
 }
 
 /* A fetch has ended. */
@@ -268,6 +272,8 @@ static void take(void *of, void *user, const struct fetch_result *f)
     else
         take_failed(w, r, f);
     count_work(w);
+    if (!budget_has_room(BUDGET_BODY, 0))
+        drop_work(w);
     end(w, r);
 }
 
@@ -329,17 +335,20 @@ static void try_waiting(struct worker *w)
     if (!w->waiting)
         return;
     fetcher_trim(w->fetcher);
+    drop_work(w);
     for (size_t i = 0; i < w->crew->pipeline->lanes_len; i++)
         lane_give_way(w->crew->pipeline->lanes[i]);
     for (struct running **at = &w->waiting, *r; (r = *at) != NULL;) {
         struct fetch_request q = request_of(w, r);
         if (w->crew->aborting || is_stale(r->job)) {
             stop_waiting(w, at);
-            if (w->crew->aborting)
+            if (w->crew->aborting) {
                 b->failed[SCRAPE_CLOSED]++;
-            else
+            } else {
                 b->stale++;
-            show_waited(r->job->state, r->expect);
+                show_waited(r->job->state, r->expect);
+                r->job->state->body_bytes = r->expect / 2; /* it may be smaller by now */
+            }
             end(w, r);
         } else if (w->in_flight < w->crew->in_flight && fetch_has_room(&q, r == w->waiting)) {
             stop_waiting(w, at);
