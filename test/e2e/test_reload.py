@@ -148,14 +148,15 @@ class UnderLoad(harness.Case):
         } for pool in sorted({*pools, *choice.sample(["spare"], choice.randint(0, 1))})]
         return conf
 
-    def settled(self, agent, targets, url, threads=None):
-        """What the agent takes in one shape, once nothing of another is left: it has so many threads."""
+    def settled(self, agent, targets, url, first=None):
+        """What the agent takes in one shape, once nothing of another is left: it takes no more than at first."""
         agent.reload(self.shape(targets, url, random.Random(1)))
 
         def alone():
             metrics = agent.metrics()
             return (not books.faults(metrics) and books.in_memory(metrics) == 0 and
-                    metrics.sum("process_threads") <= (threads or 100) and metrics)
+                    (not first or metrics.sum("process_threads") <= first["process_threads"] and
+                     metrics.sum("strata_memory_bytes") < self.most(first)) and metrics)
         metrics = self.wait_for(alone, 60, "what was replaced has gone")
         return {name: metrics.sum(name) for name in (
             "process_threads", "process_open_fds", "strata_memory_bytes",
@@ -173,8 +174,7 @@ class UnderLoad(harness.Case):
         for part in (self.RELOADS // 4, self.RELOADS - self.RELOADS // 4):
             for _ in range(part):
                 agent.reload(self.shape(targets.targets, server.url, choice))
-            taken.append(self.settled(agent, targets.targets, server.url,
-                                      taken[0]["process_threads"]))
+            taken.append(self.settled(agent, targets.targets, server.url, taken[0]))
         self.assertEqual(books.reloads_failed(agent.metrics()), 0)
         before = targets.stats()["served"]
         self.wait_for(lambda: all(now > then for now, then in
@@ -194,13 +194,18 @@ class UnderLoad(harness.Case):
                              f"pages of target {target}")
         return taken, found
 
+    @staticmethod
+    def most(first):
+        """Bytes that may be accounted later."""
+        return 1.5 * first["strata_memory_bytes"] + 2 ** 19
+
     def check_taken(self, first, warm, last):
         """Nothing is left of what was replaced."""
         def own(taken):
             return taken["process_open_fds"] - taken["strata_pool_connections"]
         self.assertEqual(last["process_threads"], first["process_threads"])
         self.assertLessEqual(own(last), own(first) + 2)     # somebody asks for these figures
-        self.assertLess(last["strata_memory_bytes"], 1.5 * first["strata_memory_bytes"] + 2 ** 19)
+        self.assertLess(last["strata_memory_bytes"], self.most(first))
         if self.RELOADS >= 1000:
             self.assertLess(last["process_resident_memory_bytes"],
                             warm["process_resident_memory_bytes"] + 4 * 2 ** 20)
