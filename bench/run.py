@@ -388,12 +388,13 @@ PAGES = """
 Written by `./dev bench`. What is measured stands at the top of `bench/bench_page.c`: nanoseconds of one thread for
 each sample, the best of {scrapes} scrapes of each mode, which alternate.
 
-| page | format | mode | first scrape | repeat | repeat, with JSON | bytes a series | strict over salvage | with JSON |
-|---|---|---|---|---|---|---|---|---|
+| page | format | mode | first scrape | repeat | repeat, with JSON | likewise, cold | bytes a series | cold | strict over salvage | with JSON |
+|---|---|---|---|---|---|---|---|---|---|---|
 {rows}
 
 - *node*, *kube-state*, *histograms*: made pages of 5,000 samples, of which 5 % change; *node_real*: one of a real node
   exporter, that of this machine; *faulty*: *node* with one unsound sample, for which each scrape checks the page whole.
+- *cold*: of a page whose texts are compressed between scrapes ([PAGES.md](PAGES.md)).
 - *strict over salvage*: what strict mode costs a repeat scrape (goal: at most 10 %).
 """
 
@@ -409,7 +410,7 @@ def measure_pages(build, quick):
     rows = []
     for line in done.stdout.splitlines()[1:]:
         cells = line.replace(" %", "%").split()
-        rows.append("| " + " | ".join(cells + [""] * (9 - len(cells))) + " |")
+        rows.append("| " + " | ".join(cells + [""] * (11 - len(cells))) + " |")
     return PAGES.format(scrapes=scrapes, rows="\n".join(rows))
 
 
