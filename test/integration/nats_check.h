@@ -72,25 +72,20 @@ static inline enum status send_body(uint64_t id, const char *body)
     return send_for(message(&cart, id, body, strlen(body)), 10 * SEC_NS);
 }
 
-/* As a lane does once; p is freed when it is not taken. */
+/* As a lane does once, as soon as the first attempt to connect has ended, for which a send does not
+ * wait long; p is freed when it is not taken. */
 static inline enum status send_once(uint64_t id, const char *body)
-{
-    struct payload *p = message(&cart, id, body, strlen(body));
-    run.err = (struct err){.status = OK};
-    enum status s = run.ops->send(run.self, p, clock_mono_ns() + 30 * SEC_NS, &run.err);
-    if (s != OK)
-        payload_free(p);
-    return s;
-}
-
-/* Likewise, as soon as the first attempt to connect has ended: a send does not wait for it. */
-static inline enum status send_answered(uint64_t id, const char *body)
 {
     int64_t until_ns = clock_mono_ns() + 60 * SEC_NS;
     enum status s;
-    do
-        s = send_once(id, body);
-    while (s == ERR_TIMEOUT && clock_mono_ns() < until_ns);
+    do {
+        struct payload *p = message(&cart, id, body, strlen(body));
+        run.err = (struct err){.status = OK};
+        s = run.ops->send(run.self, p, clock_mono_ns() + 30 * SEC_NS, &run.err);
+        if (s != OK)
+            payload_free(p);
+    } while (s == ERR_TIMEOUT && strstr(run.err.text, "no connection yet") &&
+             clock_mono_ns() < until_ns);
     return s;
 }
 

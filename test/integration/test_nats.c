@@ -345,7 +345,7 @@ TEST(a_peer_that_says_nothing_is_an_io_error)
     char url[40];
     int fd = mute_listen(url, "nats");
     open_at(url);
-    CHECK_INT(send_answered(1, "x"), ERR_IO);
+    CHECK_INT(send_once(1, "x"), ERR_IO);
     CHECK(strstr(run.err.text, url));
     sink_run_close(&run);
     close(fd);
@@ -387,7 +387,7 @@ static void check_given_up(const char *scheme, const char *tls)
     enum status at_first = run.ops->send(run.self, p, clock_mono_ns() + 50 * MS_NS, &run.err);
     int peer = mute_accept(fd, tls);
     payload_free(p);
-    enum status later = send_answered(1, "x");
+    enum status later = send_once(1, "x");
     CHECK_INT(at_first, ERR_TIMEOUT);
     CHECK_INT(later, ERR_IO);
     CHECK(strstr(run.err.text, url));

@@ -187,7 +187,7 @@ TEST(an_account_that_may_not_ask_about_streams_can_publish)
     CHECK_INT(ended(OK), 1);
     CHECK_INT(run.lane.duplicate_window_ns, 120 * SEC_NS);
     OPEN(STREAM, "user", "a", "password", "b", "connect_timeout", "300ms"); /* _INBOX: denied */
-    enum status s = send_answered(2, "x");
+    enum status s = send_once(2, "x");
     CHECK_INT(s, ERR_DENIED);
     CHECK(strstr(run.err.text, "_INBOX"));
     peer_close(&peer);
