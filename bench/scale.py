@@ -113,13 +113,7 @@ def arguments():
     parser.add_argument("--window", type=int, default=10, metavar="SECONDS", help="how long each is measured, in whole rounds; 10")
     parser.add_argument("--missing", action="store_true", help="only what has no row yet")
     parser.add_argument("--page", action="store_true", help="measures nothing: writes the documents from the rows that are there")
-    parser.add_argument("--hosts", action="store_true",
-                        help="each target at an address of its own, 127.x.y.z, so that no two share a connection")
-    parser.add_argument("--memory", default="2GiB", metavar="SIZE", help="Strata's agent.memory; 2GiB")
-    parser.add_argument("--json", metavar="PATH", help="where the rows are kept; build/bench/scale.json")
-    parser.add_argument("--dry", action="store_true", help="leaves docs/BENCHMARKS.md and docs/scale.svg alone")
-    parser.add_argument("--build", default=os.path.join(run.ROOT, "build", "release"), metavar="DIR",
-                        help="whose programs; build/release")
+    runs.add_arguments(parser, "scale", "docs/BENCHMARKS.md and docs/scale.svg")
     args = parser.parse_args()
     unknown = set(args.agents) - set(AGENTS)
     if unknown:

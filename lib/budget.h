@@ -11,7 +11,7 @@
  *     BUDGET_BODY      above 7/8    scrapes wait until their body has room, smaller ones pass
  *     BUDGET_PAYLOAD   above it all lanes give up their oldest payloads, to the spool if there is one
  *
- *     BUDGET_LAST      4 MiB above  lanes that have little too
+ *     BUDGET_LAST      4 MiB above  lanes that have little too, and what comes to one where something waits
  *
  * What a sink does not take must not keep scrapes waiting: while some wait, lanes go down to 3/4
  * with what is older than BUDGET_OLD_NS (budget_to_give_up).
@@ -19,7 +19,8 @@
  * Nothing is reserved by asking: threads that ask at once may pass a mark by what each of them
  * takes, which is why there is room between the marks.
  *
- * Not in it: code, stacks, the state of connections, and what malloc keeps for itself.  */
+ * Not in it: code, stacks, and what TLS keeps.  Of what the allocator keeps BUDGET_ALLOCATOR is the part
+ * above an allowance.  */
 #ifndef BUDGET_H
 #define BUDGET_H
 

@@ -226,13 +226,7 @@ def arguments():
     parser.add_argument("--quick", action="store_true",
                         help=f"{' and '.join(QUICK['agents'])} only, one after the other, below eight minutes in all")
     parser.add_argument("--churn", type=int, default=0, metavar="N", help="of a thousand series, N are new at each scrape")
-    parser.add_argument("--hosts", action="store_true",
-                        help="each target at an address of its own, 127.x.y.z, so that no two share a connection")
-    parser.add_argument("--memory", default="2GiB", metavar="SIZE", help="Strata's agent.memory; 2GiB")
-    parser.add_argument("--json", metavar="PATH", help="where the rows are kept; build/bench/field.json")
-    parser.add_argument("--dry", action="store_true", help="leaves docs/BENCHMARKS.md alone")
-    parser.add_argument("--build", default=os.path.join(run.ROOT, "build", "release"), metavar="DIR",
-                        help="whose programs; build/release")
+    runs.add_arguments(parser, "field", "docs/BENCHMARKS.md")
     args = parser.parse_args()
     args.agents = args.agents or list(QUICK["agents"] if args.quick else agents)
     args.loads = args.loads or list(map(runs.Load, QUICK["loads"] if args.quick else LOADS))

@@ -3,7 +3,7 @@
 
 To be imported after pairs.use(): what the tests know of the programs of a build is read from the environment.
 """
-import argparse, re, sys, time
+import argparse, os, re, sys, time
 
 import harness
 import kafka
@@ -14,6 +14,17 @@ import takers
 MIB = 1 << 20
 IDLE_S = 5    # what a start leaves behind is part of being idle
 IDLE_CPU_S = 3
+
+
+def add_arguments(parser, name, documents):
+    """What each program that runs agents takes."""
+    parser.add_argument("--hosts", action="store_true",
+                        help="each target at an address of its own, 127.x.y.z, so that no two share a connection")
+    parser.add_argument("--memory", default="2GiB", metavar="SIZE", help="Strata's agent.memory; 2GiB")
+    parser.add_argument("--json", metavar="PATH", help=f"where the rows are kept; build/bench/{name}.json")
+    parser.add_argument("--dry", action="store_true", help=f"leaves {documents} alone")
+    parser.add_argument("--build", default=os.path.join(run.ROOT, "build", "release"), metavar="DIR",
+                        help="whose programs; build/release")
 
 
 class Load:

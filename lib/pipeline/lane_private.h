@@ -152,9 +152,9 @@ void lane_memory_join(struct lane *l);
 void lane_memory_leave(struct lane *l);
 /* Gives up payloads that wait in the channel as far as the budget asks l to; any thread. */
 void lane_memory_give(struct lane *l);
+void lane_memory_relieve(struct lane *l); /* likewise, of all that waits; the thread */
 /* Whether l takes nothing more: what waits could not be given up in its place. */
 bool lane_memory_is_out(struct lane *l);
-void lane_memory_relieve(struct lane *l); /* likewise, of all that waits; the thread */
 /* When the thread looks again, because the budget still asks for something; DEADLINE_NEVER: it does not. */
 int64_t lane_memory_wake_ns(const struct lane *l);
 

@@ -51,7 +51,7 @@ struct fetch {
     int64_t start_ns;
     bool body_too_large, headers_too_large, tells_end;
     bool no_room;
-    bool bold;                   /* the one body that may go up to the bound */
+    bool bold;                   /* the one body that may pass the others */
     bool gzip;                   /* the answer says so */
     struct gunzip gunzip;        /* its body, which libcurl would not tell to be cut short */
     struct err undecoded;        /* why the body cannot be decoded */
