@@ -42,7 +42,7 @@ class Pair(run.Load):
     def config(self, bench):
         return harness.config(
             bench.targets.targets, source={"interval": f"{INTERVAL}s"}, sinks=self.sinks(bench),
-            outputs=self.outputs(), agent={"first_scrape": "spread", "memory": "2GiB"})
+            outputs=self.outputs(), agent={"first_scrape": "spread"})
 
     def run(self, bench, window):
         agent = None

@@ -48,7 +48,7 @@ class Load:
     def config(self, server, targets):
         return harness.config(
             targets.targets, source={"interval": f"{self.interval}s"},
-            agent={"first_scrape": "spread", "memory": "2GiB"},
+            agent={"first_scrape": "spread"},
             sinks=[harness.nats_sink(server.url, "metrics.{instance}",
                                      "BENCH" if self.jetstream else None)])
 
@@ -160,7 +160,7 @@ def first_sample(folder, targets=1000, samples=1000):
     started = [takers.Nats()]
     try:
         started.append(harness.TargetServer(folder, targets, samples))
-        conf = harness.config(started[1].targets, source={"interval": "10s"}, agent={"memory": "2GiB"},
+        conf = harness.config(started[1].targets, source={"interval": "10s"},
                               sinks=[harness.nats_sink(f"nats://{started[0].address}")])
         begun = time.monotonic()
         started.append(harness.Agent(conf, folder, name="agent-first"))
@@ -320,7 +320,8 @@ run, for example the repeat scrape with the naive way.
   Memory that rests between two scrapes is taken back on some machines: where the second figure of *a page of
   memory* is far above the first, most of the time of a paced load goes there.
 - *rss_idle_mib*: an agent connected to NATS whose only target is gone; *rss_idle_anonymous_mib*: what of it no file backs. *binary_mib*: the program, stripped.
-- *first_sample_s*: from the start of the process to the first sample at the receiver, with 1,000 targets of 1,000 samples and `first_scrape: now`. *rss_bytes_per_series*: the slope between the two loads.
+- *first_sample_s*: from the start of the process to the first sample at the receiver, with 1,000 targets of 1,000 samples and `first_scrape: now`. *rss_bytes_per_series*: the slope between the
+  two loads, with the default of `agent.memory`: above half of it texts are kept compressed ([PAGES.md](PAGES.md)).
 - *allocations_per_steady_scrape*: allocations of the agent's own code, without those of `/metrics`.
 """
 

@@ -54,7 +54,7 @@ class Rival:
 
 class Strata(Rival):
     name, program, receivers = "strata", "strata-agent", ("nats", "remote_write", "kafka")
-    memory = "2GiB"
+    memory = None    # agent.memory, where it is not its default
 
     def __init__(self):
         self.binary = harness.AGENT
@@ -69,7 +69,7 @@ class Strata(Rival):
                 "kafka": {"kafka": {"brokers": [receiver.address], "topic": receiver.topic}}}[receiver.kind]
         return harness.config(
             urls, source={"interval": f"{interval}s", "targets": max(len(urls), 1)},
-            agent={"first_scrape": "spread", "memory": self.memory}, sinks=[{"name": "queue", **sink}],
+            agent={"first_scrape": "spread", **({"memory": self.memory} if self.memory else {})}, sinks=[{"name": "queue", **sink}],
             outputs=[{"name": "main", **encoder, "sink": "queue"}])
 
     def start(self, bench, urls, interval, receiver):

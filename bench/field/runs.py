@@ -20,7 +20,7 @@ def add_arguments(parser, name, documents):
     """What each program that runs agents takes."""
     parser.add_argument("--hosts", action="store_true",
                         help="each target at an address of its own, 127.x.y.z, so that no two share a connection")
-    parser.add_argument("--memory", default="2GiB", metavar="SIZE", help="Strata's agent.memory; 2GiB")
+    parser.add_argument("--memory", metavar="SIZE", help="Strata's agent.memory; its default")
     parser.add_argument("--json", metavar="PATH", help=f"where the rows are kept; build/bench/{name}.json")
     parser.add_argument("--dry", action="store_true", help=f"leaves {documents} alone")
     parser.add_argument("--build", default=os.path.join(run.ROOT, "build", "release"), metavar="DIR",
