@@ -287,8 +287,7 @@ static enum page_refusal create(struct reader *r, uint64_t id, uint8_t role, str
     if (silent)
         snprintf(metric, sizeof metric, "%016" PRIx64, r->found.metric);
     struct series *s = records_make(&p->records);
-    series_init(s, key, f, lanes);
-    s->id = id;
+    series_init(s, id, key, f, lanes);
     s->role = role;
     f->users++;
     r->made++;
