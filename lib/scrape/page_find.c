@@ -352,11 +352,10 @@ static uint64_t metric_hash(struct span key)
                                        "_sum",   "_gcount",  "_gsum"};
     struct span name = text_span(key.data);
     const char *at = key.data + name.len + 1, *end = key.data + key.len;
-    for (size_t i = 0; i < ARRAY_LEN(ends); i++)
-        if (ends_with(name, text_span(ends[i]))) {
-            name.len -= strlen(ends[i]);
-            break;
-        }
+    const char *last = memrchr(name.data, '_', name.len);
+    for (size_t i = 0; last && last > name.data && i < ARRAY_LEN(ends); i++)
+        if (strcmp(last, ends[i]) == 0)
+            name.len = (size_t)(last - name.data);
     uint64_t hash = hash_bytes(name.data, name.len);
     while (at < end) {
         size_t label = strlen(at) + 1, both = label + strlen(at + label) + 1;
