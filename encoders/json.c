@@ -306,7 +306,8 @@ static inline __attribute__((always_inline)) enum status write_record(const stru
     p = put(p, r->what.data, r->what.len);
     if (r->quoted)
         *p++ = '"';
-    p = put(p, tail.data, tail.len);
+    if (tail.len > 0) /* few have one, and nothing costs a call */
+        p = put(p, tail.data, tail.len);
     *p++ = '}';
     if (!j->array)
         *p++ = '\n';
