@@ -128,6 +128,13 @@ static inline void fetch_room(struct run *r)
         __builtin_prefetch(out->data + r->fetched, 1);
 }
 
+/* What comes to be read of one of the next samples: its series' texts, and its digits in the body. */
+static inline void fetch_sample(const struct sample *s)
+{
+    series_prefetch(s->series);
+    __builtin_prefetch(s->text.data);
+}
+
 static void append_all(struct run *r, size_t *from)
 {
     const struct batch *b = r->batch;
@@ -136,7 +143,7 @@ static void append_all(struct run *r, size_t *from)
     for (; *from < b->len && m->samples < max; ++*from) {
         size_t offset = m->out->len;
         if (b->len - *from > SERIES_AHEAD)
-            series_prefetch(b->samples[*from + SERIES_AHEAD].series);
+            fetch_sample(&b->samples[*from + SERIES_AHEAD]);
         fetch_room(r);
         enum status status = append_sample(r, &b->samples[*from]);
         if (status == OK)
