@@ -64,6 +64,7 @@ struct run {
     struct message message;
     struct payload *marked; /* NULL: the message cannot be cut */
     struct encoder_counts *counts;
+    size_t fetched; /* of message.out: up to there it is on its way into the caches */
 };
 
 /* Whether the end of s concerns this lane. */
@@ -116,6 +117,24 @@ static bool skip(struct run *r, size_t offset, enum status why)
     return true;
 }
 
+/* A payload's memory was last touched by the thread that sent it, often seconds ago: without this
+ * each store into a line of it waits, which is a fifth of what JSON costs then. */
+static inline void fetch_room(struct run *r)
+{
+    enum { AHEAD = 1024, LINE = 64 };
+    const struct buf *out = r->message.out;
+    size_t to = out->len + AHEAD < out->cap ? out->len + AHEAD : out->cap;
+    for (; r->fetched < to; r->fetched += LINE)
+        __builtin_prefetch(out->data + r->fetched, 1);
+}
+
+/* What comes to be read of one of the next samples: its series' texts, and its digits in the body. */
+static inline void fetch_sample(const struct sample *s)
+{
+    series_prefetch(s->series);
+    __builtin_prefetch(s->text.data);
+}
+
 static void append_all(struct run *r, size_t *from)
 {
     const struct batch *b = r->batch;
@@ -124,7 +143,8 @@ static void append_all(struct run *r, size_t *from)
     for (; *from < b->len && m->samples < max; ++*from) {
         size_t offset = m->out->len;
         if (b->len - *from > SERIES_AHEAD)
-            series_prefetch(b->samples[*from + SERIES_AHEAD].series);
+            fetch_sample(&b->samples[*from + SERIES_AHEAD]);
+        fetch_room(r);
         enum status status = append_sample(r, &b->samples[*from]);
         if (status == OK)
             keep(r, offset);

@@ -84,15 +84,20 @@ static enum status json_end(const void *self, struct message *m)
     return j->array ? buf_puts(m->out, "]\n") : OK;
 }
 
-/* Bytes up to the next one that a string must escape, or to the NUL. */
-static size_t count_plain(const char *s)
+/* Bytes up to the next one that a string must escape, or to the NUL; before end all may be read. */
+static inline size_t count_plain_to(const char *s, const char *end)
 {
     static const bool plain[256] = {
         [' '] = true, ['!'] = true, ['#' ... '['] = true, [']' ... 255] = true};
-    const char *p = s;
+    const char *p = text_skip_plain(s, end);
     while (plain[(unsigned char)*p])
         p++;
     return (size_t)(p - s);
+}
+
+static size_t count_plain(const char *s)
+{
+    return count_plain_to(s, s);
 }
 
 static inline char *put(char *p, const char *data, size_t len)
@@ -191,8 +196,9 @@ static bool measure(const struct json *j, const struct series *s, struct constan
 {
     struct span key = series_key(s);
     size_t n = 0, len;
-    for (const char *text = key.data; text < key.data + key.len; text += len + 1) {
-        len = count_plain(text);
+    const char *end = key.data + key.len;
+    for (const char *text = key.data; text < end; text += len + 1) {
+        len = count_plain_to(text, end);
         if (text[len] || len > UINT8_MAX || n == UINT8_MAX)
             return false;
         lens[n++] = (uint8_t)len;
@@ -300,7 +306,8 @@ static inline __attribute__((always_inline)) enum status write_record(const stru
     p = put(p, r->what.data, r->what.len);
     if (r->quoted)
         *p++ = '"';
-    p = put(p, tail.data, tail.len);
+    if (tail.len > 0) /* few have one, and nothing costs a call */
+        p = put(p, tail.data, tail.len);
     *p++ = '}';
     if (!j->array)
         *p++ = '\n';

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "series.h"
 
-#include "hash.h"
-
 #include <assert.h>
 
 static const char *const kind_names[SERIES_KINDS] = {
@@ -34,10 +32,11 @@ const char *family_unit(const struct family *f)
     return f->has_unit ? behind(behind(family_name(f))) : NULL;
 }
 
-void series_init(struct series *s, struct span key, struct family *family, uint8_t lanes)
+void series_init(struct series *s, uint64_t id, struct span key, struct family *family,
+                 uint8_t lanes)
 {
     assert(key.len > 0 && key.data[key.len - 1] == '\0');
-    *s = (struct series){.id = hash_bytes(key.data, key.len), .family = family, .lanes = lanes};
+    *s = (struct series){.id = id, .family = family, .lanes = lanes};
     s->text = texts_add(family->texts, key, lanes);
 }
 

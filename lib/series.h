@@ -72,8 +72,10 @@ struct series {
 };
 
 /* key: name, then name and value of every label, sorted by name, each ended by
- * NUL; not of family->texts, which it goes into.  family outlives the series. */
-void series_init(struct series *s, struct span key, struct family *family, uint8_t lanes);
+ * NUL; not of family->texts, which it goes into.  id: the key's hash, or what stands for it.  family
+ * outlives the series. */
+void series_init(struct series *s, uint64_t id, struct span key, struct family *family,
+                 uint8_t lanes);
 void series_done(struct series *s);
 
 /* Bytes that series_init takes, with the record. */

@@ -105,42 +105,44 @@ static bool rename_clashing(struct labels *all, struct buf *names, size_t max)
     return true;
 }
 
-static int compare_names(struct span a, struct span b)
+/* Most differ in their first byte, and a call of memcmp costs more than that. */
+static inline int compare_names(struct span a, struct span b)
 {
+    if (a.len > 0 && b.len > 0 && a.data[0] != b.data[0])
+        return (unsigned char)a.data[0] - (unsigned char)b.data[0];
     int c = memcmp(a.data, b.data, a.len < b.len ? a.len : b.len);
     return c ? c : (a.len > b.len) - (a.len < b.len);
 }
 
 /* By insertion: few labels, mostly in order.  False when a name is there twice. */
-static bool sort_labels(struct promtext_label *labels, size_t n)
+static bool sort_labels(const struct promtext_label *labels, size_t n,
+                        const struct promtext_label **ret)
 {
-    for (size_t i = 1; i < n; i++) {
-        struct promtext_label l = labels[i];
+    for (size_t i = 0; i < n; i++) {
+        const struct promtext_label *l = &labels[i];
         size_t k = i;
         int c = 1;
-        while (k > 0 && (c = compare_names(labels[k - 1].name, l.name)) > 0) {
-            labels[k] = labels[k - 1];
+        while (k > 0 && (c = compare_names(ret[k - 1]->name, l->name)) > 0) {
+            ret[k] = ret[k - 1];
             k--;
         }
-        labels[k] = l;
+        ret[k] = l;
         if (k > 0 && c == 0)
             return false;
     }
     return true;
 }
 
-/* Text and NUL; only the limits bound out, so there is always room. */
-static void add(struct buf *out, struct span text, bool escaped)
+/* Text and NUL. */
+static inline char *put(char *at, struct span text, bool escaped)
 {
-    char *room = buf_room(out, text.len + 1);
-    assert(room);
     size_t len = text.len;
     if (escaped)
-        len = promtext_unescape(room, text);
-    else
-        memcpy(room, text.data, len);
-    room[len] = '\0';
-    buf_used(out, len + 1);
+        len = promtext_unescape(at, text);
+    else if (len > 0)
+        memcpy(at, text.data, len);
+    at[len] = '\0';
+    return at + len + 1;
 }
 
 static bool has_nul(struct span s)
@@ -148,25 +150,49 @@ static bool has_nul(struct span s)
     return s.len > 0 && memchr(s.data, '\0', s.len);
 }
 
-/* Appends all of them to out, in order. */
-static enum page_refusal add_labels(struct buf *out, struct labels *all,
-                                    const struct page_limits *limits)
+/* Of labels in order: whether they may be kept.  *ret_bytes: no more are needed for them. */
+static enum page_refusal check_labels(const struct promtext_label *const *sorted, size_t n,
+                                      const struct page_limits *limits, size_t *ret_bytes)
 {
-    if (!sort_labels(all->items, all->len))
-        return PAGE_LABEL_TWICE;
-    for (size_t i = 0; i < all->len; i++) {
-        const struct promtext_label *label = &all->items[i];
-        if (label->name.len > limits->max_name_bytes)
+    size_t bytes = 0;
+    for (size_t i = 0; i < n; i++) {
+        const struct promtext_label *l = sorted[i];
+        if (l->name.len > limits->max_name_bytes)
             return PAGE_MAX_NAME_BYTES;
-        if (label->value.len > limits->max_value_bytes)
+        if (l->value.len > limits->max_value_bytes)
             return PAGE_MAX_VALUE_BYTES;
-        if (has_nul(label->name) || has_nul(label->value))
+        if (!l->simple && (has_nul(l->name) || has_nul(l->value)))
             return PAGE_NUL;
-        if (label->value.len == 0)
-            continue; /* the same as no label */
-        add(out, label->name, false);
-        add(out, label->value, label->escaped);
+        bytes += l->name.len + l->value.len + 2;
     }
+    *ret_bytes = bytes;
+    return PAGE_REFUSALS;
+}
+
+/* Writes all of them to out, in order, behind name; only the limits bound out, so there is always
+ * room.  name.data NULL: it has none. */
+static enum page_refusal write_key(struct buf *out, struct span name, bool escaped,
+                                   const struct labels *all, const struct page_limits *limits)
+{
+    const struct promtext_label *sorted[TARGET_LABELS + PROMTEXT_LABELS];
+    size_t bytes;
+    if (!sort_labels(all->items, all->len, sorted))
+        return PAGE_LABEL_TWICE;
+    enum page_refusal why = check_labels(sorted, all->len, limits, &bytes);
+    if (why != PAGE_REFUSALS)
+        return why;
+    buf_truncate(out, 0);
+    char *room = buf_room(out, name.len + 1 + bytes), *at = room;
+    assert(room);
+    if (name.data)
+        at = put(at, name, escaped);
+    for (size_t i = 0; i < all->len; i++) {
+        if (sorted[i]->value.len == 0)
+            continue; /* the same as no label */
+        at = put(at, sorted[i]->name, false);
+        at = put(at, sorted[i]->value, sorted[i]->escaped);
+    }
+    buf_used(out, (size_t)(at - room));
     return PAGE_REFUSALS;
 }
 
@@ -185,11 +211,9 @@ enum page_refusal key_build(struct buf *out, struct buf *names, const struct pro
     if (l->name.len > limits->max_name_bytes ||
         !rename_clashing(&all, names, limits->max_name_bytes))
         return PAGE_MAX_NAME_BYTES;
-    if (has_nul(l->name))
+    if (l->quoted && has_nul(l->name))
         return PAGE_NUL;
-    buf_truncate(out, 0);
-    add(out, l->name, l->name_escaped);
-    return add_labels(out, &all, limits);
+    return write_key(out, l->name, l->name_escaped, &all, limits);
 }
 
 enum page_refusal key_labels(struct buf *out, struct buf *names,
@@ -200,6 +224,5 @@ enum page_refusal key_labels(struct buf *out, struct buf *names,
     take_labels(&all, labels, n);
     buf_truncate(names, 0);
     unescape_names(&all, names, 0);
-    buf_truncate(out, 0);
-    return add_labels(out, &all, limits);
+    return write_key(out, (struct span){NULL, 0}, false, &all, limits);
 }

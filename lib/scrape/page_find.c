@@ -180,12 +180,52 @@ static uint64_t kind_bits(enum series_kind kind)
     return (uint64_t)kind << 1;
 }
 
-/* Likewise; and with the family the metric is known. */
+/* Of the name of a series' metric, which is what is left without an ending that some kind has, and
+ * of all labels but those that tell samples of one metric apart.  Never 0. */
+static uint64_t metric_hash(struct span key)
+{
+    static const char *const ends[] = {"_total", "_created", "_bucket", "_count",
+                                       "_sum",   "_gcount",  "_gsum"};
+    struct span name = text_span(key.data);
+    const char *at = key.data + name.len + 1, *end = key.data + key.len;
+    const char *last = memrchr(name.data, '_', name.len);
+    for (size_t i = 0; last && last > name.data && i < ARRAY_LEN(ends); i++)
+        if (strcmp(last, ends[i]) == 0) {
+            name.len = (size_t)(last - name.data);
+            break;
+        }
+    uint64_t hash = hash_bytes(name.data, name.len);
+    while (at < end) {
+        size_t label = strlen(at) + 1, both = label + strlen(at + label) + 1;
+        if (strcmp(at, "le") != 0 && strcmp(at, "quantile") != 0)
+            hash = hash * UINT64_C(0x9e3779b97f4a7c15) + hash_bytes(at, both);
+        at += both;
+    }
+    return hash | 1;
+}
+
+/* Whether the metric of the line just parsed may have several lines, which follow each other. */
+static bool has_several(const struct reader *r)
+{
+    enum series_kind kind = r->found.kind;
+    if (!r->page->checked || r->page->format == FORMAT_TEXT)
+        return r->page->checked && kind == SERIES_HISTOGRAM;
+    return kind == SERIES_COUNTER || kind == SERIES_HISTOGRAM || kind == SERIES_SUMMARY ||
+           kind == SERIES_GAUGEHISTOGRAM || r->found.created;
+}
+
+/* Likewise; and with the family the metric is known, where that matters.  Rules write over the key, so
+ * where there are any it was hashed before. */
 static struct family *choose_family(struct reader *r)
 {
+    struct found *x = &r->found;
     struct family *f = find_family(r);
-    if (r->found.metric != 0)
-        r->found.metric ^= kind_bits(r->found.kind);
+    if (!has_several(r))
+        x->metric = 0;
+    else if (x->metric == 0)
+        x->metric = metric_hash((struct span){r->room->key.data, r->room->key.len});
+    if (x->metric != 0)
+        x->metric ^= kind_bits(x->kind);
     return f;
 }
 
@@ -287,8 +327,7 @@ static enum page_refusal create(struct reader *r, uint64_t id, uint8_t role, str
     if (silent)
         snprintf(metric, sizeof metric, "%016" PRIx64, r->found.metric);
     struct series *s = records_make(&p->records);
-    series_init(s, key, f, lanes);
-    s->id = id;
+    series_init(s, id, key, f, lanes);
     s->role = role;
     f->users++;
     r->made++;
@@ -345,29 +384,6 @@ static enum page_refusal identify(struct reader *r, uint64_t *ret_id, uint8_t *r
     return PAGE_REFUSALS;
 }
 
-/* Of the name of a series' metric, which is what is left without an ending that some kind has, and
- * of all labels but those that tell samples of one metric apart.  Never 0. */
-static uint64_t metric_hash(struct span key)
-{
-    static const char *const ends[] = {"_total", "_created", "_bucket", "_count",
-                                       "_sum",   "_gcount",  "_gsum"};
-    struct span name = text_span(key.data);
-    const char *at = key.data + name.len + 1, *end = key.data + key.len;
-    for (size_t i = 0; i < ARRAY_LEN(ends); i++)
-        if (ends_with(name, text_span(ends[i]))) {
-            name.len -= strlen(ends[i]);
-            break;
-        }
-    uint64_t hash = hash_bytes(name.data, name.len);
-    while (at < end) {
-        size_t label = strlen(at) + 1, both = label + strlen(at + label) + 1;
-        if (strcmp(at, "le") != 0 && strcmp(at, "quantile") != 0)
-            hash = hash * UINT64_C(0x9e3779b97f4a7c15) + hash_bytes(at, both);
-        at += both;
-    }
-    return hash | 1;
-}
-
 /* That of the line before, if its key still is as it was exposed; else 0. */
 static uint64_t last_metric(const struct reader *r)
 {
@@ -409,25 +425,19 @@ static void look(struct reader *r)
         r->above.name.data = NULL; /* it is over */
     look_for_created(r, part);
     x->metric = 0;
-    if (p->checked)
-        x->metric = metric_hash((struct span){r->room->key.data, r->room->key.len});
     if (!p->relabel)
         return;
+    if (p->checked)
+        x->metric = metric_hash((struct span){r->room->key.data, r->room->key.len});
     buf_truncate(&r->room->exposed, 0); /* rules will write over the key */
     if (buf_add(&r->room->exposed, x->exposed.data, x->exposed.len) != OK)
         abort(); /* only the limits bound it */
     x->exposed.data = r->room->exposed.data;
 }
 
-/* The lines of one metric follow each other. */
 static uint8_t start_role(const struct reader *r)
 {
-    enum series_kind kind = r->found.kind;
-    if (r->page->format == FORMAT_TEXT && kind != SERIES_HISTOGRAM)
-        return 0;
-    bool several = kind == SERIES_COUNTER || kind == SERIES_HISTOGRAM || kind == SERIES_SUMMARY ||
-                   kind == SERIES_GAUGEHISTOGRAM || r->found.created;
-    return several && r->found.metric != 0 && r->found.metric != last_metric(r) ? LINE_START : 0;
+    return r->found.metric != 0 && r->found.metric != last_metric(r) ? LINE_START : 0;
 }
 
 static bool is_inf_bucket(const struct promtext_line *l)

@@ -48,6 +48,10 @@ static inline bool is_sound(struct reader *r, const struct series *s,
     return reader_sound(r, s, v);
 }
 
+/* Records lie in the order of the lines, but at each new page of memory the processor stops to fetch
+ * ahead: a tenth of a read whose caches are cold. */
+#define RECORDS_AHEAD 16
+
 /* True when the line to come is the expected one, which is then read. */
 static bool read_known(struct reader *r)
 {
@@ -56,6 +60,8 @@ static bool read_known(struct reader *r)
         return false;
     struct series *s = &p->records.items[r->expected];
     const char *start = r->text.at;
+    if (r->expected_end - r->expected > RECORDS_AHEAD)
+        __builtin_prefetch(s + RECORDS_AHEAD, 1);
     if (s->prefix_len == 0 || s->prefix_len >= (size_t)(r->text.end - start) ||
         s->scrape == (uint8_t)p->scrape || hash_bytes(start, s->prefix_len) != s->prefix_hash)
         return false;

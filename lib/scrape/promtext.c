@@ -58,33 +58,13 @@ static bool is_escape(const struct promtext *t, char c)
     return !t->exact || t->format == FORMAT_OPENMETRICS || c == '\\' || c == '"' || c == 'n';
 }
 
-/* Whether one of the eight bytes is c; a byte behind it may seem to be. */
-static inline uint64_t has_byte(uint64_t bytes, char c)
-{
-    const uint64_t ones = UINT64_C(0x0101010101010101);
-    uint64_t zero = bytes ^ (ones * (unsigned char)c);
-    return (zero - ones) & ~zero & (ones << 7);
-}
-
-/* Where the first of what ends or escapes a text in quotes is, or a few bytes before. */
-static const char *skip_plain(const struct promtext *t)
-{
-    const char *at = t->at;
-    uint64_t bytes;
-    for (; t->end - at >= 8; at += 8) {
-        memcpy(&bytes, at, sizeof bytes);
-        if (has_byte(bytes, '"') | has_byte(bytes, '\\') | has_byte(bytes, '\n'))
-            break;
-    }
-    return at;
-}
-
 /* What stands between two '"'; the first is eaten. */
 static bool read_quoted(struct promtext *t, struct span *ret, bool *ret_escaped)
 {
     const char *start = t->at;
     *ret_escaped = false;
-    for (t->at = skip_plain(t); t->at < t->end && *t->at != '"' && *t->at != '\n'; t->at++) {
+    for (t->at = text_skip_plain(t->at, t->end); t->at < t->end && *t->at != '"' && *t->at != '\n';
+         t->at++) {
         if (*t->at == '\\') {
             *ret_escaped = true;
             t->at++;
@@ -129,6 +109,7 @@ static bool read_quoted_item(struct promtext *t, struct promtext_label *ret,
     if (!read_quoted_name(t, &ret->name, &ret->name_escaped))
         return false;
     ret->quoted = true;
+    ret->simple = false;
     skip_optional(t);
     *ret_label = peek(t) == '=' || !named;
     if (*ret_label)
@@ -143,8 +124,29 @@ static bool read_quoted_item(struct promtext *t, struct promtext_label *ret,
 
 static bool read_plain_label(struct promtext *t, struct promtext_label *ret)
 {
-    ret->quoted = ret->name_escaped = false;
+    ret->quoted = ret->name_escaped = ret->simple = false;
     return read_name(t, false, &ret->name) && read_label_value(t, ret);
+}
+
+/* name="value", without blanks, and plain: as nearly all labels are written.  Read in one go it costs a
+ * third of what it does step by step.  False: it is another, t->at is where it was. */
+static inline bool read_simple_label(struct promtext *t, struct promtext_label *ret)
+{
+    const char *name = t->at, *at = name, *end = t->end;
+    if (!starts_name(peek(t), false))
+        return false;
+    while (at < end && is_word[(unsigned char)*at])
+        at++;
+    if (end - at < 2 || at[0] != '=' || at[1] != '"')
+        return false;
+    const char *value = at + 2, *close = text_skip_plain(value, end);
+    if (close == end || *close != '"')
+        return false;
+    *ret = (struct promtext_label){.name = {name, (size_t)(at - name)},
+                                   .value = {value, (size_t)(close - value)},
+                                   .simple = true};
+    t->at = close + 1;
+    return true;
 }
 
 static const char too_many_labels[] = "too many labels";
@@ -161,9 +163,10 @@ bool promtext_labels(struct promtext *t, struct promtext_label *labels, size_t c
         if (*ret_len == cap)
             return refuse(t, t->at, "max-labels", too_many_labels);
         bool is_label = true;
-        if (t->quoted && peek(t) == '"'
-                ? !read_quoted_item(t, &labels[*ret_len], first ? named : NULL, &is_label)
-                : !read_plain_label(t, &labels[*ret_len]))
+        struct promtext_label *l = &labels[*ret_len];
+        if (!read_simple_label(t, l) &&
+            (t->quoted && peek(t) == '"' ? !read_quoted_item(t, l, first ? named : NULL, &is_label)
+                                         : !read_plain_label(t, l)))
             return false;
         *ret_len += is_label;
         skip_optional(t);

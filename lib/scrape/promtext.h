@@ -33,6 +33,7 @@ struct promtext_label {
     bool escaped;      /* value holds a backslash */
     bool quoted;       /* the name stands in quotes */
     bool name_escaped; /* name holds a backslash */
+    bool simple;       /* all are false, and value is of printable ASCII without '"' and '\\' */
 };
 
 /* What OpenMetrics writes behind a '#'. */
