@@ -2,6 +2,7 @@
 /* lane_end.c - what the end of a payload means for its lane. */
 #include "lane_private.h"
 
+#include "compress.h"
 #include "hash.h"
 #include "log.h"
 
@@ -54,7 +55,7 @@ void lane_say_losses(struct lane *l, bool at_once)
 
 static void delivered(struct lane *l, struct payload *p)
 {
-    uint64_t samples = p->samples, bytes = p->body.len;
+    uint64_t samples = p->samples, bytes = compress_content(p);
     int64_t row = p->row;
     int64_t now_ms = clock_wall_ms(), delay_ms = now_ms - p->due_ms;
     window_delivered(&l->window, p);
@@ -208,6 +209,21 @@ static struct payload *make_piece(struct lane *l, const struct payload *p, uint3
     return piece;
 }
 
+/* A frame is opened: marks are those of what is in it.  False: it is damaged. */
+static bool make_plain(struct payload *p)
+{
+    struct buf plain = BUF_INIT(LZ4_OUT_MAX);
+    if (lz4_frame_open((struct span){p->body.data, p->body.len}, &plain) != OK) {
+        buf_done(&plain);
+        return false;
+    }
+    buf_done(&p->body);
+    p->body = plain;
+    p->headers = NULL;
+    payload_count(p);
+    return true;
+}
+
 /* Too large as a whole.  Where the peer's bound is no help, in halves. */
 static void cut(struct lane *l, struct payload *p)
 {
@@ -273,7 +289,7 @@ void lane_end(struct lane *l, struct payload *p, enum status how, bool accepted,
     case ERR_AGAIN:
     case ERR_DENIED: again(l, p, how, text); return;
     case ERR_LIMIT:
-        if (p->marks.len > 1)
+        if (p->marks.len > 1 && (!compress_is_lz4(p) || make_plain(p)))
             cut(l, p);
         else
             lose(l, p, LOST_TOO_LARGE);
