@@ -74,15 +74,16 @@ static inline bool find_script(const struct json *j, struct message *m, struct j
 
 /* Up to the value: what goes on behind the head is as in the record before, or but for the end of its
  * time. */
-static inline char *put_scripted(struct message *m, char *p, const struct json_record *r)
+static inline char *put_scripted(struct message *m, char *p, const struct json_record *r,
+                                 size_t shared)
 {
     struct lz4_message *z = m->lz4;
     const struct lz4_script *script = script_of(r->constant);
     const char *data = r->constant.data + r->constant.len;
     size_t distance = z->len + head_len(r->constant) - z->head_len, same = 0;
-    p = lz4_script_put(&z->out, p, script, data, z->len, z->owed);
+    p = lz4_script_put(&z->out, p, script, data, z->len, z->owed, z->joined);
     if (r->ts_ms == z->ts_ms)
-        return lz4_out_match(&z->out, p, distance, script->suffix + BEHIND_HEAD);
+        return lz4_out_match(&z->out, p, distance, script->suffix + BEHIND_HEAD + shared);
     char before[CLOCK_TEXT];
     memcpy(before, m->time, CLOCK_TEXT);
     const char *time = message_time(m, r->ts_ms);
@@ -90,7 +91,16 @@ static inline char *put_scripted(struct message *m, char *p, const struct json_r
         same++; /* they differ somewhere */
     p = lz4_out_match(&z->out, p, distance, script->suffix + same);
     p = json_put(p, time + same, CLOCK_TEXT - same);
-    return lz4_out_match(&z->out, p, distance, LEN(JSON_MIDDLE));
+    return lz4_out_match(&z->out, p, distance, LEN(JSON_MIDDLE) + shared);
+}
+
+/* How many bytes the value begins with as that before did. */
+static inline size_t count_shared(const struct lz4_message *z, const struct json_record *r)
+{
+    size_t n = 0, most = r->what.len < z->value_len ? r->what.len : z->value_len;
+    while (n < most && r->what.data[n] == z->value[n])
+        n++;
+    return r->quoted ? 0 : n;
 }
 
 /* What the record before still lacks, and as literals what is in front of the value. */
@@ -122,13 +132,17 @@ static __attribute__((noinline)) void keep_end(struct lz4_message *z, struct spa
 }
 
 /* The record that was written is the one before the next. */
-static inline void put_behind(struct lz4_message *z, const struct json_record *r, size_t len)
+static inline void put_behind(struct lz4_message *z, const struct json_record *r, size_t len,
+                              size_t shared)
 {
     z->number = script_of(r->constant)->own;
     z->series = r->series;
     z->head_len = head_len(r->constant);
     z->ts_ms = r->ts_ms;
     z->len = len;
+    z->shared = shared;
+    z->value_len = r->quoted || r->what.len > LZ4_VALUE_ROOM ? 0 : r->what.len;
+    memcpy(z->value, r->what.data, z->value_len);
     z->out.plain += len;
 }
 
@@ -137,11 +151,11 @@ static inline size_t len_of(const struct json_record *r)
     return head_len(r->constant) + CLOCK_TEXT + r->middle.len + 2u * r->quoted + r->what.len;
 }
 
-static inline char *put_value(char *p, const struct json_record *r)
+static inline char *put_value(char *p, const struct json_record *r, size_t shared)
 {
     if (r->quoted)
         *p++ = '"';
-    p = json_put(p, r->what.data, r->what.len);
+    p = json_put(p, r->what.data + shared, r->what.len - shared);
     if (r->quoted)
         *p++ = '"';
     return p;
@@ -163,10 +177,11 @@ static enum status append_odd(const struct json *j, struct message *m, struct js
     if (len > z->out.plain_max - z->out.plain)
         return ERR_LIMIT;
     char *p = make_room(z, len);
-    p = put_value(scripted ? put_scripted(m, p, r) : put_plain(j, m, p, r), r);
+    p = put_value(scripted ? put_scripted(m, p, r, 0) : put_plain(j, m, p, r), r, 0);
     p = json_put(json_put(p, rest.data, rest.len), "}\n", 2);
     lz4_out_used(&z->out, p);
-    put_behind(z, r, len);
+    put_behind(z, r, len, 0);
+    z->joined = false;
     z->owed = 0;
     buf_truncate(&z->end, 0);
     return OK;
@@ -201,18 +216,23 @@ enum status json_lz4_append(const struct json *j, struct message *m,
     if (len > z->out.plain_max - z->out.plain)
         return ERR_LIMIT;
     char *p = make_room(z, len);
-    p = find_script(j, m, &r) ? put_scripted(m, p, &r) : put_plain(j, m, p, &r);
-    p = put_value(p, &r);
+    bool scripted = find_script(j, m, &r);
+    size_t shared = scripted ? count_shared(z, &r) : 0;
+    p = scripted ? put_scripted(m, p, &r, shared) : put_plain(j, m, p, &r);
+    p = put_value(p, &r, shared);
+    bool same = scripted && shared == r.what.len && shared == z->value_len;
     tail = json_tail(r.constant); /* it may have moved */
     if (ends_so(z, tail)) {
         z->owed = z->end.len;
+        z->joined = same;
     } else {
         p = json_put(json_put(p, tail.data, tail.len), "}\n", 2);
         keep_end(z, tail);
         z->owed = 0;
+        z->joined = false;
     }
     lz4_out_used(&z->out, p);
-    put_behind(z, &r, len);
+    put_behind(z, &r, len, shared);
     return OK;
 }
 
@@ -230,5 +250,7 @@ void json_lz4_end(struct lz4_message *z)
 {
     lz4_out_text(&z->out, z->end.data, z->owed);
     z->owed = 0;
-    lz4_out_end(&z->out, "lue\":");
+    char last[LZ4_VALUE_ROOM + LZ4_OUT_LAST] = "lue\":";
+    memcpy(last + LZ4_OUT_LAST, z->value, z->shared);
+    lz4_out_end(&z->out, last + z->shared);
 }

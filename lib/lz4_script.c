@@ -130,7 +130,8 @@ void lz4_message_begin(struct lz4_message *m, size_t plain_max)
     start(&m->part);
     start(&m->text);
     start(&m->end);
-    m->number = m->owed = m->head_len = m->len = 0;
+    m->number = m->owed = m->head_len = m->len = m->value_len = m->shared = 0;
+    m->joined = false;
     m->series = NULL;
 }
 

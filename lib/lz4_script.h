@@ -47,12 +47,14 @@ enum status lz4_script_make(struct lz4_script *s, struct span before, struct spa
 
 /* Writes it at p, where the literals of the record before end, of which there is room: data is what
  * make put out, distance the length of the record before, owed how many bytes in front of the head are
- * as those in front of the head before.  Returns where the literals of the sequence that has the last
+ * as those in front of the head before; joined: the last match lies as far back and ends there.  Returns where the literals of the sequence that has the last
  * match end, which the caller adds: it takes suffix bytes of the head, and may take more. */
 static inline char *lz4_script_put(struct lz4_out *o, char *p, const struct lz4_script *s,
-                                   const char *data, size_t distance, size_t owed)
+                                   const char *data, size_t distance, size_t owed, bool joined)
 {
-    p = lz4_out_match(o, p, distance, owed + s->prefix) - 1;
+    p = joined ? lz4_out_extend(o, owed + s->prefix)
+               : lz4_out_match(o, p, distance, owed + s->prefix);
+    p--;
     const char *bytes = data + s->matches * sizeof(struct lz4_patch);
     memcpy(p, bytes, s->len);
     for (unsigned i = 0; i < s->matches; i++) {
@@ -66,6 +68,8 @@ static inline char *lz4_script_put(struct lz4_out *o, char *p, const struct lz4_
     return p + s->len;
 }
 
+#define LZ4_VALUE_ROOM 32
+
 /* A message under way, and room for work that is kept from one to the next.  Zeroed is empty. */
 struct lz4_message {
     struct lz4_out out;
@@ -77,8 +81,13 @@ struct lz4_message {
     const struct series *series; /* whose it is */
     size_t head_len, len;
     int64_t ts_ms;
-    size_t owed;    /* bytes of it that are not written yet: all of end, which stands in front of
+    size_t owed;      /* bytes of it that are not written yet: all of end, which stands in front of
                        it too */
+    bool joined;      /* nothing is behind its last match but owed, and the next one's first may be
+                       a part of it */
+    size_t value_len; /* 0: not known */
+    size_t shared;    /* of the value, bytes that are as in the record before it */
+    char value[LZ4_VALUE_ROOM];
     struct buf end; /* what it ends with behind its value; empty: not known */
 };
 
