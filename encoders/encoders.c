@@ -60,26 +60,16 @@ static enum status make_scripted(const struct encoder_step *e, struct series *s)
     return OK;
 }
 
-/* What stands behind a script's head. */
-static inline struct span kept_of(struct span part)
-{
-    const struct lz4_script *script = (const void *)part.data;
-    return (struct span){part.data + sizeof *script, script->kept_len};
-}
-
 /* The cached part of s. */
 static inline enum status find_part(const struct encoder_step *e, struct series *s, struct buf *out,
                                     struct span *ret)
 {
     assert(e->lane < s->lanes);
-    enum status r = OK;
     *ret = series_part(s, e->lane);
-    if (!ret->data) {
-        r = e->lz4 ? make_scripted(e, s) : make_part(e, s, out);
-        *ret = series_part(s, e->lane);
-    }
-    if (e->lz4 && r == OK)
-        *ret = kept_of(*ret);
+    if (ret->data)
+        return OK;
+    enum status r = e->lz4 ? make_scripted(e, s) : make_part(e, s, out);
+    *ret = series_part(s, e->lane);
     return r;
 }
 

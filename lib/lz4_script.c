@@ -8,8 +8,7 @@ _Static_assert(sizeof(struct lz4_script) % 8 == 0, "what is behind it is aligned
 
 enum {
     BITS = 9,
-    WORTH = 5,   /* bytes of a match that are more than it costs */
-    PIECES = 32, /* matches of one script */
+    WORTH = 5, /* bytes of a match that are more than it costs */
     NOWHERE = UINT16_MAX,
 };
 
@@ -22,7 +21,7 @@ uint64_t lz4_script_number(void)
 struct search {
     struct span before, head;
     uint16_t at[1 << BITS]; /* where in before four bytes stand, by their hash */
-    struct lz4_patch patches[PIECES];
+    struct lz4_patch patches[LZ4_SCRIPT_MOST];
     unsigned len;
     struct lz4_out *block; /* its sequences, as a block of their own */
 };
@@ -67,7 +66,7 @@ static void add_match(struct search *s, size_t from, size_t i, size_t at, size_t
 static void find_matches(struct search *s, size_t i, size_t end)
 {
     size_t from = i;
-    while (i + WORTH <= end && s->len < PIECES) {
+    while (i + WORTH <= end && s->len < LZ4_SCRIPT_MOST) {
         size_t at = s->at[hash_four(s->head.data + i)];
         size_t len = at == NOWHERE ? 0 : count_same(s, i, end, at);
         if (len < WORTH) {
@@ -98,8 +97,15 @@ static size_t common_end(struct span a, struct span b, size_t most)
     return n;
 }
 
-enum status lz4_script_make(struct lz4_script *s, struct span before, struct span head,
-                            struct lz4_out *work, struct buf *out)
+static void add(struct buf *out, const void *data, size_t len)
+{
+    static const char zeros[8] = {0};
+    if (buf_add(out, data, len) != OK || buf_add(out, zeros, lz4_script_round(len) - len) != OK)
+        abort(); /* cannot be: it is little, but for what was kept before */
+}
+
+bool lz4_script_make(struct lz4_script *s, struct span before, struct span head, struct span kept,
+                     struct lz4_out *work, struct buf *out)
 {
     struct search search = {.before = before, .head = head, .block = work};
     size_t shorter = min(before.len, head.len);
@@ -108,13 +114,22 @@ enum status lz4_script_make(struct lz4_script *s, struct span before, struct spa
     index_before(&search);
     lz4_out_begin(work, LZ4_SCRIPT_HEAD);
     find_matches(&search, prefix, head.len - suffix);
+    size_t len = work->out.len - LZ4_OUT_HEAD;
+    if (len > LZ4_SCRIPT_LEN)
+        return false;
+    s->head_len = (uint16_t)head.len;
     s->prefix = (uint16_t)prefix;
     s->suffix = (uint16_t)suffix;
     s->last = (uint16_t)(work->token_at - LZ4_OUT_HEAD);
-    s->len = (uint16_t)(work->out.len - LZ4_OUT_HEAD);
-    s->matches = (uint16_t)search.len;
-    enum status r = buf_add(out, search.patches, search.len * sizeof search.patches[0]);
-    return r == OK ? buf_add(out, work->out.data + LZ4_OUT_HEAD, s->len) : r;
+    s->len = (unsigned)len & LZ4_SCRIPT_LEN;
+    s->matches = search.len & LZ4_SCRIPT_MOST;
+    s->kept_len = (uint32_t)kept.len;
+    buf_truncate(out, 0);
+    add(out, s, sizeof *s);
+    add(out, work->out.data + LZ4_OUT_HEAD, len);
+    add(out, search.patches, search.len * sizeof search.patches[0]);
+    add(out, kept.data, kept.len);
+    return true;
 }
 
 static void start(struct buf *b)
