@@ -140,6 +140,20 @@ static bool skip(struct run *r, size_t offset, enum status why)
     return true;
 }
 
+/* Of a script no more is read than its first lines: what names it is fetched first, then it. */
+static inline void fetch_ahead(const struct run *r, const struct sample *s, size_t left)
+{
+    if (!r->message.lz4) {
+        if (left > SERIES_AHEAD)
+            series_prefetch(s[SERIES_AHEAD].series);
+        return;
+    }
+    if (left > (size_t)2 * SERIES_AHEAD)
+        __builtin_prefetch(series_text(s[2 * SERIES_AHEAD].series));
+    if (left > SERIES_AHEAD)
+        series_prefetch_part(s[SERIES_AHEAD].series, r->step->lane);
+}
+
 static void append_all(struct run *r, size_t *from)
 {
     const struct batch *b = r->batch;
@@ -147,8 +161,7 @@ static void append_all(struct run *r, size_t *from)
     size_t max = r->max_samples;
     for (; *from < b->len && m->samples < max; ++*from) {
         size_t offset = written(m);
-        if (b->len - *from > SERIES_AHEAD)
-            series_prefetch(b->samples[*from + SERIES_AHEAD].series);
+        fetch_ahead(r, &b->samples[*from], b->len - *from);
         enum status status = append_sample(r, &b->samples[*from]);
         if (status == OK)
             keep(r, offset);

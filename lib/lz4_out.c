@@ -57,7 +57,7 @@ void lz4_out_done(struct lz4_out *o)
     *o = (struct lz4_out){.plain = 0};
 }
 
-char *lz4_out_room(struct lz4_out *o, size_t n)
+char *lz4_out_grow(struct lz4_out *o, size_t n)
 {
     char *p = buf_room(&o->out, n);
     if (!p)

@@ -36,10 +36,17 @@ void lz4_out_begin(struct lz4_out *o, size_t plain_max); /* at most LZ4_OUT_MAX 
 void lz4_out_done(struct lz4_out *o);
 
 /* A place for n bytes behind what there is; what was written there last is told by lz4_out_used. */
-char *lz4_out_room(struct lz4_out *o, size_t n);
+char *lz4_out_grow(struct lz4_out *o, size_t n);
+static inline char *lz4_out_room(struct lz4_out *o, size_t n)
+{
+    if (n < o->out.cap - o->out.len)
+        return o->out.data + o->out.len;
+    return lz4_out_grow(o, n);
+}
 static inline void lz4_out_used(struct lz4_out *o, const char *end)
 {
-    buf_used(&o->out, (size_t)(end - o->out.data) - o->out.len);
+    assert(end < o->out.data + o->out.cap);
+    o->out.len = (size_t)(end - o->out.data);
 }
 
 /* As it is; plain does not grow: who writes a record adds its length at once. */
