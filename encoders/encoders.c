@@ -148,8 +148,8 @@ static inline void fetch_ahead(const struct run *r, const struct sample *s, size
             series_prefetch(s[SERIES_AHEAD].series);
         return;
     }
-    if (left > (size_t)2 * SERIES_AHEAD)
-        __builtin_prefetch(series_text(s[2 * SERIES_AHEAD].series));
+    if (left > (size_t)3 * SERIES_AHEAD)
+        __builtin_prefetch(series_text(s[3 * SERIES_AHEAD].series));
     if (left > SERIES_AHEAD)
         series_prefetch_part(s[SERIES_AHEAD].series, r->step->lane);
 }

@@ -132,7 +132,8 @@ static __attribute__((noinline)) char *put_plain(const struct json *j, struct me
 /* What stands behind the value, when the record before ends likewise. */
 static inline bool ends_so(const struct lz4_message *z, struct span tail)
 {
-    return z->end.len == tail.len + LEN("}\n") && memcmp(z->end.data, tail.data, tail.len) == 0;
+    return z->end.len == tail.len + LEN("}\n") &&
+           (tail.len == 0 || memcmp(z->end.data, tail.data, tail.len) == 0);
 }
 
 static __attribute__((noinline)) void keep_end(struct lz4_message *z, struct span tail)
