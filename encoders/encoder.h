@@ -21,6 +21,7 @@
 #include "batch.h"
 #include "buf.h"
 #include "clock.h"
+#include "lz4_script.h"
 #include "payload.h"
 #include "setting.h"
 
@@ -35,6 +36,8 @@ struct message {
     uint64_t number;             /* no other message of this process has it; never 0 */
     int64_t time_ms;             /* what time says, if it says anything */
     char time[CLOCK_TEXT + 1];   /* see message_time */
+    struct lz4_message *lz4;     /* NULL: none; see writes_lz4 */
+    unsigned lane;               /* whose parts of series it writes */
 };
 
 /* ts_ms as RFC 3339, CLOCK_TEXT bytes; formatted once for equal times in a row. */
@@ -97,6 +100,15 @@ struct encoder_ops {
      * format has no word for it, such records are skipped as unsayable. */
     enum status (*append_ended)(const void *self, struct message *m, const struct series *s,
                                 int64_t ts_ms, struct span constant) NODISCARD;
+
+    /* Whether self can write a message as an LZ4 frame at once: where message.lz4 is not NULL, begin,
+     * append, append_ended and end write into its out, and out is not there.  What append writes takes
+     * lz4_out.plain on by as many bytes as the record has, no more than plain_max in all, and before an error
+     * nothing is written; end makes the frame whole.  The content is byte for byte what is written
+     * otherwise.  The constant part begins with a struct lz4_script then, and what constant wrote is
+     * lz4_script_kept: it has no `before` at first, and series_change_part (of message.lane) keeps what
+     * lz4_script_make makes.  NULL: it cannot. */
+    bool (*writes_lz4)(const void *self);
 
     /* Turns a whole message, from begin to end, into its final bytes (snappy, gzip, a
      * table of symbols), written to out, which is empty.  It always fits, for in is

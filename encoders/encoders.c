@@ -43,6 +43,23 @@ static enum status make_part(const struct encoder_step *e, struct series *s, str
     return r;
 }
 
+/* The same where a script is kept too; what the constant part is may be as long as a message. */
+static enum status make_scripted(const struct encoder_step *e, struct series *s)
+{
+    struct buf *out = &e->lz4->part;
+    struct lz4_script script = {.own = lz4_script_number()};
+    buf_truncate(out, 0);
+    enum status r = buf_add(out, &script, sizeof script);
+    if (r == OK)
+        r = e->ops->constant(e->self, s, out);
+    if (r != OK)
+        return r;
+    script.kept_len = (uint32_t)(out->len - sizeof script);
+    memcpy(out->data, &script, sizeof script);
+    series_set_part(s, e->lane, (struct span){out->data, out->len});
+    return OK;
+}
+
 /* The cached part of s. */
 static inline enum status find_part(const struct encoder_step *e, struct series *s, struct buf *out,
                                     struct span *ret)
@@ -51,7 +68,7 @@ static inline enum status find_part(const struct encoder_step *e, struct series 
     *ret = series_part(s, e->lane);
     if (ret->data)
         return OK;
-    enum status r = make_part(e, s, out);
+    enum status r = e->lz4 ? make_scripted(e, s) : make_part(e, s, out);
     *ret = series_part(s, e->lane);
     return r;
 }
@@ -106,11 +123,18 @@ static inline void keep(struct run *r, size_t offset)
     r->message.samples++;
 }
 
+/* Bytes of records so far. */
+static inline size_t written(const struct message *m)
+{
+    return m->lz4 ? m->lz4->out.plain : m->out->len;
+}
+
 /* Takes back what was written from offset on.  False: it did not fit behind the
  * others, and may into the next message. */
 static bool skip(struct run *r, size_t offset, enum status why)
 {
-    buf_truncate(r->message.out, offset);
+    if (!r->message.lz4) /* else nothing was */
+        buf_truncate(r->message.out, offset);
     if (why == ERR_LIMIT && r->message.samples > 0)
         return false;
     r->counts->skipped[why == ERR_LIMIT ? SKIP_TOO_LARGE : SKIP_UNSAYABLE]++;
@@ -128,11 +152,21 @@ static inline void fetch_room(struct run *r)
         __builtin_prefetch(out->data + r->fetched, 1);
 }
 
-/* What comes to be read of one of the next samples: its series' texts, and its digits in the body. */
-static inline void fetch_sample(const struct sample *s)
+/* What comes to be read of the samples behind s: their series' texts, and their digits in the body.  Of a
+ * script no more is read than its first lines: what names it is fetched first, then it. */
+static inline void fetch_ahead(const struct run *r, const struct sample *s, size_t left)
 {
-    series_prefetch(s->series);
-    __builtin_prefetch(s->text.data);
+    if (left > SERIES_AHEAD)
+        __builtin_prefetch(s[SERIES_AHEAD].text.data);
+    if (!r->message.lz4) {
+        if (left > SERIES_AHEAD)
+            series_prefetch(s[SERIES_AHEAD].series);
+        return;
+    }
+    if (left > (size_t)3 * SERIES_AHEAD)
+        __builtin_prefetch(series_text(s[3 * SERIES_AHEAD].series));
+    if (left > SERIES_AHEAD)
+        series_prefetch_part(s[SERIES_AHEAD].series, r->step->lane);
 }
 
 static void append_all(struct run *r, size_t *from)
@@ -141,9 +175,8 @@ static void append_all(struct run *r, size_t *from)
     const struct message *m = &r->message;
     size_t max = r->max_samples;
     for (; *from < b->len && m->samples < max; ++*from) {
-        size_t offset = m->out->len;
-        if (b->len - *from > SERIES_AHEAD)
-            fetch_sample(&b->samples[*from + SERIES_AHEAD]);
+        size_t offset = written(m);
+        fetch_ahead(r, &b->samples[*from], b->len - *from);
         fetch_room(r);
         enum status status = append_sample(r, &b->samples[*from]);
         if (status == OK)
@@ -155,7 +188,7 @@ static void append_all(struct run *r, size_t *from)
         struct series *s = b->ended[*from - b->len];
         if (!was_sent(r, s))
             continue;
-        size_t offset = m->out->len;
+        size_t offset = written(m);
         enum status status = append_end(r, s);
         if (status == OK)
             keep(r, offset);
@@ -185,24 +218,40 @@ static void write_message(struct run *r, size_t *from)
     struct message *m = &r->message;
     if (e->ops->begin && e->ops->begin(e->self, m) != OK)
         skip_all(r, from);
-    if (m->out->len > 0)
+    if (written(m) > 0)
         r->marked = NULL;
     append_all(r, from);
+}
+
+/* A frame that is no shorter than its content is opened again: such are small. */
+static void take_frame(struct payload *p, const struct lz4_out *o)
+{
+    static const char *const headers[] = {"Content-Encoding: lz4", NULL};
+    struct span frame = {o->out.data, o->out.len};
+    bool smaller = frame.len < o->plain;
+    enum status r =
+        smaller ? buf_add(&p->body, frame.data, frame.len) : lz4_frame_open(frame, &p->body);
+    if (r != OK)
+        abort(); /* cannot be: there is room for the content, and it is our own */
+    if (smaller)
+        p->headers = headers;
 }
 
 static void end_message(struct run *r, struct payload *p)
 {
     const struct encoder_step *e = r->step;
     struct buf *out = r->message.out;
-    size_t len = out->len;
+    size_t len = written(&r->message);
     if (e->ops->end) {
         enum status status = e->ops->end(e->self, &r->message);
         assert(status == OK); /* its room was kept free */
         (void)status;
     }
-    if (!r->marked || out->len > len)
+    if (!r->marked || written(&r->message) > len)
         payload_unmark(p);
-    if (out != &p->body)
+    if (r->message.lz4)
+        take_frame(p, &r->message.lz4->out);
+    else if (out != &p->body)
         e->ops->finish(e->self, (struct span){out->data, out->len}, &p->body);
 }
 
@@ -238,7 +287,9 @@ size_t encoder_run(const struct encoder_step *e, const struct batch *b, size_t *
                                 .id = p->id,
                                 .target = b->target,
                                 .batch = b,
-                                .number = next_number()},
+                                .number = next_number(),
+                                .lz4 = e->lz4,
+                                .lane = e->lane},
                     .counts = counts,
                     .marked = finishes ? NULL : p};
     assert(p->body.len == 0 && r.max_samples > 0);
@@ -248,6 +299,8 @@ size_t encoder_run(const struct encoder_step *e, const struct batch *b, size_t *
     p->headers = e->ops->headers ? e->ops->headers(e->self) : NULL;
     size_t bound = out->max, max = find_max(e, p, out);
     out->max = max > e->ops->end_bytes ? max - e->ops->end_bytes : 0;
+    if (e->lz4)
+        lz4_message_begin(e->lz4, out->max);
     write_message(&r, from);
     out->max = max;
     if (r.message.samples > 0)

@@ -21,15 +21,24 @@ const struct encoder_ops *const *encoder_all(void);       /* ended by NULL */
 struct encoder_step {
     const struct encoder_ops *ops;
     void *self;
-    unsigned lane;      /* which part of a series it caches; no other
+    unsigned lane;           /* which part of a series it caches; no other
                            encoder of the same pages may use it */
-    size_t max_samples; /* in one message; at least 1; the encoder may want less */
+    size_t max_samples;      /* in one message; at least 1; the encoder may want less */
+    struct lz4_message *lz4; /* NULL: messages are plain; else they are LZ4 frames, where that makes
+                                them smaller: of an encoder that can (encoder_writes_lz4), in
+                                messages of at most LZ4_OUT_MAX bytes */
 };
 
 /* Whether its messages go through finish. */
 static inline bool encoder_finishes(const struct encoder_ops *ops, const void *self)
 {
     return ops->finish && ops->finish_max(self, 0) != ENCODER_AS_IS;
+}
+
+/* Whether its messages may be LZ4 frames. */
+static inline bool encoder_writes_lz4(const struct encoder_ops *ops, const void *self)
+{
+    return ops->writes_lz4 && ops->writes_lz4(self);
 }
 
 /* Why a record is in no message. */
@@ -58,6 +67,9 @@ struct encoder_counts {
  *
  * raw is room for work, for encoders that finish (else it may be NULL); its content
  * does not count, before and after; its bound is that of a message before finish.
+ *
+ * With e->lz4 the bound, the marks and which records are in the message are those of its content; p has
+ * the header Content-Encoding if the frame is shorter than that.
  *
  * p is marked (see payload.h) unless the encoder finishes it, or begin or end wrote
  * something: such a message cannot be cut.

@@ -13,26 +13,14 @@
  * The constant part is the head, up to the time, and the tail behind the value.  Of a head
  * whose texts need no escape only their lengths are kept: the texts stand in the series already.
  * A scrape reads half the memory for it, at the price of some nanoseconds.  */
-#include "encoder.h"
+#include "json_record.h"
 #include "mem.h"
 
 #include <math.h>
 
-enum json_mode { JSON_NDJSON, JSON_ARRAY, JSON_SINGLE };
-
 struct json_conf {
     unsigned mode;
     bool help;
-};
-
-#define TYPE_ROOM 40
-
-struct json {
-    enum json_mode mode;
-    bool array; /* mode is JSON_ARRAY */
-    bool help;
-    char types[SERIES_KINDS][TYPE_ROOM]; /* of a head, what stands between name and tags */
-    uint8_t types_len[SERIES_KINDS];
 };
 
 static const char *const modes[] = {"ndjson", "array", "single", NULL};
@@ -54,7 +42,7 @@ static enum status json_open(void **ret_self, const void *conf, struct err *err)
     self->help = c->help;
     for (unsigned i = 0; i < SERIES_KINDS; i++)
         self->types_len[i] =
-            (uint8_t)snprintf(self->types[i], TYPE_ROOM, "\",\"type\":\"%s\",\"tags\":{",
+            (uint8_t)snprintf(self->types[i], JSON_TYPE_ROOM, "\",\"type\":\"%s\",\"tags\":{",
                               series_kind_name((enum series_kind)i));
     *ret_self = self;
     return OK;
@@ -81,6 +69,8 @@ static enum status json_begin(const void *self, struct message *m)
 static enum status json_end(const void *self, struct message *m)
 {
     const struct json *j = self;
+    if (m->lz4)
+        json_lz4_end(m->lz4);
     return j->array ? buf_puts(m->out, "]\n") : OK;
 }
 
@@ -98,12 +88,6 @@ static inline size_t count_plain_to(const char *s, const char *end)
 static size_t count_plain(const char *s)
 {
     return count_plain_to(s, s);
-}
-
-static inline char *put(char *p, const char *data, size_t len)
-{
-    memcpy(p, data, len);
-    return p + len;
 }
 
 /* Behind the opening quote; the first plain bytes need no escape. */
@@ -130,7 +114,7 @@ static enum status add_string(struct buf *out, const char *s)
     if (!p)
         return ERR_LIMIT;
     *p++ = '"';
-    p = put(p, s, plain);
+    p = json_put(p, s, plain);
     *p = '"';
     buf_used(out, plain + 2);
     return OK;
@@ -155,10 +139,6 @@ static enum status add_tags(struct buf *out, const struct series *s)
     return r;
 }
 
-#define HEAD_START "{\"name\":\""
-#define HEAD_END   "},\"timestamp\":\""
-#define LEN(text)  (sizeof text - 1)
-
 static enum status add_head(const struct json *j, struct buf *out, const struct series *s)
 {
     enum series_kind kind = s->family->kind;
@@ -181,17 +161,8 @@ static enum status add_member(struct buf *out, const char *name, const char *tex
     return r == OK ? add_string(out, text) : r;
 }
 
-/* A constant part. */
-struct constant {
-    uint32_t head_len; /* when written */
-    uint8_t kind;
-    uint8_t texts;  /* in lens: of the key; 0: the head stands there instead */
-    uint8_t lens[]; /* the tail is behind them */
-};
-#define CONSTANT_ROOM offsetof(struct constant, lens)
-
 /* False: some text needs an escape or is long, or they are many. */
-static bool measure(const struct json *j, const struct series *s, struct constant *c,
+static bool measure(const struct json *j, const struct series *s, struct json_constant *c,
                     uint8_t lens[UINT8_MAX])
 {
     struct span key = series_key(s);
@@ -213,7 +184,7 @@ static bool measure(const struct json *j, const struct series *s, struct constan
 static enum status keep_head(const struct json *j, const struct series *s, struct buf *out)
 {
     size_t start = out->len;
-    struct constant c = {.kind = (uint8_t)s->family->kind};
+    struct json_constant c = {.kind = (uint8_t)s->family->kind};
     uint8_t lens[UINT8_MAX];
     bool measured = measure(j, s, &c, lens);
     enum status r = buf_add(out, &c, CONSTANT_ROOM);
@@ -248,66 +219,63 @@ static inline char *put_text(char *p, const char *text, size_t len, const char *
 }
 
 static inline char *put_head(char *p, const struct json *j, const struct series *s,
-                             const struct constant *c)
+                             const struct json_constant *c)
 {
     struct span key = series_key(s);
     const char *text = key.data, *end = text + key.len;
-    p = put_text(put(p, HEAD_START, LEN(HEAD_START)), text, c->lens[0], end);
-    memcpy(p, j->types[c->kind], TYPE_ROOM);
+    p = put_text(json_put(p, HEAD_START, LEN(HEAD_START)), text, c->lens[0], end);
+    memcpy(p, j->types[c->kind], JSON_TYPE_ROOM);
     p += j->types_len[c->kind];
     for (size_t i = 1; i < c->texts; i += 2) {
         text += c->lens[i - 1] + 1;
         *p++ = '"';
         p = put_text(p, text, c->lens[i], end);
-        p = put(p, "\":\"", 3);
+        p = json_put(p, "\":\"", 3);
         text += c->lens[i] + 1;
         p = put_text(p, text, c->lens[i + 1], end);
-        p = put(p, "\",", 2);
+        p = json_put(p, "\",", 2);
     }
-    return put(p - (c->texts > 1), HEAD_END, LEN(HEAD_END));
+    return json_put(p - (c->texts > 1), HEAD_END, LEN(HEAD_END));
 }
 
-#define TEXT(s) ((struct span){s, LEN(s)})
-
-/* An object; the time goes between head and middle. */
-struct record {
-    const struct series *series;
-    int64_t ts_ms;
-    struct span constant, middle, what;
-    bool quoted; /* what */
-};
-
-/* What is kept of the head, and the tail. */
-static inline struct span tail_of(struct span constant)
+enum status json_add_head(const struct json *j, const struct series *s, struct span constant,
+                          struct buf *out)
 {
-    const struct constant *c = (const void *)constant.data;
-    const char *tail = (const char *)c->lens + (c->texts ? c->texts : c->head_len);
-    return (struct span){tail, (size_t)(constant.data + constant.len - tail)};
+    const struct json_constant *c = (const void *)constant.data;
+    char *p = buf_room(out, c->head_len + sizeof(char[2]));
+    if (!p)
+        return ERR_LIMIT;
+    if (c->texts)
+        (void)put_head(p, j, s, c);
+    else
+        memcpy(p, c->lens, c->head_len);
+    buf_used(out, c->head_len);
+    return OK;
 }
 
 static inline __attribute__((always_inline)) enum status write_record(const struct json *j,
                                                                       struct message *m,
-                                                                      const struct record *r)
+                                                                      const struct json_record *r)
 {
-    const struct constant *c = (const void *)r->constant.data;
+    const struct json_constant *c = (const void *)r->constant.data;
     const char *kept = (const char *)c->lens;
-    struct span tail = tail_of(r->constant);
+    struct span tail = json_tail(r->constant);
     size_t fixed = CLOCK_TEXT + 2u * r->quoted + LEN("}\n"); /* or ",}" */
     char *p = buf_room(m->out, fixed + c->head_len + r->middle.len + r->what.len + tail.len);
     if (!p)
         return ERR_LIMIT;
     if (j->array && m->samples > 0)
         *p++ = ',';
-    p = c->texts ? put_head(p, j, r->series, c) : put(p, kept, c->head_len);
-    p = put(p, message_time(m, r->ts_ms), CLOCK_TEXT);
-    p = put(p, r->middle.data, r->middle.len);
+    p = c->texts ? put_head(p, j, r->series, c) : json_put(p, kept, c->head_len);
+    p = json_put(p, message_time(m, r->ts_ms), CLOCK_TEXT);
+    p = json_put(p, r->middle.data, r->middle.len);
     if (r->quoted)
         *p++ = '"';
-    p = put(p, r->what.data, r->what.len);
+    p = json_put(p, r->what.data, r->what.len);
     if (r->quoted)
         *p++ = '"';
     if (tail.len > 0) /* few have one, and nothing costs a call */
-        p = put(p, tail.data, tail.len);
+        p = json_put(p, tail.data, tail.len);
     *p++ = '}';
     if (!j->array)
         *p++ = '\n';
@@ -344,8 +312,7 @@ static enum status add_exemplar(struct buf *out, const struct exemplar *e)
     return r == OK ? buf_puts(out, "}") : r;
 }
 
-/* Of a tail, the help; the unit's member stands before it. */
-static struct span help_of(const struct json *j, const struct series *s, struct span tail)
+struct span json_help(const struct json *j, const struct series *s, struct span tail)
 {
     const char *p = tail.data + (j->help ? 0 : tail.len);
     if (j->help && s->family->has_unit) {
@@ -356,19 +323,22 @@ static struct span help_of(const struct json *j, const struct series *s, struct 
     return (struct span){p, (size_t)(tail.data + tail.len - p)};
 }
 
-/* Into the record that was written last, in front of its help. */
-static __attribute__((noinline)) enum status add_extra(const struct json *j, struct message *m,
-                                                       const struct series *s,
-                                                       const struct sample_extra *x,
-                                                       struct span constant)
+enum status json_add_extra(struct buf *out, const struct sample_extra *x)
 {
-    struct span help = help_of(j, s, tail_of(constant));
     enum status r = OK;
-    buf_truncate(m->out, m->out->len - LEN("}") - !j->array - help.len);
     if (x->created_ms != EXTRA_NO_TIME)
-        r = add_time(m->out, ",\"created\":\"", x->created_ms);
-    if (r == OK && x->has_exemplar)
-        r = add_exemplar(m->out, &x->exemplar);
+        r = add_time(out, ",\"created\":\"", x->created_ms);
+    return r == OK && x->has_exemplar ? add_exemplar(out, &x->exemplar) : r;
+}
+
+/* Into the record that was written last, in front of its help. */
+static __attribute__((noinline)) enum status put_extra(const struct json *j, struct message *m,
+                                                       const struct json_record *record,
+                                                       const struct sample_extra *x)
+{
+    struct span help = json_help(j, record->series, json_tail(record->constant));
+    buf_truncate(m->out, m->out->len - LEN("}") - !j->array - help.len);
+    enum status r = json_add_extra(m->out, x);
     if (r == OK)
         r = buf_add(m->out, help.data, help.len);
     return r == OK ? buf_puts(m->out, j->array ? "}" : "}\n") : r;
@@ -379,25 +349,33 @@ static enum status json_append(const void *self, struct message *m, const struct
 {
     char digits[NUMBER_ROOM];
     const struct sample_extra *x = sample_extra(m->batch, s);
-    enum status r = write_record(self, m,
-                                 &(struct record){.series = s->series,
-                                                  .ts_ms = s->ts_ms,
-                                                  .constant = constant,
-                                                  .middle = TEXT("\",\"value\":"),
-                                                  .what = sample_text(s, digits),
-                                                  .quoted = !isfinite(s->value)});
-    return r == OK && x ? add_extra(self, m, s->series, x, constant) : r;
+    const struct json_record record = {.series = s->series,
+                                       .ts_ms = s->ts_ms,
+                                       .constant = constant,
+                                       .middle = TEXT(JSON_MIDDLE),
+                                       .what = sample_text(s, digits),
+                                       .quoted = !isfinite(s->value)};
+    if (m->lz4)
+        return json_lz4_append(self, m, &record, x);
+    enum status r = write_record(self, m, &record);
+    return r == OK && x ? put_extra(self, m, &record, x) : r;
 }
 
 static enum status json_append_ended(const void *self, struct message *m, const struct series *s,
                                      int64_t ts_ms, struct span constant)
 {
-    return write_record(self, m,
-                        &(struct record){.series = s,
-                                         .ts_ms = ts_ms,
-                                         .constant = constant,
-                                         .middle = TEXT("\",\"ended\":true"),
-                                         .what = TEXT("")});
+    const struct json_record record = {.series = s,
+                                       .ts_ms = ts_ms,
+                                       .constant = constant,
+                                       .middle = TEXT("\",\"ended\":true"),
+                                       .what = TEXT("")};
+    return m->lz4 ? json_lz4_append_ended(self, m, &record) : write_record(self, m, &record);
+}
+
+static bool json_writes_lz4(const void *self)
+{
+    const struct json *j = self;
+    return j->mode == JSON_NDJSON;
 }
 
 const struct encoder_ops encoder_json = {
@@ -414,5 +392,6 @@ const struct encoder_ops encoder_json = {
     .constant = json_constant,
     .append = json_append,
     .append_ended = json_append_ended,
+    .writes_lz4 = json_writes_lz4,
     .close = mem_free,
 };

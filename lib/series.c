@@ -102,6 +102,12 @@ void series_set_part(struct series *s, unsigned lane, struct span data)
     texts_set_part(s->family->texts, s->text, lane, data);
 }
 
+void series_change_part(struct series *s, unsigned lane, struct span data)
+{
+    assert(lane < s->lanes);
+    texts_change_part(s->family->texts, s->text, lane, data);
+}
+
 void series_forget(struct series *s)
 {
     texts_forget(s->family->texts, s->text, s->lanes);

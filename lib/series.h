@@ -122,8 +122,20 @@ static inline struct span series_part(const struct series *s, unsigned lane)
     return texts_part(s->family->texts, part);
 }
 
+/* As series_prefetch, which has come by there, for who needs that part and nothing else. */
+static inline void series_prefetch_part(const struct series *s, unsigned lane)
+{
+    const char *part = series_part(s, lane).data;
+    __builtin_prefetch(part);
+    __builtin_prefetch(part + 64);
+}
+
 /* Keeps a copy of data as the part of that lane, which must have none yet. */
 void series_set_part(struct series *s, unsigned lane, struct span data);
+
+/* Keeps a copy of data, which is not of it, in place of that part, which there is: it begins with data
+ * then, and may go on. */
+void series_change_part(struct series *s, unsigned lane, struct span data);
 
 /* Whether the lane has encoded a sample of this series, so that it is to be told of its end. */
 static inline bool series_sent(const struct series *s, unsigned lane)

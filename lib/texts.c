@@ -66,6 +66,28 @@ void texts_set_part(struct texts *t, uint32_t at, unsigned lane, struct span dat
     part->len = (uint32_t)data.len & INT32_MAX;
 }
 
+void texts_change_part(struct texts *t, uint32_t at, unsigned lane, struct span data)
+{
+    struct text_part *part = &texts_at(t, at)->parts[lane];
+    size_t room = round_up(part->len), start = (size_t)part->at * TEXTS_UNIT;
+    assert(part->at != 0);
+    if (data.len > room && start + room < t->len) {
+        t->dead += room;
+        part->at = part->len = 0;
+        texts_set_part(t, at, lane, data);
+        return;
+    }
+    if (data.len > room)
+        (void)append(t, round_up(data.len) - room); /* it is the last */
+    memcpy(t->data + start, data.data, data.len);
+    part = &texts_at(t, at)->parts[lane];
+    if (data.len > part->len) {
+        memset(t->data + start + data.len, 0, round_up(data.len) - data.len);
+        part->len = (uint32_t)data.len & INT32_MAX;
+    }
+    t->changed = true;
+}
+
 void texts_forget(struct texts *t, uint32_t at, uint8_t lanes)
 {
     struct text *of = texts_at(t, at);

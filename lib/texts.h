@@ -64,6 +64,10 @@ static inline struct span texts_part(const struct texts *t, const struct text_pa
 /* A copy of data, which is not of t, becomes the part of that lane, which has none. */
 void texts_set_part(struct texts *t, uint32_t at, unsigned lane, struct span data);
 
+/* Likewise, in place of the part there is: where that stands, if there is room.  It is at least as long as
+ * data then, and as it was. */
+void texts_change_part(struct texts *t, uint32_t at, unsigned lane, struct span data);
+
 /* Gives up the parts of the entry; with texts_remove the entry too. */
 void texts_forget(struct texts *t, uint32_t at, uint8_t lanes);
 void texts_remove(struct texts *t, uint32_t at, uint8_t lanes);

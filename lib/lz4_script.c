@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* lz4_script.c - the search; a small one, for it runs once per series. */
+#include "lz4_script.h"
+
+#include <stdatomic.h>
+
+_Static_assert(sizeof(struct lz4_script) % 8 == 0, "what is behind it is aligned");
+
+enum {
+    BITS = 9,
+    WORTH = 5, /* bytes of a match that are more than it costs */
+    NOWHERE = UINT16_MAX,
+};
+
+uint64_t lz4_script_number(void)
+{
+    static _Atomic uint64_t last;
+    return atomic_fetch_add_explicit(&last, 1, memory_order_relaxed) + 1;
+}
+
+struct search {
+    struct span before, head;
+    uint16_t at[1 << BITS]; /* where in before four bytes stand, by their hash */
+    struct lz4_patch patches[LZ4_SCRIPT_MOST];
+    unsigned len;
+    struct lz4_out *block; /* its sequences, as a block of their own */
+};
+
+static uint32_t hash_four(const char *p)
+{
+    uint32_t four;
+    memcpy(&four, p, sizeof four);
+    return four * UINT32_C(2654435761) >> (32 - BITS);
+}
+
+static void index_before(struct search *s)
+{
+    memset(s->at, 0xff, sizeof s->at);
+    for (size_t i = 0; i + 4 <= s->before.len; i++)
+        s->at[hash_four(s->before.data + i)] = (uint16_t)i;
+}
+
+/* Bytes of head from i on, up to end, that stand at `from` in the one before. */
+static size_t count_same(const struct search *s, size_t i, size_t end, size_t from)
+{
+    size_t n = 0;
+    while (i + n < end && from + n < s->before.len &&
+           s->head.data[i + n] == s->before.data[from + n])
+        n++;
+    return n;
+}
+
+/* The literals from `from` up to i, and a match. */
+static void add_match(struct search *s, size_t from, size_t i, size_t at, size_t len)
+{
+    struct lz4_out *o = s->block;
+    lz4_out_text(o, s->head.data + from, i - from);
+    char *p = lz4_out_room(o, len / 255 + (i - from) / 255 + 16);
+    p = lz4_out_match(o, p, 1, len);
+    s->patches[s->len++] = (struct lz4_patch){.at = (uint16_t)(o->more_at - 2 - LZ4_OUT_HEAD),
+                                              .more = (int16_t)((int)i - (int)at)};
+    lz4_out_used(o, p);
+}
+
+/* What of head from i up to end stands before; what is left are the last literals. */
+static void find_matches(struct search *s, size_t i, size_t end)
+{
+    size_t from = i;
+    while (i + WORTH <= end && s->len < LZ4_SCRIPT_MOST) {
+        size_t at = s->at[hash_four(s->head.data + i)];
+        size_t len = at == NOWHERE ? 0 : count_same(s, i, end, at);
+        if (len < WORTH) {
+            i++;
+            continue;
+        }
+        while (i > from && at > 0 && s->head.data[i - 1] == s->before.data[at - 1]) {
+            i--;
+            at--;
+            len++;
+        }
+        add_match(s, from, i, at, len);
+        from = i += len;
+    }
+    lz4_out_text(s->block, s->head.data + from, end - from);
+}
+
+static size_t min(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+static size_t common_end(struct span a, struct span b, size_t most)
+{
+    size_t n = 0;
+    while (n < most && a.data[a.len - 1 - n] == b.data[b.len - 1 - n])
+        n++;
+    return n;
+}
+
+static void add(struct buf *out, const void *data, size_t len)
+{
+    static const char zeros[8] = {0};
+    if (buf_add(out, data, len) != OK || buf_add(out, zeros, lz4_script_round(len) - len) != OK)
+        abort(); /* cannot be: it is little, but for what was kept before */
+}
+
+bool lz4_script_make(struct lz4_script *s, struct span before, struct span head, struct span kept,
+                     struct lz4_out *work, struct buf *out)
+{
+    struct search search = {.before = before, .head = head, .block = work};
+    size_t shorter = min(before.len, head.len);
+    size_t prefix = count_same(&search, 0, shorter - LZ4_OUT_MATCH, 0);
+    size_t suffix = common_end(before, head, shorter - prefix);
+    index_before(&search);
+    lz4_out_begin(work, LZ4_SCRIPT_HEAD);
+    find_matches(&search, prefix, head.len - suffix);
+    size_t len = work->out.len - LZ4_OUT_HEAD;
+    if (len > LZ4_SCRIPT_LEN)
+        return false;
+    s->head_len = (uint16_t)head.len;
+    s->prefix = (uint16_t)prefix;
+    s->suffix = (uint16_t)suffix;
+    s->last = (uint16_t)(work->token_at - LZ4_OUT_HEAD);
+    s->len = (unsigned)len & LZ4_SCRIPT_LEN;
+    s->matches = search.len & LZ4_SCRIPT_MOST;
+    s->kept_len = (uint32_t)kept.len;
+    buf_truncate(out, 0);
+    add(out, s, sizeof *s);
+    add(out, work->out.data + LZ4_OUT_HEAD, len);
+    add(out, search.patches, search.len * sizeof search.patches[0]);
+    add(out, kept.data, kept.len);
+    return true;
+}
+
+static void start(struct buf *b)
+{
+    if (!b->data)
+        *b = (struct buf)BUF_INIT(LZ4_OUT_MAX);
+    buf_truncate(b, 0);
+}
+
+void lz4_message_begin(struct lz4_message *m, size_t plain_max)
+{
+    lz4_out_begin(&m->out, plain_max);
+    start(&m->part);
+    start(&m->text);
+    start(&m->end);
+    m->number = m->owed = m->head_len = m->len = m->value_len = m->shared = 0;
+    m->joined = false;
+    m->series = NULL;
+}
+
+static void stop(struct buf *b)
+{
+    if (b->data)
+        buf_done(b);
+}
+
+void lz4_message_done(struct lz4_message *m)
+{
+    lz4_out_done(&m->out);
+    lz4_out_done(&m->work);
+    stop(&m->part);
+    stop(&m->text);
+    stop(&m->end);
+    *m = (struct lz4_message){.number = 0};
+}
+
+size_t lz4_message_bytes(const struct lz4_message *m)
+{
+    return m->out.out.cap + m->work.out.cap + m->part.cap + m->text.cap + m->end.cap;
+}

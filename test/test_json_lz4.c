@@ -1,0 +1,341 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Lines of JSON as LZ4 frames: what is opened is what is written without compression. */
+#include "encoder_run.h"
+#include "extra.h"
+
+#include <lz4frame.h>
+
+enum { MOST = 1 << 20 };
+
+/* Two lanes of one page: plain, and as frames. */
+struct rig {
+    struct page *page;
+    struct encoder_step plain, lz4;
+    struct lz4_message message;
+    struct payload *want, *got;
+    size_t frames, plain_bytes, bytes; /* of all so far */
+};
+
+static void rig_open(struct rig *r, const char *settings, size_t max)
+{
+    *r = (struct rig){.plain = encoder_configured("json", settings),
+                      .lz4 = encoder_configured("json", settings),
+                      .want = payload_new("key", max),
+                      .got = payload_new("key", max)};
+    r->page = page_new(NULL, &PAGE_LIMITS_DEFAULT, 2);
+    r->lz4.lane = 1;
+    r->plain.max_samples = r->lz4.max_samples = SIZE_MAX;
+    CHECK(encoder_writes_lz4(r->lz4.ops, r->lz4.self));
+}
+
+static void rig_close(struct rig *r)
+{
+    r->plain.ops->close(r->plain.self);
+    r->lz4.ops->close(r->lz4.self);
+    page_free(r->page);
+    payload_free(r->want);
+    payload_free(r->got);
+    lz4_message_done(&r->message);
+}
+
+/* By the library's reader of frames, which knows nothing of ours. */
+static void check_frame(const struct buf *frame, const struct buf *want)
+{
+    static char back[MOST];
+    size_t len = sizeof back, in = frame->len;
+    LZ4F_dctx *d;
+    CHECK(!LZ4F_isError(LZ4F_createDecompressionContext(&d, LZ4F_VERSION)));
+    size_t left = LZ4F_decompress(d, back, &len, frame->data, &in, NULL);
+    LZ4F_freeDecompressionContext(d);
+    CHECK_INT(left, 0);
+    CHECK_INT(in, frame->len);
+    CHECK_INT(len, want->len);
+    CHECK(memcmp(back, want->data, len) == 0);
+    CHECK_INT(lz4_frame_content((struct span){frame->data, frame->len}), want->len);
+}
+
+static void check_payload(struct rig *r)
+{
+    const struct payload *want = r->want, *got = r->got;
+    CHECK_INT(got->samples, want->samples);
+    CHECK_STR(got->content_type, want->content_type);
+    CHECK_INT(got->marks.len, want->marks.len);
+    CHECK_INT(got->marks.records, want->marks.records);
+    CHECK(memcmp(got->marks.at, want->marks.at, want->marks.len * sizeof *want->marks.at) == 0);
+    r->plain_bytes += want->body.len;
+    r->bytes += got->body.len;
+    if (!got->headers) {
+        CHECK_STR(got->body.data, want->body.data);
+        return;
+    }
+    CHECK_STR(got->headers[0], "Content-Encoding: lz4");
+    CHECK(!got->headers[1]);
+    CHECK(got->body.len < want->body.len);
+    check_frame(&got->body, &want->body);
+    r->frames++;
+}
+
+/* The messages of b by both ways; as a filter would leave it. */
+static void check_batch(struct rig *r, const struct batch *b)
+{
+    struct encoder_counts wanted = {0}, counts = {0};
+    size_t from = 0, lz4_from = 0, n;
+    r->lz4.lz4 = &r->message;
+    do {
+        buf_truncate(&r->want->body, 0);
+        buf_truncate(&r->got->body, 0);
+        n = encoder_run(&r->plain, b, &from, r->want, NULL, &wanted);
+        CHECK_INT(encoder_run(&r->lz4, b, &lz4_from, r->got, NULL, &counts), n);
+        CHECK_INT(lz4_from, from);
+        if (n > 0)
+            check_payload(r);
+    } while (n > 0);
+    CHECK(memcmp(&counts, &wanted, sizeof counts) == 0);
+}
+
+static void check_text(struct rig *r, const char *text)
+{
+    struct batch *b = read_text(r->page, text);
+    check_batch(r, b);
+    batch_commit(b);
+}
+
+#define PODS                                                       \
+    "# TYPE pods gauge\npods{ns=\"shop\",pod=\"cart-5d8f\"} 1.5\n" \
+    "pods{ns=\"shop\",pod=\"mail-77aa\"} 2\npods{ns=\"front\",pod=\"mail-77aa\"} 33\n"
+#define REST "# TYPE rest counter\nrest_total{code=\"200\"} 170\nrest_total{code=\"500\"} 0\nup 1\n"
+
+TEST(steady_pages)
+{
+    struct rig r;
+    rig_open(&r, "", 5000);
+    check_text(&r, PODS REST);
+    check_text(&r, PODS REST);
+    check_text(&r, PODS "rest_total{code=\"200\"} 171\nrest_total{code=\"500\"} 17000.25\nup 0\n");
+    CHECK_INT(r.frames, 3);
+    CHECK(r.bytes * 2 < r.plain_bytes);
+    rig_close(&r);
+}
+
+TEST(help_and_units_end_a_line)
+{
+    struct rig r;
+    rig_open(&r, "help=true", 5000);
+    for (int i = 0; i < 3; i++)
+        check_text(&r, "# HELP a_s Of \"a\".\n# TYPE a_s gauge\n# UNIT a_s s\na_s{x=\"1\"} 1\n"
+                       "a_s{x=\"2\"} 2\na_s{x=\"3\"} 3\n# HELP b B.\nb{x=\"1\"} 1\nb{x=\"2\"} 1\n"
+                       "c 1\nd 2\ne 3\n");
+    CHECK_INT(r.frames, 3);
+    rig_close(&r);
+}
+
+/* Each ends the message once: its value as before, in part, not at all, none before. */
+TEST(values_that_are_as_before)
+{
+    static const char *const values[] = {"0",
+                                         "0",
+                                         "17",
+                                         "175",
+                                         "175",
+                                         "NaN",
+                                         "NaN",
+                                         "1e5",
+                                         "1",
+                                         "12345678901234567890123456789012345678",
+                                         "12345678901234567890123456789012345678"};
+    struct rig r;
+    AUTO(buf) struct buf text = BUF_INIT(5000);
+    rig_open(&r, "", 5000);
+    for (size_t most = 1; most <= ARRAY_LEN(values); most++)
+        for (size_t first = 0; first < most; first++) {
+            buf_truncate(&text, 0);
+            for (size_t i = first; i < most; i++)
+                CHECK_INT(buf_printf(&text, "a{x=\"%zu\"} %s\n", i, values[i]), OK);
+            check_text(&r, text.data);
+        }
+    rig_close(&r);
+}
+
+TEST(other_orders_and_series)
+{
+    static const char *const texts[] = {
+        PODS REST,
+        REST PODS,
+        "up 1\npods{ns=\"front\",pod=\"mail-77aa\"} 33\n"
+        "pods{ns=\"shop\",pod=\"cart-5d8f\"} 1.5\n",
+        PODS,
+        REST,
+        "# TYPE pods counter\n" PODS,
+        PODS "pods{ns=\"shop\",pod=\"cart-5d8f-and-one-whose-name-is-long\"} 4\n" REST,
+        PODS REST};
+    struct rig r;
+    rig_open(&r, "", 5000);
+    for (size_t i = 0; i < 3 * ARRAY_LEN(texts); i++)
+        check_text(&r, texts[i % ARRAY_LEN(texts)]);
+    rig_close(&r);
+}
+
+TEST(lines_drop_out)
+{
+    struct rig r;
+    rig_open(&r, "", 5000);
+    for (unsigned mask = 0; mask < 64; mask++) {
+        struct batch *b = read_text(r.page, PODS REST);
+        size_t n = 0;
+        CHECK_INT(b->len, 6);
+        for (size_t i = 0; i < b->len; i++)
+            if (mask >> i & 1)
+                b->samples[n++] = b->samples[i];
+        b->len = n;
+        check_batch(&r, b);
+    }
+    rig_close(&r);
+}
+
+TEST(values_that_are_words_and_texts_with_escapes)
+{
+    struct rig r;
+    rig_open(&r, "", 5000);
+    for (int i = 0; i < 3; i++)
+        check_text(&r, "a{x=\"\\\"\\\\\\n\"} NaN\na{x=\"\\\"\\\\\"} +Inf\na{x=\"\"} -Inf\n"
+                       "a{x=\"\xc3\xa9\"} 1e-300\n{\"x.y\",\"l.m\"=\"z\"} 5\nb 0\n");
+    rig_close(&r);
+}
+
+TEST(times_of_their_own)
+{
+    struct rig r;
+    rig_open(&r, "", 5000);
+    for (int i = 0; i < 3; i++)
+        check_text(&r, "a{x=\"1\"} 1 1795271160122\na{x=\"2\"} 2 1795271160123\n"
+                       "a{x=\"3\"} 3\na{x=\"4\"} 4 1795271100000\na{x=\"5\"} 5 0\nb 0 1\nc 2 1\n");
+    rig_close(&r);
+}
+
+TEST(exemplars_and_created_times)
+{
+    static const char *const settings[] = {"", "help=true"};
+    for (size_t i = 0; i < ARRAY_LEN(settings); i++) {
+        struct rig r;
+        rig_open(&r, settings[i], 5000);
+        for (int scrape = 0; scrape < 3; scrape++)
+            check_batch(&r, extra_batch(r.page));
+        rig_close(&r);
+    }
+}
+
+/* The bound is that of the content: what is in a message does not hang on how it is written. */
+TEST(every_bound)
+{
+    for (size_t max = 0; max < 1500; max += max < 300 ? 1 : 7) {
+        struct rig r;
+        rig_open(&r, "", max);
+        for (int i = 0; i < 3; i++)
+            check_text(&r, i % 2 ? PODS : PODS REST);
+        rig_close(&r);
+    }
+}
+
+/* Of values and names so short and so long that lengths take another byte. */
+TEST(lengths)
+{
+    struct rig r;
+    AUTO(buf) struct buf text = BUF_INIT(MOST);
+    rig_open(&r, "", MOST);
+    for (size_t n = 1; n < 600; n += n < 40 ? 1 : 37) {
+        CHECK_INT(buf_printf(&text, "a{x=\"%0*d\",y=\"%0*d\"} %.*f\n", (int)n, 1, (int)n / 2 + 1,
+                             (int)n, (int)n % 12, 1.0),
+                  OK);
+        CHECK_INT(buf_printf(&text, "n%0*d{x=\"%0*d\"} %zu\n", (int)n, 1, (int)n, 2, n), OK);
+    }
+    for (int i = 0; i < 3; i++)
+        check_text(&r, text.data);
+    CHECK_INT(r.frames, 3);
+    rig_close(&r);
+}
+
+TEST(heads_and_records_too_long_for_a_script)
+{
+    struct rig r;
+    AUTO(buf) struct buf text = BUF_INIT(MOST);
+    rig_open(&r, "help=true", MOST);
+    CHECK_INT(buf_printf(&text, "# HELP a %060000d\n", 1), OK);
+    for (int i = 0; i < 3; i++)
+        CHECK_INT(buf_printf(&text, "a{x=\"%d\"} 1\n", i), OK);
+    for (int i = 0; i < 3; i++)
+        CHECK_INT(buf_printf(&text, "b{x=\"%05000d\"} 1\n", i), OK);
+    CHECK_INT(buf_puts(&text, "c 1\nc{x=\"1\"} 2\n"), OK);
+    for (int i = 0; i < 3; i++)
+        check_text(&r, text.data);
+    CHECK_INT(r.frames, 3);
+    rig_close(&r);
+}
+
+TEST(a_steady_scrape_allocates_nothing_and_changes_no_part)
+{
+    struct rig r;
+    uint64_t before = 0;
+    size_t held = 0;
+    rig_open(&r, "", 5000);
+    r.lz4.lz4 = &r.message;
+    for (int scrape = 0; scrape < 4; scrape++) {
+        struct batch *b = read_text(r.page, scrape % 2 ? PODS REST : PODS REST "\n");
+        struct encoder_counts counts = {0};
+        size_t from = 0;
+        buf_truncate(&r.got->body, 0);
+        CHECK_INT(encoder_run(&r.lz4, b, &from, r.got, NULL, &counts), 6);
+        batch_commit(b);
+        page_rest(r.page, b);
+        before = scrape == 1 ? mem_count() : before;
+        held = scrape == 1 ? page_stats(r.page).held_bytes : held;
+    }
+    CHECK_INT(mem_count(), before);
+    CHECK_INT(page_stats(r.page).held_bytes, held);
+    rig_close(&r);
+}
+
+TEST(only_lines_are_written_so)
+{
+    static const char *const modes[] = {"mode=array", "mode=single"};
+    for (size_t i = 0; i < ARRAY_LEN(modes); i++) {
+        struct encoder_step e = encoder_configured("json", modes[i]);
+        CHECK(!encoder_writes_lz4(e.ops, e.self));
+        e.ops->close(e.self);
+    }
+    CHECK(!encoder_writes_lz4(encoder_find("statsd"), NULL));
+}
+
+static uint64_t next_random(uint64_t *state)
+{
+    *state ^= *state << 13;
+    *state ^= *state >> 7;
+    *state ^= *state << 17;
+    return *state;
+}
+
+static void add_random_line(struct buf *text, uint64_t *random, int i)
+{
+    uint64_t n = next_random(random);
+    CHECK_INT(buf_printf(text, "%s%d{%s=\"%d\",pod=\"cart-%d\"} %d%s\n",
+                         (n & 7) == 0 ? "name_of_another_kind_" : "name_", i / 7,
+                         (n >> 3 & 15) == 0 ? "colour" : "zone", i % 5, i, (int)(n >> 8 & 0xffff),
+                         (n >> 25 & 7) == 0 ? " 1795271160000" : ""),
+              OK);
+}
+
+TEST(random_pages)
+{
+    struct rig r;
+    uint64_t random = 88172645463325252;
+    AUTO(buf) struct buf text = BUF_INIT(MOST);
+    rig_open(&r, "", 3000);
+    for (int scrape = 0; scrape < 60; scrape++) {
+        buf_truncate(&text, 0);
+        for (int i = 0; i < 60; i++)
+            if ((next_random(&random) & 15) != 0)
+                add_random_line(&text, &random, scrape % 3 ? i : 60 - i);
+        check_text(&r, text.data);
+    }
+    CHECK(r.frames > 100);
+    rig_close(&r);
+}
