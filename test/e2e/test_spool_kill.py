@@ -164,7 +164,8 @@ class Kill(test_spool.SpoolCase):
             "samples found on disk by the next start": restored,
             "pages missing": len(missing),
             "served before the kill, at most, ms": round(1000 * all_ages[-1].age),
-            **{f"likewise, server {state}": round(1000 * max(ages[state]).age) for state in STATES},
+            **{f"likewise, server {state}": round(1000 * max((a.age for a in ages[state]), default=0))
+               for state in STATES},
             "likewise, the 99th of 100 missing pages":
                 round(1000 * all_ages[(len(all_ages) - 1) * 99 // 100].age),
             "likewise, without what the disk kept others waiting, at most": round(1000 * own),
