@@ -89,13 +89,13 @@ static int64_t earlier(int64_t a, int64_t b)
 static struct cue stand_in(struct lane *l)
 {
     size_t held = l->window.held;
-    lane_memory_relieve(l);
     if (l->closing && clock_mono_ns() >= l->close_ns)
         lane_spool_put_by(l);
     if (l->spool->stops) {
         lane_publish(l);
         return (struct cue){.at_ns = DEADLINE_NEVER};
     }
+    lane_memory_relieve(l);
     lane_spool_turn(l);
     lane_publish(l);
     if (l->window.held > held)
