@@ -6,6 +6,7 @@
 #include "base.h"
 
 #include <sqlite3.h>
+#include <time.h>
 
 /* SQLite has other methods for a database than for its log; ours stand in front of each. */
 struct fail_methods {
@@ -21,6 +22,8 @@ static struct {
     _Atomic int code;            /* that it fails with */
     _Atomic int reads, opens;    /* what these fail with; 0: they do not */
     _Atomic int64_t writes;      /* so far */
+    _Atomic bool hangs;          /* no write returns */
+    _Atomic int hanging;         /* writes in there */
 } fail_vfs;
 
 #define FAIL_VFS "fail"
@@ -33,6 +36,10 @@ static const sqlite3_io_methods *fail_real(const sqlite3_file *f)
 static int fail_write(sqlite3_file *f, const void *data, int len, sqlite3_int64 at)
 {
     fail_vfs.writes++;
+    fail_vfs.hanging++;
+    while (fail_vfs.hangs)
+        nanosleep(&(struct timespec){.tv_nsec = 20000}, NULL);
+    fail_vfs.hanging--;
     if (fail_vfs.quota > 0 && at + len > fail_vfs.quota)
         return SQLITE_FULL;
     if (fail_vfs.writes_left >= 0 && fail_vfs.writes_left-- == 0) {
@@ -77,6 +84,7 @@ static inline void fail_vfs_reset(void)
         fail_vfs.vfs.pNext = NULL;
         sqlite3_vfs_register(&fail_vfs.vfs, 0);
     }
+    fail_vfs.hangs = false;
     fail_vfs.writes_left = -1;
     fail_vfs.quota = 0;
     fail_vfs.code = SQLITE_IOERR_WRITE;

@@ -46,6 +46,9 @@ struct fake {
     size_t window;         /* that it announces */
     bool never_flushes;    /* flush waits in vain */
     enum status close_how; /* of what is held when it is closed */
+    /* The call does not return as long as it is set, or for ten seconds. */
+    _Atomic bool send_hangs, work_hangs, close_hangs;
+    _Atomic size_t hanging; /* threads in there */
 
     size_t sends, held_len, closes, flushes;
     uint64_t delivered; /* samples */
@@ -93,6 +96,15 @@ static void copy_text(char out[FAKE_TEXT], const struct buf *b)
     snprintf(out, FAKE_TEXT, "%.*s", (int)b->len, b->data);
 }
 
+static inline void fake_hang(struct fake *f, const _Atomic bool *hangs)
+{
+    int64_t until = clock_mono_ns() + 10 * SEC_NS;
+    f->hanging++;
+    while (*hangs && clock_mono_ns() < until)
+        nanosleep(&(struct timespec){.tv_nsec = 20000}, NULL);
+    f->hanging--;
+}
+
 /* STATUS_COUNT: it is held.  The lock is held. */
 static enum status fake_judge(struct fake *f, const struct payload *p)
 {
@@ -129,6 +141,8 @@ static enum status fake_send(void *self, struct payload *p, int64_t deadline_ns,
     bool fails;
     enum status how;
     (void)deadline_ns;
+    if (f->send_hangs)
+        fake_hang(f, &f->send_hangs);
     LOCKED(f)
     {
         fails = f->way == FAKE_FAILS && (f->limit == 0 || p->body.len <= f->limit);
@@ -196,6 +210,8 @@ static inline size_t fake_held(struct fake *f)
 static void fake_close(void *self)
 {
     struct fake *f = self;
+    if (f->close_hangs)
+        fake_hang(f, &f->close_hangs);
     while (fake_held(f) > 0)
         fake_end(f, 0, f->close_how);
     LOCKED(f) f->closes++;

@@ -3,7 +3,7 @@
  *
  * pthread_create of our own code leads here (-Wl,--wrap); shared libraries have theirs.  */
 #include "discover.h"
-#include "fake_sink.h"
+#include "lane_spooled.h"
 #include "lookup.h"
 #include "pool.h"
 #include "registry.h"
@@ -77,6 +77,25 @@ TEST(a_lane_without_a_thread_is_none_and_its_sink_is_closed)
     rig_scrape(r, "a", 1000, "a 1\n");
     WAIT(r->books.delivered == 1);
     rig_finish(r);
+}
+
+TEST(a_lane_with_a_spool_needs_two_threads_and_without_one_of_them_is_none)
+{
+    for (int n = 0; n < 2; n++) {
+        struct spooled t;
+        struct err err = {.text = ""};
+        spooled_init(&t, LANE_ALWAYS);
+        setting_defaults(t.r->conf.encoder->settings, t.r->encoder_conf);
+        t.r->conf.encoder_conf = t.r->encoder_conf;
+        size_t open = grant(n);
+        check_refused(lane_new(&t.r->lane, &t.r->conf, &t.r->books, &err), ERR_IO, &err, open);
+        CHECK(t.r->lane == NULL);
+        CHECK_INT(t.r->fake.closes, 1);
+        CHECK_INT(lane_new(&t.r->lane, &t.r->conf, &t.r->books, &err), OK);
+        rig_scrape(t.r, "a", 1000, "a 1\n");
+        WAIT(t.r->books.delivered == 1);
+        spooled_done(&t);
+    }
 }
 
 TEST(a_pool_without_one_of_its_workers_ends_the_others_and_leaves_the_pipeline)

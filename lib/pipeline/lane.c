@@ -111,6 +111,7 @@ static void destroy(struct lane *l)
     if (l->wake_fd >= 0)
         close(l->wake_fd);
     window_done(&l->window);
+    lane_deputy_free(l);
     lane_spool_free(l);
     channel_free(l->input);
     channel_free(l->ends);
@@ -128,10 +129,16 @@ static void destroy(struct lane *l)
 
 /* In this order: what is written after woken has been seen would stay, and the thread not wait any
  * more. */
-void lane_wake(struct lane *l)
+void lane_ring(struct lane *l)
 {
     eventfd_write(l->wake_fd, 1);
     l->woken = true;
+}
+
+void lane_wake(struct lane *l)
+{
+    lane_ring(l);
+    lane_deputy_wake(l);
 }
 
 void lane_release(struct lane *l)
@@ -176,9 +183,13 @@ static enum status open_sink(struct lane *l, const void *conf, struct err *err)
         return r;
     r = open_descriptors(l, err);
     if (r == OK)
+        r = lane_deputy_start(l, err);
+    if (r == OK)
         r = start_thread(l, err);
-    if (r != OK)
+    if (r != OK) {
+        lane_deputy_end(l);
         l->sink->close(l->sink_self);
+    }
     return r;
 }
 

@@ -30,6 +30,8 @@
  * All of that is done by the lane's thread, which therefore waits for the disk: nothing is sent while a
  * write of it stalls.  Workers never wait: what comes meanwhile is in the channel, and leaves it
  * as lost{buffer_full} when that is full.  The heartbeat goes on; lane_state says since when it waits.
+ * The other way round nothing waits: where the sink holds up the lane's thread, a second one, which only
+ * a lane with a spool has, goes on with the disk.
  *
  * Bounds: `buffer` bytes in all, of which one quarter, at most LANE_WINDOW payloads (more only
  * while one is being cut), may be out of the channel (with a spool another quarter waits there to be written): held for their order, waiting to be tried
@@ -155,7 +157,8 @@ void lane_encode(struct lane *l, unsigned slot, struct lane_scratch *scratch, co
 void lane_release(struct lane *l);
 
 /* No lane_encode will come: the thread delivers what there is until deadline_ns, puts the
- * rest into the spool or ends it as closed, and stops.  Returns at once.  Called again with an earlier deadline: that
+ * rest into the spool (what waits before the sink is closed, what was in flight after that) or ends it as
+ * closed, and stops.  Returns at once.  Called again with an earlier deadline: that
  * one counts. */
 void lane_close(struct lane *l, int64_t deadline_ns);
 bool lane_is_done(const struct lane *l); /* lane_free will not wait */

@@ -5,6 +5,7 @@
  *     lane_encode.c  the workers' side
  *     lane_replicas.c  its parts, when other agents make the same
  *     lane_thread.c  the thread's loop
+ *     lane_deputy.c  the thread that has the disk when the sink holds that one up
  *     lane_end.c     what the end of a payload means
  *     lane_spool.c   what goes to disk, and what comes from there
  *     lane_memory.c  what it gives up when the process has no room
@@ -15,7 +16,7 @@
 #include "payload_pool.h"
 #include "window.h"
 
-/* The part of a lane that has a spool; its thread's alone. */
+/* The part of a lane that has a spool; guarded by the turn, as all that is the thread's. */
 struct lane_spool {
     struct lane_spool_conf conf; /* file and vfs are owned */
     struct spool_kinds *kinds;
@@ -44,6 +45,21 @@ struct lane_spool {
     int64_t next_seq;
     int64_t samples;  /* of books->in_spool what is this lane's */
     enum status said; /* of failures, what was logged last */
+};
+
+/* A lane with a spool has a second thread, its deputy.  The lane's thread has the turn but while it is
+ * inside of its sink; when that lasts, the deputy takes the turn and does what there is to do with
+ * channel, window and spool.  What is being sent is in flight, and in no list, so that the deputy never
+ * meets it; nor does it hear of ends, or send. */
+struct lane_deputy {
+    pthread_mutex_t turn; /* guards all of the lane that is its thread's, and what follows */
+    pthread_t thread;
+    bool runs;
+    int timer_fd;
+    bool watched;      /* the timer is set, or the deputy has seen that it had rung */
+    int64_t inside_ns; /* since when the lane's thread is inside of the sink; 0: it is not */
+    _Atomic bool acts; /* in place of the lane's thread */
+    _Atomic bool over;
 };
 
 struct lane {
@@ -83,7 +99,9 @@ struct lane {
     struct err last_error;
     int64_t last_delivered_ms;
 
-    /* the thread's alone */
+    struct lane_deputy *deputy; /* NULL: the lane has no spool */
+
+    /* The thread's; with a deputy, of whoever has the turn. */
     uint64_t random;
     bool drained; /* nothing will come from input any more */
     bool polls_input, knows_closing;
@@ -124,7 +142,7 @@ void lane_end(struct lane *l, struct payload *p, enum status how, bool accepted,
 /* Whether the sink, which did not take p, is merely full: p waits until something ends. */
 bool lane_is_busy(struct lane *l, struct payload *p, enum status how);
 
-/* lane_spool.c: all but _new and _free are for the thread. */
+/* lane_spool.c: all but _new and _free are for who has the turn. */
 void lane_spool_new(struct lane *l, const struct lane_spool_conf *c, size_t max_bytes);
 void lane_spool_free(struct lane *l);
 
@@ -141,6 +159,9 @@ void lane_spool_keep(struct lane *l, struct payload *p);
 /* pieces, which are in no list, take the place of p, which has a row. */
 void lane_spool_replace(struct lane *l, struct payload *p, struct payload *const *pieces, size_t n);
 
+/* At a stop: all that waits is written, as far as the disk lets it. */
+void lane_spool_put_by(struct lane *l);
+
 /* All that is kept is written, or lost; then the file is closed. */
 void lane_spool_stop(struct lane *l);
 
@@ -153,7 +174,7 @@ void lane_memory_join(struct lane *l);
 void lane_memory_leave(struct lane *l);
 /* Gives up payloads that wait in the channel as far as the budget asks l to; any thread. */
 void lane_memory_give(struct lane *l);
-void lane_memory_relieve(struct lane *l); /* likewise, of all that waits; the thread */
+void lane_memory_relieve(struct lane *l); /* likewise, of all that waits; who has the turn */
 /* Whether l takes nothing more: what waits could not be given up in its place. */
 bool lane_memory_is_out(struct lane *l);
 /* When the thread looks again, because the budget still asks for something; DEADLINE_NEVER: it does not. */
@@ -173,8 +194,24 @@ void lane_disk_forget(struct lane *l, int64_t row);
 void lane_disk_look(struct lane *l); /* now and then: whether the file is still there; the state */
 void lane_disk_close(struct lane *l);
 
+/* lane_deputy.c; without a spool they do nothing. */
+enum status lane_deputy_start(struct lane *l, struct err *err) NODISCARD;
+void lane_deputy_end(
+    struct lane *l); /* nobody has the turn; the lane's thread, or before it is there */
+void lane_deputy_free(struct lane *l);
+void lane_deputy_wake(struct lane *l); /* any thread */
+void lane_turn_take(struct lane *l);
+void lane_turn_give(struct lane *l);
+
+/* Around each call of the sink that may wait: the turn is given away, and taken again. */
+void lane_go_inside(struct lane *l);
+void lane_come_back(struct lane *l);
+void lane_rest(
+    struct lane *l); /* as lane_go_inside, where what is waited for is what wakes the lane */
+
 void lane_wake(struct lane *l);    /* any thread */
-void lane_publish(struct lane *l); /* what is in memory, for others to see; the thread */
+void lane_ring(struct lane *l);    /* likewise, the thread alone, not its deputy */
+void lane_publish(struct lane *l); /* what is in memory, for others to see; who has the turn */
 
 /* Says what was lost since it last did; not often, unless now is asked for. */
 void lane_say_losses(struct lane *l, bool at_once);

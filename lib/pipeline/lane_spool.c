@@ -411,11 +411,32 @@ void lane_spool_replace(struct lane *l, struct payload *p, struct payload *const
             return; /* the disk fails: they are in memory */
 }
 
+void lane_spool_put_by(struct lane *l)
+{
+    struct lane_spool *s = l->spool;
+    struct payload *p;
+    void *item;
+    l->disk_since_ns = clock_mono_ns();
+    s->stops = true;
+    while ((p = window_take(&l->window)) != NULL)
+        lane_spool_keep(l, p);
+    while (channel_recv(l->input, &item, NULL, DEADLINE_NOW) == OK)
+        lane_spool_keep(l, item);
+    if (s->first) {
+        s->retry_ns = 0; /* nearly the last chance */
+        if (lane_disk_ready(l))
+            (void)write_waiting(l, false);
+    }
+    s->conf.last_ns -= clock_mono_ns() - l->disk_since_ns; /* that long in all */
+    if (s->conf.last_ns < MS_NS)
+        s->conf.last_ns = MS_NS;
+    l->disk_since_ns = 0;
+}
+
 void lane_spool_stop(struct lane *l)
 {
     struct lane_spool *s = l->spool;
     l->disk_since_ns = clock_mono_ns();
-    s->stops = true;
     if (s->first || s->gone_len > 0) {
         s->retry_ns = 0; /* the last chance */
         if (lane_disk_ready(l) && write_waiting(l, false) && s->gone_len > 0)

@@ -75,7 +75,9 @@ static void send_one(struct lane *l, struct payload *p)
     bool twice = p->unknown && !p->maybe_twice && now - first > l->shared.duplicate_window_ns;
     p->maybe_twice |= twice;
     p->first_sent_ns = first ? first : now;
+    lane_go_inside(l);
     enum status r = l->sink->send(l->sink_self, p, earlier(now + LANE_SEND_NS, l->close_ns), &err);
+    lane_come_back(l);
     if (r == OK) {
         l->books->payloads_sent++;
         l->books->maybe_twice += twice ? samples : 0;
@@ -165,12 +167,17 @@ static void wait_for_more(struct lane *l)
     if (l->spool)
         until = earlier(until, lane_spool_wake_ns(l));
     poll_input(l);
+    if (l->sink->work && l->window.in_flight > 0)
+        lane_go_inside(l); /* it may write */
+    else
+        lane_rest(l);
     if (l->sink->work) {
         enum status r = l->sink->work(l->sink_self, l->epoll_fd, until);
         (void)r; /* whatever it was, all is looked at again */
     } else if (until > clock_mono_ns()) {
         wait_readable(l->epoll_fd, until);
     }
+    lane_come_back(l);
 }
 
 /* Once all has been sent a library may want to be told so. */
@@ -180,8 +187,10 @@ static void flush(struct lane *l)
     if (!l->sink->flush || !l->drained || w->held > 0 || w->in_flight == 0)
         return;
     int64_t until = earlier(clock_mono_ns() + BEAT_NS, l->close_ns);
+    lane_go_inside(l);
     enum status r = l->sink->flush(l->sink_self, until, NULL);
     (void)r; /* the ends say how each went */
+    lane_come_back(l);
     take_ends(l);
 }
 
@@ -218,11 +227,18 @@ static void leave(struct lane *l, struct payload *p)
         lane_give_up(l, p, LOST_CLOSED);
 }
 
-/* What is still here did not get through in time. */
+/* What is still here did not get through in time.  What waits is put by before the sink is closed, which
+ * may take seconds when its peer hangs. */
 static void stop(struct lane *l)
 {
     void *item;
     struct payload *p;
+    take_ends(l);
+    if (l->spool)
+        lane_spool_put_by(l);
+    lane_publish(l);
+    lane_turn_give(l);
+    lane_deputy_end(l);
     while (l->rendering > 0) /* for less than a moment; whoever comes later sees closing */
         sched_yield();
     l->sink->close(l->sink_self);
@@ -243,6 +259,7 @@ static void stop(struct lane *l)
 void *lane_run(void *lane)
 {
     struct lane *l = lane;
+    lane_turn_take(l);
     while (!is_finished(l)) {
         l->beat_ns = clock_mono_ns();
         heed_close(l);

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """test_spool_kill.py - kill -9 at random moments of an agent whose messages are on disk first.
 
-The server of the queue is up, away, or just coming back when the agent is killed.  target_server
+The server of the queue is up, away, just coming back, or hangs (it stands still, and what is written to it
+stays on the way: strait.py) when the agent is killed.  target_server
 says when it served each page, so each page that is missing has an age: how long before the kill it
 was served.  A disk on which others write can keep a commit waiting for long; a file beside the spool
 that is written and synced all the time says when that was.  STRATA_KILLS is how often;
@@ -13,13 +14,15 @@ import harness
 import test_spool
 from chaos import Found
 from process import SLOW
+from strait import Strait
 
 KILLS = int(os.environ.get("STRATA_KILLS", "12"))
 INTERVAL = 0.2 * SLOW
 LIFE = 2.0 * SLOW   # of an agent, at most: its start is part of it
 COMMIT = 0.1        # between two commits
 WORK = 0.2 * SLOW   # a scrape, its way into the file, and a commit, on a busy machine
-STATES = ("up", "away", "coming back")
+STATES = ("up", "away", "coming back", "hanging")
+LARGE = 1000        # samples of a page: ten of them fill the way to a server that hangs
 SENT = re.compile(r"^sent (\d+) (\d+) (\d+)$", re.M)
 FOUND = re.compile(r'msg="found in the spool".* samples=(\d+)')
 
@@ -60,18 +63,23 @@ Life = collections.namedtuple("Life", "state born killed")      # born, killed: 
 
 
 class Kill(test_spool.SpoolCase):
-    def live(self, kill, server, conf, chance):
+    def live(self, kill, server, strait, confs, chance):
         """An agent that is killed at a random moment: in its start, between two scrapes, in one, in
         a commit, ..."""
-        state, end = STATES[kill % len(STATES)], chance.uniform(0, LIFE)
-        if state != "up":
+        state = STATES[kill % len(STATES)]
+        end = chance.uniform(*(LIFE / 2, 1.25 * LIFE) if state == "hanging" else (0, LIFE))
+        if state in ("away", "coming back"):
             server.kill()
         born = time.monotonic_ns()
-        agent = self.agent(conf, name=f"agent-{kill}", listens=False)
+        agent = self.agent(confs[state == "hanging"], name=f"agent-{kill}", listens=False)
         if state == "coming back":
             back = max(0, end - chance.uniform(0, LIFE / 2))
             time.sleep(back)    # the moment is what is tested, not a condition
             server.start()
+        if state == "hanging":
+            time.sleep(chance.uniform(0, LIFE / 4))
+            strait.block()
+            server.process.freeze()
         time.sleep(max(0, born / 1e9 + end - time.monotonic()))
         self.assertTrue(agent.running(), agent.err()[-4000:])
         agent.send_signal(signal.SIGKILL)
@@ -82,6 +90,9 @@ class Kill(test_spool.SpoolCase):
         self.check_copy()
         if state == "away":
             server.start()
+        if state == "hanging":
+            server.process.thaw()
+            strait.open()
         return Life(state, born, killed), int(restored[1]) if restored else 0
 
     def check_copy(self):
@@ -112,15 +123,19 @@ class Kill(test_spool.SpoolCase):
 
     def kill(self):
         server = self.stream()
-        targets = self.targets(10, 20, ["--times"])
-        conf = self.conf(server, targets.targets, f"{INTERVAL * 1000:.0f}ms", mode="always")
+        strait = self.keep(Strait((server.host, server.port)))
+        # Only the next scrape of a target waits for the end of the last: one page of each is on its way.
+        targets, large = self.targets(10, 20, ["--times"]), self.targets(20, LARGE, ["--times"])
+        confs = [self.conf(peer, urls, f"{interval * 1000:.0f}ms", mode="always")
+                 for peer, urls, interval in ((server, targets.targets, INTERVAL),
+                                              (strait, large.targets[10:], 3 * INTERVAL))]
         disk = self.keep(Disk(self.folder))
         chance, lives, restored, started = random.Random(KILLS), [], 0, time.monotonic()
         for kill in range(KILLS):
-            life, rows = self.live(kill, server, conf, chance)
+            life, rows = self.live(kill, server, strait, confs, chance)
             lives.append(life)
             restored += rows
-        last = self.agent(conf, name="last")
+        last = self.agent(confs[0], name="last")
         self.wait_for(lambda: books.delivered(last.metrics()) > 0, 30, "delivery")
         self.emptied(last)
         account = self.stop(last)
@@ -128,7 +143,7 @@ class Kill(test_spool.SpoolCase):
         self.assertEqual([n for n in os.listdir(self.path()) if "corrupt" in n], [])
         self.check_file()
 
-        served_at = {(int(t), int(n)): int(ns) for t, n, ns in SENT.findall(targets.out())}
+        served_at = {(int(t), int(n)): int(ns) for t, n, ns in SENT.findall(targets.out() + large.out())}
         found = Found(self.client(server).read_stream("METRICS"))
         self.assertEqual(found.lines, found.samples, "lines against Strata-Samples")
         missing = set(served_at)
@@ -149,7 +164,8 @@ class Kill(test_spool.SpoolCase):
             "samples found on disk by the next start": restored,
             "pages missing": len(missing),
             "served before the kill, at most, ms": round(1000 * all_ages[-1].age),
-            **{f"likewise, server {state}": round(1000 * max(ages[state]).age) for state in STATES},
+            **{f"likewise, server {state}": round(1000 * max((a.age for a in ages[state]), default=0))
+               for state in STATES},
             "likewise, the 99th of 100 missing pages":
                 round(1000 * all_ages[(len(all_ages) - 1) * 99 // 100].age),
             "likewise, without what the disk kept others waiting, at most": round(1000 * own),

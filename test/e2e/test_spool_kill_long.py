@@ -12,7 +12,8 @@ import test_spool_kill
 
 ABOUT = f"""Ten targets are scraped five times a second into a real JetStream, through a spool in the mode `always`, and
 the agent is killed with `kill -9` at a random moment of its first two seconds; the next one begins with what it
-finds. nats-server is up, is away, or is just coming back, in turns. After each kill the file is copied as it is
+finds. nats-server is up, is away, is just coming back, or hangs, in turns; it hangs on a way that is soon full of pages
+of {test_spool_kill.LARGE:,} samples, so that what is written to it waits. After each kill the file is copied as it is
 and SQLite checks the copy. Each page that was served must be in the stream, once and in order, but for those that
 were not committed yet: the target says when it served each page, so of each that is missing it is known how long
 before the kill that was. Commits are {1000 * test_spool_kill.COMMIT:.0f} ms apart, and {1000 * test_spool_kill.WORK:.0f} ms
