@@ -3,9 +3,12 @@
 #include "page_private.h"
 
 #include "budget.h"
+#include "hash.h"
 #include "mem.h"
 
 #include <assert.h>
+
+#define SMALL_TEXTS ((size_t)32 << 10)
 
 static const char *const refusal_names[PAGE_REFUSALS] = {
     [PAGE_LABEL_TWICE] = "label_twice",
@@ -195,9 +198,25 @@ static size_t held_bytes(const struct page *p)
            families_bytes(&p->families) + p->lanes * sizeof *p->lane_ids;
 }
 
-/* A page that was cold stays so until there is clearly room for it: else pages would take turns. */
+/* Of pages of one exporter: by names of its metrics, for those of series tell of the target too. */
+static uint64_t kind_of(const struct page *p)
+{
+    const struct families *f = &p->families;
+    uint64_t kind[] = {p->generation, p->lanes, 0, 0, 0};
+    for (size_t i = 0; i < 3 && f->len > 0; i++) {
+        const char *name = family_name(f->items[(f->len - 1) * i / 2]);
+        kind[2 + i] = hash_bytes(name, strlen(name));
+    }
+    return hash_bytes((const char *)kind, sizeof kind);
+}
+
+/* A small page costs less when it is laid out anew than when its texts are read where they have rested.
+ *
+ * Of others, one that was cold stays so until there is clearly room for it: else pages would take turns. */
 static bool may_be_plain(const struct page *p)
 {
+    if (p->texts.len <= SMALL_TEXTS && budget_bound() != SIZE_MAX)
+        return false;
     if (p->cold.data)
         return budget_has_room(BUDGET_TEXTS, p->texts.len + budget_bound() / 16);
     size_t held = held_bytes(p);
@@ -211,7 +230,7 @@ void page_rest(struct page *p, struct batch *b)
         cold_thaw(&p->cold, &p->texts, &room_of(b)->cold);
         cold_keep(&p->cold, &p->texts, &room_of(b)->cold);
     } else if (p->texts.data) {
-        cold_freeze(&p->cold, &p->texts, &room_of(b)->cold);
+        cold_freeze(&p->cold, &p->texts, &room_of(b)->cold, kind_of(p));
     }
     budget_count(BUDGET_PAGES, &p->counted, held_bytes(p));
     batch_clear(b);
