@@ -268,6 +268,27 @@ TEST(pages_that_are_alike_are_kept_by_what_differs)
     CHECK_INT(budget_part_bytes(BUDGET_PAGES), 0);
 }
 
+TEST(a_cold_page_may_lose_all_and_come_back)
+{
+    struct side s;
+    AUTO(buf) struct buf text = BUF_INIT(1 << 20);
+    side_open(&s);
+    add_lines(&text, 0, 5);
+    for (int i = 0; i < 3; i++) {
+        page_read(s.page, (struct span){text.data, text.len}, 1000, &s.batch, NULL);
+        CHECK_INT(s.batch.len, 5);
+        side_send(&s, true);
+        page_end(s.page, 2000, &s.batch);
+        CHECK_INT(s.batch.ended_len, 5);
+        side_send(&s, true);
+        page_failed(s.page, 3000, &s.batch);
+        CHECK_INT(batch_records(&s.batch), 0);
+        side_send(&s, true);
+    }
+    CHECK_INT(page_stats(s.page).bytes, 0);
+    side_close(&s);
+}
+
 TEST(a_repeat_scrape_allocates_nothing_plain_or_cold)
 {
     for (int cold = 0; cold < 2; cold++) {

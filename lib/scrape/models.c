@@ -21,18 +21,18 @@ void model_unref(struct model *m)
     mem_free(m);
 }
 
-static struct model *model_new(const struct texts *t)
+static struct model *model_new(struct span of)
 {
-    size_t len = t->len < MODEL_BYTES ? t->len : MODEL_BYTES;
+    size_t len = of.len < MODEL_BYTES ? of.len : MODEL_BYTES;
     struct model *m = mem_realloc(NULL, sizeof *m + len);
     m->refs = 1;
     m->len = (uint32_t)len;
-    memcpy(m->data, t->data, len);
+    memcpy(m->data, of.data, len);
     budget_add(BUDGET_PAGES, (ptrdiff_t)(sizeof *m + len));
     return m;
 }
 
-struct model *models_get(struct models *m, uint64_t kind, const struct texts *t)
+struct model *models_get(struct models *m, uint64_t kind, struct span of)
 {
     size_t at = kind % MODELS_LEN;
     if (m->slots[at].kind != kind && m->slots[at].seen > 0) {
@@ -47,7 +47,7 @@ struct model *models_get(struct models *m, uint64_t kind, const struct texts *t)
     if (m->slots[at].seen < SEEN_MOST)
         m->slots[at].seen++;
     if (!m->slots[at].model && m->slots[at].seen >= SEEN_ENOUGH)
-        m->slots[at].model = model_new(t);
+        m->slots[at].model = model_new(of);
     return m->slots[at].model;
 }
 

@@ -4,14 +4,14 @@
  * Pages of one exporter differ in little but the labels of their targets.  A small page alone has not
  * much in common with itself; by a model a tenth of it is left.
  *
- *     struct model *m = models_get(&models, kind, &texts);     NULL: none yet
+ *     struct model *m = models_get(&models, kind, texts);     NULL: none yet
  *
  * A model is made of the third page of its kind in a row, lives as long as some page needs it, and is
  * counted once.  Threads: models are shared by count, a struct models belongs to one thread.  */
 #ifndef MODELS_H
 #define MODELS_H
 
-#include "texts.h"
+#include "text.h"
 
 #define MODEL_BYTES ((size_t)63 << 10) /* at most; LZ4 looks back 64 KiB */
 
@@ -35,9 +35,9 @@ struct models {
     } slots[MODELS_LEN];
 };
 
-/* For pages of that kind (a hash), of which t is one; m's reference, valid until the next call.  NULL:
+/* For pages of that kind (a hash), of which of is one; m's reference, valid until the next call.  NULL:
  * there is none yet. */
-struct model *models_get(struct models *m, uint64_t kind, const struct texts *t);
+struct model *models_get(struct models *m, uint64_t kind, struct span of);
 void models_done(struct models *m);
 
 #endif
