@@ -17,8 +17,9 @@
  * gets a sample whose value is the stale marker, a NaN of its own.  2.0: symbols stand between the
  * series, each in front of the first that refers to it, for protobuf has no order of fields.
  *
- * The constant part of 1.0 is all Label messages; of 2.0 hash and length of each text, whose
- * bytes stand in the series.  Fields of value 0 are written too: the sign of -0 would be lost.  */
+ * The constant part of 1.0 is the length of each text, whose bytes stand in the series, or all Label
+ * messages where some text is long; of 2.0 hash and length of each text.  Fields of value 0 are
+ * written too: the sign of -0 would be lost.  */
 #include "remote_write.h"
 
 #include "compress.h"
@@ -29,7 +30,6 @@
 #include <math.h>
 #include <stdatomic.h>
 
-#define NAME         "__name__"
 #define NORMAL_NAN   UINT64_C(0x7ff8000000000001)
 #define STALE_MARKER UINT64_C(0x7ff0000000000002)
 
@@ -104,55 +104,6 @@ static const char *const *remote_write_headers(const void *of)
     return !self->symbols ? one : self->zstd ? two_zstd : two;
 }
 
-static char *put_text(char *p, char key, const char *text, size_t len)
-{
-    *p++ = key;
-    p = varint_put(p, len);
-    memcpy(p, text, len);
-    return p + len;
-}
-
-static size_t label_len(size_t name_len, size_t value_len)
-{
-    return 2 + varint_len(name_len) + name_len + varint_len(value_len) + value_len;
-}
-
-static enum status add_label(struct buf *out, const char *name, const char *value)
-{
-    size_t name_len = strlen(name), value_len = strlen(value);
-    size_t len = label_len(name_len, value_len);
-    char *p = buf_room(out, 1 + VARINT_ROOM + len);
-    if (!p)
-        return ERR_LIMIT;
-    *p++ = WIRE_BYTES(1);
-    p = varint_put(p, len);
-    p = put_text(p, WIRE_BYTES(1), name, name_len);
-    p = put_text(p, WIRE_BYTES(2), value, value_len);
-    buf_used(out, (size_t)(p - out->data) - out->len);
-    return OK;
-}
-
-/* ERR_INVALID: a label takes the name's place. */
-static enum status add_labels(const struct series *s, struct buf *out)
-{
-    enum status r = OK;
-    bool named = false;
-    for (struct label l = series_first(s); r == OK; l = series_next(s, l)) {
-        int order = l.name ? strcmp(l.name, NAME) : 1;
-        if (order == 0)
-            return ERR_INVALID;
-        if (!named && order > 0) {
-            r = add_label(out, NAME, series_name(s));
-            named = true;
-        }
-        if (!l.name)
-            break;
-        if (r == OK)
-            r = add_label(out, l.name, l.value);
-    }
-    return r;
-}
-
 /* A constant part of 2.0. */
 struct constant {
     uint16_t texts;           /* of the key: of the name and its labels */
@@ -178,7 +129,7 @@ static enum status add_symbols(const struct remote_write *self, const struct ser
 {
     struct constant c = {.texts = 1};
     for (struct label l = series_first(s); l.name; l = series_next(s, l), c.texts += 2) {
-        int order = strcmp(l.name, NAME);
+        int order = strcmp(l.name, LABELS_NAME);
         if (order == 0 || c.texts >= MAX_TEXTS)
             return ERR_INVALID;
         c.name_at = (uint16_t)(c.name_at + (order < 0));
@@ -195,7 +146,7 @@ static enum status add_symbols(const struct remote_write *self, const struct ser
 static enum status remote_write_constant(const void *of, const struct series *s, struct buf *out)
 {
     const struct remote_write *self = of;
-    return self->symbols ? add_symbols(self, s, out) : add_labels(s, out);
+    return self->symbols ? add_symbols(self, s, out) : labels_keep(s, out);
 }
 
 /* What is said of a series. */
@@ -207,6 +158,7 @@ struct point {
 
 #define DOUBLE_BYTES 9 /* with its key, as all these */
 #define SAMPLE_ROOM  (2 + DOUBLE_BYTES + 2 * (1 + VARINT_ROOM))
+_Static_assert(SAMPLE_ROOM >= LABELS_SLACK, "what labels write over is more than a sample");
 
 static inline size_t number_len(int64_t n)
 {
@@ -287,7 +239,7 @@ static enum status add_labelled_exemplar(struct buf *out, const struct point *at
     enum status r = OK;
     for (struct label l = exemplar_first(at->exemplar); l.name && r == OK;
          l = exemplar_next(at->exemplar, l))
-        r = add_label(out, l.name, l.value);
+        r = labels_add(out, l.name, l.value);
     p = r == OK ? buf_room(out, OBSERVED_ROOM) : NULL;
     if (!p)
         return ERR_LIMIT;
@@ -295,18 +247,18 @@ static enum status add_labelled_exemplar(struct buf *out, const struct point *at
     return OK;
 }
 
-static inline enum status write_labels(struct message *m, const struct point *at,
-                                       struct span labels)
+static inline enum status write_labels(struct message *m, const struct series *s,
+                                       const struct point *at, struct span constant)
 {
     size_t exemplar = at->exemplar ? labelled_exemplar_len(at) : 0;
-    char *p = buf_room(m->out, 1 + VARINT_ROOM + labels.len + SAMPLE_ROOM);
+    size_t labels = labels_len(constant);
+    char *p = buf_room(m->out, 1 + VARINT_ROOM + labels + SAMPLE_ROOM);
     if (!p)
         return ERR_LIMIT;
     *p++ = WIRE_BYTES(1);
-    p = varint_put(p, labels.len + 2 + sample_len(at) +
+    p = varint_put(p, labels + 2 + sample_len(at) +
                           (exemplar ? 1 + varint_len(exemplar) + exemplar : 0));
-    memcpy(p, labels.data, labels.len);
-    p = put_sample(p + labels.len, at);
+    p = put_sample(labels_put(p, constant, s), at);
     buf_used(m->out, (size_t)(p - m->out->data) - m->out->len);
     return exemplar ? add_labelled_exemplar(m->out, at) : OK;
 }
@@ -453,7 +405,7 @@ static inline enum status write_series(const struct remote_write *self, struct m
                                        struct span constant)
 {
     if (!self->symbols)
-        return write_labels(m, at, constant);
+        return write_labels(m, s, at, constant);
     return write_refs(m, s, at, (const void *)constant.data);
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* remote_write.h - pieces of protobuf, and the symbols of one message; part of remote_write.c.
+/* remote_write.h - pieces of protobuf, labels of 1.0, and the symbols of one message of 2.0; part of remote_write.c.
  *
  * Version 2 names each text once in a message and refers to it by its number.  The table of
  * these numbers lies in front of the message, in the buffer in which it is written before it
@@ -8,7 +8,7 @@
 #define REMOTE_WRITE_H
 
 #include "buf.h"
-#include "text.h"
+#include "series.h"
 
 #define VARINT_ROOM 10
 
@@ -29,6 +29,40 @@ static inline size_t varint_len(uint64_t v)
 #define WIRE_VARINT(field) ((char)((field) << 3))
 #define WIRE_DOUBLE(field) ((char)((field) << 3 | 1)) /* 8 bytes, little-endian */
 #define WIRE_BYTES(field)  ((char)((field) << 3 | 2)) /* a length and so many bytes */
+
+static inline char *put_text(char *p, char key, const char *text, size_t len)
+{
+    *p++ = key;
+    p = varint_put(p, len);
+    memcpy(p, text, len);
+    return p + len;
+}
+
+/* Labels of 1.0: Label messages, each a field 1 of what is around it. */
+
+#define LABELS_NAME "__name__"
+
+/* Of a Label. */
+static inline size_t label_len(size_t name_len, size_t value_len)
+{
+    return 2 + varint_len(name_len) + name_len + varint_len(value_len) + value_len;
+}
+
+/* OK or ERR_LIMIT. */
+enum status labels_add(struct buf *out, const char *name, const char *value) NODISCARD;
+
+/* Adds a constant part of s: lengths of its texts, or all of its labels where some text is long.
+ *   ERR_LIMIT     no room
+ *   ERR_INVALID   a label takes the name's place  */
+enum status labels_keep(const struct series *s, struct buf *out) NODISCARD;
+
+/* How long the labels of that constant part are. */
+size_t labels_len(struct span constant);
+/* Writes them and returns their end, behind which LABELS_SLACK bytes may be written over, too. */
+char *labels_put(char *p, struct span constant, const struct series *s);
+#define LABELS_SLACK 32
+
+/* Symbols of 2.0. */
 
 /* A text as it is looked for. */
 struct symbol {

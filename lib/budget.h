@@ -6,7 +6,7 @@
  * more it asks, by what the memory is for; who is refused makes do without and counts that.  The
  * classes give way one after the other while the sum grows:
  *
- *     BUDGET_TEXTS     above 1/2    pages keep what never changes compressed
+ *     BUDGET_TEXTS     above 1/2    large pages keep what never changes compressed, too
  *     BUDGET_SERIES    above 3/4    new series are refused, known ones go on
  *     BUDGET_BODY      above 7/8    scrapes wait until their body has room, smaller ones pass
  *     BUDGET_PAYLOAD   above it all lanes give up their oldest payloads, to the spool if there is one

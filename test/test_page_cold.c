@@ -195,6 +195,100 @@ TEST(a_cold_page_waits_until_there_is_clearly_room)
     side_close(&s);
 }
 
+TEST(a_small_page_is_cold_though_there_is_room)
+{
+    struct side s;
+    AUTO(buf) struct buf text = BUF_INIT(1 << 20);
+    side_open(&s);
+    add_lines(&text, 0, 50);
+    side_read(&s, &text, false);
+    size_t plain = held(&s);
+    for (int i = 0; i < 3; i++) {
+        page_read(s.page, (struct span){text.data, text.len}, 1000, &s.batch, NULL);
+        budget_set_bound(BOUND);
+        page_rest(s.page, &s.batch);
+        budget_set_bound(SIZE_MAX);
+        CHECK(held(&s) < plain / 2);
+    }
+    side_close(&s);
+}
+
+/* A first scrape of a target of that number, which rests cold in the room of b. */
+static struct page *rest_like(struct batch *b, const struct buf *text, unsigned number)
+{
+    char instance[32];
+    snprintf(instance, sizeof instance, "10.0.%u.%u:9100", number / 256, number % 256);
+    struct label labels[] = {{"instance", instance}, {"job", "things"}};
+    AUTO_PTR(target)
+    struct target *t =
+        target_new(&(struct target){.id = instance, .labels = labels, .labels_len = 2});
+    struct page *p = page_new(t, &PAGE_LIMITS_DEFAULT, 1);
+    page_read(p, (struct span){text->data, text->len}, 1000, b, NULL);
+    page_add_meta(p, &(struct page_meta){.up = true}, b);
+    press(true);
+    page_rest(p, b);
+    press(false);
+    return p;
+}
+
+TEST(pages_that_are_alike_are_kept_by_what_differs)
+{
+    enum { PAGES = 10, LINES = 50 };
+    struct page *pages[PAGES];
+    struct batch b = {.len = 0};
+    AUTO(buf) struct buf text = BUF_INIT(1 << 20);
+    unsigned seed = 7;
+    for (unsigned i = 0; i < LINES; i++)
+        CHECK_INT(buf_printf(&text, "thing{uid=\"%08x%08x%08x\"} %u\n", (unsigned)rand_r(&seed),
+                             (unsigned)rand_r(&seed), (unsigned)rand_r(&seed), i),
+                  OK);
+    size_t sum = 0, alone, last;
+    for (unsigned i = 0; i < PAGES; i++) {
+        pages[i] = rest_like(&b, &text, i);
+        sum += page_stats(pages[i]).held_bytes;
+    }
+    alone = page_stats(pages[0]).held_bytes;
+    last = page_stats(pages[PAGES - 1]).held_bytes;
+    CHECK(last + (size_t)20 * LINES < alone);
+    CHECK(budget_part_bytes(BUDGET_PAGES) > sum); /* the model */
+    batch_done(&b);
+    b = (struct batch){.len = 0}; /* another worker has them now */
+    for (unsigned i = 0; i < PAGES; i++) {
+        page_read(pages[i], (struct span){text.data, text.len}, 2000, &b, NULL);
+        CHECK_INT(b.len, LINES);
+        CHECK_INT(page_stats(pages[i]).known, LINES);
+        CHECK_STR(series_label(b.samples[LINES - 1].series, "instance"),
+                  page_target(pages[i])->labels[0].value);
+        press(true);
+        page_rest(pages[i], &b);
+        press(false);
+        page_free(pages[i]);
+    }
+    batch_done(&b);
+    CHECK_INT(budget_part_bytes(BUDGET_PAGES), 0);
+}
+
+TEST(a_cold_page_may_lose_all_and_come_back)
+{
+    struct side s;
+    AUTO(buf) struct buf text = BUF_INIT(1 << 20);
+    side_open(&s);
+    add_lines(&text, 0, 5);
+    for (int i = 0; i < 3; i++) {
+        page_read(s.page, (struct span){text.data, text.len}, 1000, &s.batch, NULL);
+        CHECK_INT(s.batch.len, 5);
+        side_send(&s, true);
+        page_end(s.page, 2000, &s.batch);
+        CHECK_INT(s.batch.ended_len, 5);
+        side_send(&s, true);
+        page_failed(s.page, 3000, &s.batch);
+        CHECK_INT(batch_records(&s.batch), 0);
+        side_send(&s, true);
+    }
+    CHECK_INT(page_stats(s.page).bytes, 0);
+    side_close(&s);
+}
+
 TEST(a_repeat_scrape_allocates_nothing_plain_or_cold)
 {
     for (int cold = 0; cold < 2; cold++) {

@@ -264,8 +264,9 @@ TEST(a_label_that_takes_the_place_of_the_name_is_skipped)
 static void make_page(struct buf *text, size_t series)
 {
     for (size_t i = 0; i < series; i++)
-        CHECK_INT(buf_printf(text, "many_%zu{n=\"%0*zu\",pod=\"p-%zu\",uid=\"%zx\"} %zu\n", i % 20,
-                             (int)(i % 150), i, i % 50, i * 0x9e3779b9u, i + 1),
+        CHECK_INT(buf_printf(
+                      text, "many_%zu{n=\"%0*zu\",pod=\"p-%zu\",uid=\"%zx\",x%0*zu=\"y\"} %zu\n",
+                      i % 20, (int)(i % 150), i, i % 50, i * 0x9e3779b9u, (int)(i % 131), i, i + 1),
                   OK);
 }
 

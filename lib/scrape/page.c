@@ -3,9 +3,12 @@
 #include "page_private.h"
 
 #include "budget.h"
+#include "hash.h"
 #include "mem.h"
 
 #include <assert.h>
+
+#define SMALL_TEXTS ((size_t)32 << 10)
 
 static const char *const refusal_names[PAGE_REFUSALS] = {
     [PAGE_LABEL_TWICE] = "label_twice",
@@ -69,6 +72,13 @@ static void settle(struct page *p)
         pack(p);
 }
 
+/* Where it was cold, it is as it was. */
+static void lay_out(struct page *p, struct cold_room *room)
+{
+    cold_thaw(&p->cold, &p->texts, room);
+    packed_take(&p->packed, &p->records, &p->families, &p->texts, (uint8_t)p->scrape, room);
+}
+
 /* It says nothing when it goes. */
 static void end_silent(struct page *p, struct series *s)
 {
@@ -108,7 +118,7 @@ static void forget_changed(struct page *p)
 static void start_batch(struct batch *b, struct page *p, int64_t scraped_ms)
 {
     settle(p);
-    cold_thaw(&p->cold, &p->texts, &room_of(b)->cold);
+    lay_out(p, &room_of(b)->cold);
     batch_reserve(b, p->records.live + PAGE_META);
     batch_clear(b);
     b->ended = b->room->ended;
@@ -191,27 +201,57 @@ void page_add_meta(struct page *p, const struct page_meta *m, struct batch *b)
 
 static size_t held_bytes(const struct page *p)
 {
-    return sizeof *p + records_bytes(&p->records) + p->texts.cap + p->cold.bytes +
-           families_bytes(&p->families) + p->lanes * sizeof *p->lane_ids;
+    return sizeof *p + records_bytes(&p->records) + p->packed.cap * sizeof *p->packed.values +
+           p->texts.cap + p->cold.bytes + families_bytes(&p->families) +
+           p->lanes * sizeof *p->lane_ids;
 }
 
-/* A page that was cold stays so until there is clearly room for it: else pages would take turns. */
+/* Of pages of one exporter: by names of its metrics, for those of series tell of the target too. */
+static uint64_t kind_of(const struct page *p)
+{
+    const struct families *f = &p->families;
+    uint64_t kind[] = {p->generation, p->lanes, 0, 0, 0};
+    for (size_t i = 0; i < 3 && f->len > 0; i++) {
+        const char *name = family_name(f->items[(f->len - 1) * i / 2]);
+        kind[2 + i] = hash_bytes(name, strlen(name));
+    }
+    return hash_bytes((const char *)kind, sizeof kind);
+}
+
+/* A small page costs less when it is laid out anew than when its texts are read where they have rested.
+ *
+ * Of others, one that was cold stays so until there is clearly room for it: else pages would take turns. */
 static bool may_be_plain(const struct page *p)
 {
+    if (p->texts.len <= SMALL_TEXTS && budget_bound() != SIZE_MAX)
+        return false;
     if (p->cold.data)
         return budget_has_room(BUDGET_TEXTS, p->texts.len + budget_bound() / 16);
     size_t held = held_bytes(p);
     return budget_has_room(BUDGET_TEXTS, held > p->counted ? held - p->counted : 0);
 }
 
+static void freeze(struct page *p, struct cold_room *room)
+{
+    bool changed;
+    if (p->texts.len <= SMALL_TEXTS && packed_can(&p->records, (uint8_t)p->scrape))
+        packed_put(&p->packed, &p->records, &p->families, &p->cold, &p->texts, room, &changed);
+    else
+        packed_drop(&p->packed, &p->records, &p->cold, &changed);
+    cold_freeze(&p->cold, &p->texts, room, changed || p->texts.changed, kind_of(p));
+}
+
 void page_rest(struct page *p, struct batch *b)
 {
+    struct cold_room *room = &room_of(b)->cold;
+    bool changed;
     settle(p);
     if (may_be_plain(p)) {
-        cold_thaw(&p->cold, &p->texts, &room_of(b)->cold);
-        cold_keep(&p->cold, &p->texts, &room_of(b)->cold);
+        lay_out(p, room);
+        packed_drop(&p->packed, &p->records, &p->cold, &changed);
+        cold_keep(&p->cold, &p->texts, room);
     } else if (p->texts.data) {
-        cold_freeze(&p->cold, &p->texts, &room_of(b)->cold);
+        freeze(p, room);
     }
     budget_count(BUDGET_PAGES, &p->counted, held_bytes(p));
     batch_clear(b);
@@ -273,7 +313,7 @@ void page_bind(struct page *p, const struct page_plan *plan)
     for (unsigned i = 0; i < plan->lanes_len; i++)
         from[i] = find_lane(p, plan->lane_ids[i]);
     settle(p);
-    cold_thaw(&p->cold, &p->texts, NULL);
+    lay_out(p, NULL);
     relane(p, plan->lanes_len, from);
     mem_free(p->lane_ids);
     p->lane_ids = mem_alloc(plan->lanes_len * sizeof *p->lane_ids);
@@ -292,6 +332,8 @@ void page_bind(struct page *p, const struct page_plan *plan)
 void page_set_manner(struct page *p, const struct page_manner *m)
 {
     settle(p);
+    if (p->format != m->format)
+        lay_out(p, NULL);
     if (p->format != m->format)
         for (size_t i = 0; i < p->records.len; i++)
             p->records.items[i].prefix_len = 0; /* it was read by another grammar */
@@ -333,6 +375,7 @@ void page_free(struct page *p)
         return;
     records_done(&p->records);
     texts_done(&p->texts);
+    packed_done(&p->packed);
     cold_done(&p->cold);
     budget_count(BUDGET_PAGES, &p->counted, 0);
     mem_free(p->lane_ids);

@@ -5,6 +5,7 @@
 
 #include "families.h"
 #include "meta.h"
+#include "packed.h"
 #include "page.h"
 #include "promtext.h"
 #include "records.h"
@@ -56,6 +57,7 @@ struct page {
     struct records records;        /* those missed once behind those that were there */
     size_t silent;                 /* of them, without samples */
     struct texts texts;            /* of them and of meta */
+    struct packed packed;          /* likewise the records */
     struct cold cold;              /* the texts, between scrapes, where there is no room for them */
     size_t counted;                /* in the process's budget */
     const struct relabel *relabel; /* of the plan; NULL: no rules */

@@ -88,7 +88,7 @@ void records_settle(struct records *r, void (*done)(void *of, struct series *s),
     for (size_t i = 0; i < r->len; i++)
         if (r->items[i].ended)
             done(of, &r->items[i]);
-    struct records settled = {.len = r->taken, .live = r->taken};
+    struct records settled = {.len = r->taken, .cap = r->taken, .live = r->taken};
     if (r->taken > 0) {
         settled.items = mem_realloc(NULL, r->taken * sizeof *settled.items);
         struct series *end = settled.items;
@@ -103,7 +103,7 @@ void records_settle(struct records *r, void (*done)(void *of, struct series *s),
 
 size_t records_bytes(const struct records *r)
 {
-    size_t bytes = r->len * sizeof *r->items + r->runs_cap * sizeof *r->runs;
+    size_t bytes = r->cap * sizeof *r->items + r->runs_cap * sizeof *r->runs;
     for (const struct chunk *c = r->fresh; c; c = c->before)
         bytes += sizeof *c + c->cap * sizeof c->items[0];
     return bytes;

@@ -17,7 +17,7 @@ struct run {
 /* Zeroed is empty. */
 struct records {
     struct series *items; /* as the scrape before has left them */
-    size_t len;
+    size_t len, cap;
     size_t live;               /* of these and the new ones, those that have not ended */
     struct chunk *fresh;       /* the new ones */
     struct run *runs;          /* of the scrape under way, in its order; runs_len of them ... */

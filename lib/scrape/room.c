@@ -54,6 +54,5 @@ size_t room_bytes(const struct batch *b)
         return own;
     return own + sizeof *r + r->key.cap + r->names.cap + r->exposed.cap + r->comment.cap +
            r->text.cap + idmap_bytes(&r->index) + idmap_bytes(&r->names_index) +
-           idmap_bytes(&r->points) + r->ended_cap * sizeof *r->ended + r->cold.plain_cap +
-           r->cold.small_cap;
+           idmap_bytes(&r->points) + r->ended_cap * sizeof *r->ended + cold_room_bytes(&r->cold);
 }

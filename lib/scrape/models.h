@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* models.h - texts of one page, by which those of pages like it are compressed; part of cold.c.
+ *
+ * Pages of one exporter differ in little but the labels of their targets.  A small page alone has not
+ * much in common with itself; by a model a tenth of it is left.
+ *
+ *     struct model *m = models_get(&models, kind, texts);     NULL: none yet
+ *
+ * A model is made of the third page of its kind in a row, lives as long as some page needs it, and is
+ * counted once.  Threads: models are shared by count, a struct models belongs to one thread.  */
+#ifndef MODELS_H
+#define MODELS_H
+
+#include "text.h"
+
+#define MODEL_BYTES ((size_t)63 << 10) /* at most; LZ4 looks back 64 KiB */
+
+struct model {
+    _Atomic uint32_t refs;
+    uint32_t len;
+    char data[];
+};
+
+struct model *model_ref(struct model *m); /* NULL gives NULL */
+void model_unref(struct model *m);        /* NULL is fine */
+
+/* Where kinds meet, the one that comes more often stays. */
+#define MODELS_LEN 64
+/* Zeroed is empty. */
+struct models {
+    struct {
+        uint64_t kind;
+        uint8_t seen; /* times, less those that another one came */
+        struct model *model;
+    } slots[MODELS_LEN];
+};
+
+/* For pages of that kind (a hash), of which of is one; m's reference, valid until the next call.  NULL:
+ * there is none yet. */
+struct model *models_get(struct models *m, uint64_t kind, struct span of);
+void models_done(struct models *m);
+
+#endif

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Texts by which others are compressed. */
+#include "budget.h"
+#include "models.h"
+#include "test.h"
+
+static struct span span_of(const char *text)
+{
+    return (struct span){text, strlen(text)};
+}
+
+TEST(the_third_of_a_kind_becomes_its_model)
+{
+    struct models m = {0};
+    struct span a = span_of("first"), b = span_of("third");
+    CHECK(!models_get(&m, 7, a));
+    CHECK(!models_get(&m, 7, a));
+    struct model *made = models_get(&m, 7, b);
+    CHECK(made && made->len == b.len && memcmp(made->data, b.data, b.len) == 0);
+    CHECK(models_get(&m, 7, a) == made);
+    CHECK_INT(budget_part_bytes(BUDGET_PAGES), sizeof *made + b.len);
+    models_done(&m);
+    CHECK_INT(budget_part_bytes(BUDGET_PAGES), 0);
+}
+
+TEST(a_kind_that_comes_more_often_takes_the_place)
+{
+    struct models m = {0};
+    struct span a = span_of("one"), b = span_of("other");
+    for (int i = 0; i < 3; i++)
+        models_get(&m, 7, a);
+    struct model *one = model_ref(models_get(&m, 7, a));
+    for (int i = 0; i < 4; i++)
+        CHECK(!models_get(&m, 7 + MODELS_LEN, b));
+    for (int i = 0; i < 2; i++)
+        CHECK(!models_get(&m, 7 + MODELS_LEN, b));
+    struct model *other = models_get(&m, 7 + MODELS_LEN, b);
+    CHECK(other && other != one);
+    CHECK(memcmp(one->data, a.data, a.len) == 0); /* who needs it has it */
+    models_done(&m);
+    model_unref(one);
+    CHECK_INT(budget_part_bytes(BUDGET_PAGES), 0);
+}
+
+TEST(a_model_is_no_longer_than_what_can_be_looked_back_at)
+{
+    struct models m = {0};
+    static char all[MODEL_BYTES + 1];
+    struct span t = {all, sizeof all};
+    for (int i = 0; i < 2; i++)
+        models_get(&m, 7, t);
+    CHECK_INT(models_get(&m, 7, t)->len, MODEL_BYTES);
+    models_done(&m);
+}
