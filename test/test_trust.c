@@ -100,6 +100,14 @@ TEST(a_file_that_is_none_is_an_error_that_names_it)
     unlink(path);
 }
 
+TEST(a_transfer_that_found_no_authorities_says_so)
+{
+    CHECK(strstr(trust_words(CURLE_SSL_CACERT_BADFILE, "error signaled by ssl ctx callback"),
+                 "tls.ca"));
+    CHECK_STR(trust_words(CURLE_SSL_CONNECT_ERROR, "said"), "said");
+    CHECK_STR(trust_words(CURLE_OK, ""), curl_easy_strerror(CURLE_OK));
+}
+
 TEST(files_that_nobody_asks_for_any_more_are_forgotten)
 {
     char other[] = "/tmp/strata-trust-none";

@@ -156,3 +156,11 @@ bool trust_apply(CURL *easy, const char *path)
     curl_easy_setopt(easy, CURLOPT_CAPATH, path);
     return true;
 }
+
+/* Of a function of the program that fails libcurl says only that. */
+const char *trust_words(CURLcode how, const char *said)
+{
+    if (how == CURLE_SSL_CACERT_BADFILE)
+        return "no authorities can be read from the file of tls.ca, or that of the system";
+    return said[0] ? said : curl_easy_strerror(how);
+}

@@ -24,4 +24,7 @@ const char *trust_system(void);
  * nothing is changed. */
 bool trust_apply(CURL *easy, const char *path);
 
+/* Why a transfer failed, for people; said: what libcurl wrote of it, or "".  Static, or said. */
+const char *trust_words(CURLcode how, const char *said);
+
 #endif

@@ -6,6 +6,7 @@
 #include "gunzip.h"
 #include "http_session.h"
 #include "mem.h"
+#include "trust.h"
 
 #include <assert.h>
 #include <stdatomic.h>
@@ -428,7 +429,7 @@ static void describe(const struct fetch *x, CURLcode how, struct fetch_result *r
         else if (x->undecoded.status != OK)
             r->err = x->undecoded;
         else
-            err_set(&r->err, ERR_IO, "%s%s", x->error[0] ? x->error : curl_easy_strerror(how),
+            err_set(&r->err, ERR_IO, "%s%s", trust_words(how, x->error),
                     broke_after_handshake(x, how) ? " (does it want a client certificate?)" : "");
     } else if (status != 200) {
         r->why = SCRAPE_STATUS;

@@ -93,6 +93,8 @@ class Tls(harness.Case):
         agent = self.scrape(self.server(), {"tls": {"ca": ca}}, interval="1s", timeout="1s")
         self.wait_for(lambda: "tls" in books.failed(agent.metrics()), 20, "a failed scrape")
         self.assertEqual(books.scraped(agent.metrics()), 0)
+        os.truncate(ca, 0)
+        self.wait_for(lambda: "tls.ca" in books.target_error(*agent.targets().values()), 20, "it is said")
         shutil.copy(self.cert("ca.pem"), ca + ".new")
         os.rename(ca + ".new", ca)
         self.wait_for(lambda: books.scraped(agent.metrics()) > 0, 20, "a good scrape")
