@@ -164,6 +164,25 @@ class Memory(harness.Case):
         self.goes_on()
         self.stop(self.agent_)
 
+    def test_each_target_has_its_turn(self):
+        """Pages that want far more than there is, in each round: none waits for ever while others are served."""
+        lines = "".join(f'wide_metric_{i % 7}{{index="{i}",more="{"x" * 40}"}} {i}\n'
+                        for i in range(100000))
+        body = gzip.compress(lines.encode(), 6)
+        head = {"Content-Encoding": "gzip"}
+        pages = self.pages({f"/{i}": (lambda _: (200, head, body)) for i in range(80)})
+        self.begin([pages.url(f"/{i}") for i in range(80)],
+                   {"name": "queue", "file": {"path": os.path.join(self.folder, "out")}}, "2s",
+                   http={"gzip": True})
+        name = f"80 bodies of {len(lines) / MIB:.1f} MiB every 2 s, compressed"
+        m = self.lasts(40, name, 80 * len(lines) / MIB)
+        self.assertGreater(books.stale(m), 0)
+        good = sorted(t["scrapes"] - t["failures"] for t in self.agent_.targets().values())
+        self.figures[name] += f"; good scrapes of a target {good[0]} to {good[-1]}"
+        print(good)
+        self.assertGreaterEqual(good[0] * 3, sum(good) / len(good))
+        self.stop(self.agent_)
+
     def test_an_outage_with_a_spool(self):
         queue = self.nats()
         self.client(queue).make_stream("METRICS", ["metrics.>"])
