@@ -173,14 +173,15 @@ class Memory(harness.Case):
         pages = self.pages({f"/{i}": (lambda _: (200, head, body)) for i in range(80)})
         self.begin([pages.url(f"/{i}") for i in range(80)],
                    {"name": "queue", "file": {"path": os.path.join(self.folder, "out")}}, "2s",
-                   http={"gzip": True})
+                   http={"gzip": True}, limits={**LIMITS, "series": 20000})
         name = f"80 bodies of {len(lines) / MIB:.1f} MiB every 2 s, compressed"
-        m = self.lasts(40, name, 80 * len(lines) / MIB)
+        m = self.lasts(25, name, 80 * len(lines) / MIB)
         self.assertGreater(books.stale(m), 0)
+        self.wait_for(lambda: books.scraped(self.agent_.metrics()) >= 6 * 80, 150, "six for each, by the mean")
         good = sorted(t["scrapes"] - t["failures"] for t in self.agent_.targets().values())
         self.figures[name] += f"; good scrapes of a target {good[0]} to {good[-1]}"
-        print(good)
-        self.assertGreaterEqual(good[0] * 3, sum(good) / len(good))
+        self.assertGreaterEqual(good[0], 2)
+        self.holds()
         self.stop(self.agent_)
 
     def test_an_outage_with_a_spool(self):
