@@ -243,6 +243,7 @@ static void stop_waiting(struct worker *w, struct running **at)
 {
     *at = (*at)->next;
     w->waiting_len--;
+    w->calls = true;
     w->crew->books->waiting--;
     budget_wait(-1);
     stand(w);
@@ -294,7 +295,7 @@ static void take(void *of, void *user, const struct fetch_result *f)
     struct worker *w = of;
     struct running *r = user;
     w->in_flight--;
-    w->took = true;
+    w->calls = true;
     if (begins_again(w, r, f)) {
         put_off(w, r);
         return;
@@ -407,9 +408,9 @@ static void try_waiting(struct worker *w)
             at = &r->next;
         }
     }
-    if (w->took)
+    if (w->calls)
         turn_call(&w->turn);
-    w->took = false;
+    w->calls = false;
 }
 
 static void start_job(struct worker *w, struct job *j, int64_t waited_ns)

@@ -33,8 +33,8 @@ struct worker {
     struct running *idle;    /* room for scrapes that run */
     struct running *waiting; /* for memory: who has waited longest first */
     size_t waiting_len;
-    struct turn turn;       /* of the first of them, among those of all workers */
-    bool took;              /* something has ended, and its memory is free */
+    struct turn turn; /* of the first of them, among those of all workers */
+    bool calls; /* memory is given back, or it is the turn of another: who has it is to look */
     size_t scratch_counted; /* in the budget */
     size_t in_flight;
     _Atomic int64_t beat_ns;

@@ -172,15 +172,15 @@ class Memory(harness.Case):
         head = {"Content-Encoding": "gzip"}
         pages = self.pages({f"/{i}": (lambda _: (200, head, body)) for i in range(80)})
         self.begin([pages.url(f"/{i}") for i in range(80)],
-                   {"name": "queue", "file": {"path": os.path.join(self.folder, "out")}}, "2s",
+                   {"name": "queue", "file": {"path": os.path.join(self.folder, "out")}}, "3s",
                    http={"gzip": True}, limits={**LIMITS, "series": 20000})
-        name = f"80 bodies of {len(lines) / MIB:.1f} MiB every 2 s, compressed"
+        name = f"80 bodies of {len(lines) / MIB:.1f} MiB every 3 s, compressed"
         m = self.lasts(25, name, 80 * len(lines) / MIB)
         self.assertGreater(books.stale(m), 0)
         self.wait_for(lambda: books.scraped(self.agent_.metrics()) >= 6 * 80, 150, "six for each, by the mean")
         good = sorted(t["scrapes"] - t["failures"] for t in self.agent_.targets().values())
         self.figures[name] += f"; good scrapes of a target {good[0]} to {good[-1]}"
-        self.assertGreaterEqual(good[0], 2)
+        self.assertGreaterEqual(good[0], 1)
         self.holds()
         self.stop(self.agent_)
 
