@@ -34,7 +34,7 @@ enum budget_part {
     BUDGET_PAYLOADS,  /* of lanes: waiting, in flight, empty ones kept */
     BUDGET_SPOOLS,    /* SQLite's caches */
     BUDGET_DISCOVERY, /* objects, targets, answers being read */
-    BUDGET_CLIENTS,   /* the most that queues of client libraries may come to */
+    BUDGET_CLIENTS, /* the most that queues of client libraries and links of sinks may come to; authorities */
     BUDGET_ALLOCATOR, /* what is resident beyond all of this and the allowance; an eighth at most */
     BUDGET_PARTS
 };

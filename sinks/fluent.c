@@ -41,6 +41,12 @@ static void fluent_close(void *self)
     fluent_link_free(self);
 }
 
+static size_t fluent_reserve(const void *conf, size_t max_message)
+{
+    (void)max_message; /* messages are not copied */
+    return fluent_link_bytes(conf);
+}
+
 const struct sink_ops sink_fluent = {
     .name = "fluent",
     .help = "sends to servers of the Forward protocol (Fluentd, Fluent Bit)",
@@ -50,6 +56,7 @@ const struct sink_ops sink_fluent = {
     .encoders = encoders,
     .check = fluent_conf_report,
     .open = fluent_open,
+    .reserve = fluent_reserve,
     .send = fluent_send,
     .work = fluent_work,
     .flush = fluent_flush,

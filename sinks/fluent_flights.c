@@ -9,13 +9,18 @@
 
 void fluent_flights_init(struct fluent_flights *f, size_t cap)
 {
-    *f = (struct fluent_flights){.at = mem_alloc(cap * sizeof *f->at), .cap = cap};
+    *f = (struct fluent_flights){.at = mem_alloc(fluent_flights_bytes(cap)), .cap = cap};
 }
 
 void fluent_flights_done(struct fluent_flights *f)
 {
     assert(f->len == 0);
     mem_free(f->at);
+}
+
+size_t fluent_flights_bytes(size_t cap)
+{
+    return cap * sizeof(struct fluent_flight);
 }
 
 void fluent_flights_put(struct fluent_flights *f, struct payload *p)

@@ -25,6 +25,7 @@ struct fluent_flights {
 
 void fluent_flights_init(struct fluent_flights *f, size_t cap);
 void fluent_flights_done(struct fluent_flights *f); /* must be empty */
+size_t fluent_flights_bytes(size_t cap);            /* of memory, beside the payloads */
 
 void fluent_flights_put(struct fluent_flights *f, struct payload *p); /* len is below cap */
 

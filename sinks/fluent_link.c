@@ -17,10 +17,12 @@
 #include <time.h>
 #include <unistd.h>
 
-#define PING_MAX    (4 * FLUENT_ANSWER_MAX)
-#define READ_ROUNDS 64 /* before something else has its turn */
-#define HOST_MAX    256
-#define FIRST_NS    (100 * MS_NS) /* that a send waits for a connection: its lane has more to do */
+#define PING_MAX       (4 * FLUENT_ANSWER_MAX)
+#define ANSWERS_MAX    (2 * FLUENT_ANSWER_MAX)
+#define SETTINGS_BYTES 4096 /* of texts: of servers, files, secrets */
+#define READ_ROUNDS    64   /* before something else has its turn */
+#define HOST_MAX       256
+#define FIRST_NS       (100 * MS_NS) /* that a send waits for a connection: its lane has more to do */
 
 enum phase {
     PHASE_DOWN,
@@ -69,10 +71,17 @@ struct fluent_link *fluent_link_new(const struct fluent_conf *conf, struct sink_
         if (fluent_conf_server(conf->servers.items[i], &l->servers[i], NULL) != OK)
             abort(); /* cannot be: it has been checked */
     l->stream = (struct fluent_stream)FLUENT_STREAM_NONE;
-    l->in = (struct buf)BUF_INIT(2 * FLUENT_ANSWER_MAX);
+    l->in = (struct buf)BUF_INIT(ANSWERS_MAX);
     l->out = (struct buf)BUF_INIT(PING_MAX);
     fluent_flights_init(&l->flights, (size_t)conf->in_flight);
     return l;
+}
+
+size_t fluent_link_bytes(const struct fluent_conf *conf)
+{
+    return sizeof(struct fluent_link) + conf->servers.len * sizeof(struct fluent_server) +
+           fluent_flights_bytes((size_t)conf->in_flight) + ANSWERS_MAX + PING_MAX + LOOKUP_BYTES +
+           SETTINGS_BYTES;
 }
 
 /* Whatever the connection is made of. */

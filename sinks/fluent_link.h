@@ -16,6 +16,9 @@ struct fluent_link;
 struct fluent_link *fluent_link_new(const struct fluent_conf *conf, struct sink_lane *lane);
 void fluent_link_free(struct fluent_link *l); /* ends what is in flight as closed */
 
+/* The most bytes that such a link has, beside payloads and what TLS keeps. */
+size_t fluent_link_bytes(const struct fluent_conf *conf);
+
 /* As the hooks of sink_ops. */
 enum status fluent_link_send(struct fluent_link *l, struct payload *p, int64_t deadline_ns,
                              struct err *err) NODISCARD;

@@ -4,6 +4,7 @@
 
 #include "clock.h"
 #include "payload.h"
+#include "trust.h"
 
 #include <assert.h>
 
@@ -180,7 +181,7 @@ void http_request_finish(struct http_request *r, CURLcode how, struct http_answe
         ret->how = CURLE_PARTIAL_FILE;
     ret->whole = ret->code > 0 && (how == CURLE_OK || r->enough);
     ret->sent = sent > 0;
-    ret->error = r->error[0] ? r->error : curl_easy_strerror(ret->how);
+    ret->error = trust_words(ret->how, r->error);
     ret->retry_after_ns = (after < after_max ? after : after_max) * SEC_NS;
     ret->connects = connects > 0 ? (uint64_t)connects : 0;
     release(r);

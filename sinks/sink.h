@@ -71,8 +71,8 @@ struct sink_ops {
      * ERR_INVALID refuses the configuration; nothing is left to close then. */
     enum status (*open)(void **ret_self, const void *conf, struct sink_lane *lane, struct err *err);
 
-    /* The most that the client library keeps beside the payloads, of which none is above max_message:
-     * copies, its own buffers.  NULL: next to nothing. */
+    /* The most that the sink and its client library keep beside the payloads, of which none is above
+     * max_message: copies, buffers of their own; not what TLS keeps.  NULL: next to nothing. */
     size_t (*reserve)(const void *conf, size_t max_message);
 
     /* Whether bodies are to be LZ4 frames, with the header Content-Encoding: lz4.  An encoder that

@@ -163,6 +163,14 @@ static void statsd_close(void *self)
     mem_free(s);
 }
 
+/* Messages are not copied; the system has what of them is not sent. */
+static size_t statsd_reserve(const void *conf, size_t max_message)
+{
+    (void)conf;
+    (void)max_message;
+    return sizeof(struct statsd_sink) + LOOKUP_BYTES;
+}
+
 static const char *const encoders[] = {"statsd", NULL};
 
 const struct sink_ops sink_statsd = {
@@ -174,6 +182,7 @@ const struct sink_ops sink_statsd = {
     .encoders = encoders,
     .check = statsd_conf_report,
     .open = statsd_open,
+    .reserve = statsd_reserve,
     .send = statsd_send,
     .work = statsd_work,
     .flush = statsd_flush,

@@ -10,32 +10,31 @@
 #include <pthread.h>
 #include <sys/socket.h>
 #include <unistd.h>
+#include <zlib.h>
 
 /* One answer for each connection. */
 struct server {
     int fd;
     char url[64];
     const char *head;
-    size_t body;
+    struct span body;
     pthread_t thread;
 };
 
 static void *serve(void *arg)
 {
     struct server *s = arg;
-    char in[4096], *body = mem_alloc(s->body);
-    memset(body, '\n', s->body);
+    char in[4096];
     int fd = accept4(s->fd, NULL, NULL, SOCK_CLOEXEC);
     if (fd < 0 || recv(fd, in, sizeof in, 0) <= 0)
         abort();
     send(fd, s->head, strlen(s->head), MSG_NOSIGNAL);
-    send(fd, body, s->body, MSG_NOSIGNAL);
+    send(fd, s->body.data, s->body.len, MSG_NOSIGNAL);
     close(fd);
-    mem_free(body);
     return NULL;
 }
 
-static void server_start(struct server *s, const char *head, size_t body)
+static void server_start(struct server *s, const char *head, struct span body)
 {
     struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t len = sizeof a;
@@ -52,6 +51,8 @@ static struct {
     bool over;
     struct fetch_result result;
     size_t bytes;
+    size_t beside; /* in the budget, beside the body */
+    struct fetcher *fetcher;
 } seen;
 
 static void done(void *of, void *user, const struct fetch_result *r)
@@ -61,6 +62,7 @@ static void done(void *of, void *user, const struct fetch_result *r)
     seen.over = true;
     seen.result = *r;
     seen.bytes = r->body.len;
+    seen.beside = budget_part_bytes(BUDGET_BODIES) - fetcher_body_bytes(seen.fetcher);
 }
 
 #define BODY  ((size_t)1 << 20)
@@ -68,7 +70,7 @@ static void done(void *of, void *user, const struct fetch_result *r)
 #define TOLD  "HTTP/1.1 200 OK\r\nContent-Length: 1048576\r\n\r\n"
 
 /* With so much room to the bound, of which an eighth is beyond the mark. */
-static void fetch(const char *head, size_t room, size_t expect)
+static void fetch_body(const char *head, struct span body, size_t room, size_t expect)
 {
     struct server s;
     struct fetcher *f;
@@ -76,8 +78,9 @@ static void fetch(const char *head, size_t room, size_t expect)
     struct fetcher_conf conf = {.max_connections = 2, .accept = "Accept: */*", .done = done};
     seen.over = false;
     CHECK_INT(net_init(&err), OK);
-    server_start(&s, head, BODY);
+    server_start(&s, head, body);
     CHECK_INT(fetcher_new(&f, &conf, &err), OK);
+    seen.fetcher = f;
     struct target *t = target_new(&(struct target){
         .id = "x", .url = s.url, .interval_ns = 10 * SEC_NS, .timeout_ns = 10 * SEC_NS});
     struct fetch_request q = {.target = t, .max_body = 16 << 20, .expect_body = expect};
@@ -92,6 +95,14 @@ static void fetch(const char *head, size_t room, size_t expect)
     target_unref(t);
     CHECK_INT(budget_part_bytes(BUDGET_BODIES), 0);
     CHECK_INT(budget_part_bytes(BUDGET_CLIENTS), 0);
+}
+
+static void fetch(const char *head, size_t room, size_t expect)
+{
+    char *body = mem_alloc(BODY);
+    memset(body, '\n', BODY);
+    fetch_body(head, (struct span){body, BODY}, room, expect);
+    mem_free(body);
 }
 
 TEST(a_body_that_fits_comes_and_what_it_took_is_given_back)
@@ -133,4 +144,49 @@ TEST(one_body_may_go_beyond_the_mark_up_to_the_bound)
     budget_set_bound(SIZE_MAX);
     fetch(TOLD, room, BODY);
     CHECK(seen.result.ok);
+}
+
+/* A megabyte of lines behind gzip, which nobody asked for; head has room for its length. */
+static void fetch_gzip(bool told, size_t room)
+{
+    AUTO(buf) struct buf text = BUF_INIT(2 * BODY);
+    char head[160], length[48] = "";
+    for (unsigned i = 0; text.len < BODY - 32; i++)
+        CHECK_INT(buf_printf(&text, "lines_total{index=\"%u\"} 1\n", i * 2654435761U), OK);
+    size_t cap = compressBound(text.len) + 32;
+    char *small = mem_alloc(cap);
+    z_stream z = {.next_in = (z_const Bytef *)text.data, .avail_in = (uInt)text.len};
+    z.next_out = (Bytef *)small;
+    z.avail_out = (uInt)cap;
+    CHECK_INT(deflateInit2(&z, 6, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY), Z_OK);
+    CHECK_INT(deflate(&z, Z_FINISH), Z_STREAM_END);
+    deflateEnd(&z);
+    if (told)
+        snprintf(length, sizeof length, "Content-Length: %lu\r\n", z.total_out);
+    snprintf(head, sizeof head, "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n%s\r\n", length);
+    fetch_body(head, (struct span){small, z.total_out}, room, 0);
+    mem_free(small);
+}
+
+TEST(gzip_that_was_not_asked_for_counts_as_it_is_undone)
+{
+    fetch(TOLD, 16 * BODY, 0);
+    size_t plain = seen.beside;
+    fetch_gzip(true, 16 * BODY);
+    CHECK(seen.result.ok);
+    CHECK(seen.bytes > BODY - 64);
+    CHECK(seen.beside >= plain + (40 << 10)); /* what zlib has */
+}
+
+TEST(a_compressed_body_ends_where_there_is_no_room_and_says_what_it_would_be)
+{
+    for (int told = 0; told < 2; told++) {
+        fetch_gzip(told, BODY / 2);
+        CHECK(!seen.result.ok);
+        CHECK_INT(seen.result.why, SCRAPE_MEMORY);
+        CHECK(seen.bytes > 0 && seen.bytes < BODY / 2);
+        CHECK(seen.result.wants > seen.bytes);
+        if (told)
+            CHECK(seen.result.wants > BODY / 4 * 3 && seen.result.wants < BODY / 4 * 5);
+    }
 }

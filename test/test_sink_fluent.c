@@ -2,6 +2,7 @@
 /* The fluent sink: acknowledgements, failures, several servers. */
 #include "fluent_server.h"
 
+#include <malloc.h>
 #include <sys/un.h>
 
 TEST(what_the_server_acknowledges_is_delivered)
@@ -369,5 +370,38 @@ TEST(a_unix_socket_is_as_good)
     RUN_UNTIL(received(&servers[0], "one"));
     server_ack(&servers[0], id);
     RUN_UNTIL(run.ended[OK] == 1);
+    close_all();
+}
+
+/* Of this process, in use; 0 under sanitizers, which have an allocator of their own. */
+static size_t heap_bytes(void)
+{
+    struct mallinfo2 m = mallinfo2();
+    return m.uordblks + m.hblkhd;
+}
+
+TEST(what_a_link_keeps_is_reserved)
+{
+    enum { WINDOW = 1024 };
+    static struct payload *sent[WINDOW];
+    static char part[4000] = "\x81\xa3"
+                             "ack\xda\x0f\xf0";
+    close_all();
+    for (size_t i = 0; i < WINDOW; i++)
+        sent[i] = sink_run_payload(&run, "1", 1);
+    size_t before = heap_bytes();
+    OPEN("in_flight", "1024");
+    for (size_t i = 0; i < WINDOW; i++) {
+        sent[i]->lane = &run;
+        CHECK_INT(run.ops->send(run.self, sent[i], clock_mono_ns() + SEC_NS, &run.err), OK);
+    }
+    RUN_UNTIL(servers[0].len == WINDOW);
+    server_say(&servers[0], part, sizeof part); /* of an answer, which is kept */
+    work(SLICE_MS * MS_NS);
+    size_t has = heap_bytes() - before, all = run.ops->reserve(run.conf, 1 << 20);
+    CHECK(all >= has);
+    CHECK(nothing_ended());
+    OPEN("in_flight", "1");
+    CHECK(run.ops->reserve(run.conf, 1 << 20) + (WINDOW - 1) * sizeof(void *) < all);
     close_all();
 }

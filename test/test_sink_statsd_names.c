@@ -4,6 +4,7 @@
 #include "statsd_peer.h"
 
 #include <dlfcn.h>
+#include <malloc.h>
 #include <netdb.h>
 
 /* The one name server of this program: it knows one name, and may be slow. */
@@ -129,4 +130,28 @@ TEST(a_host_that_is_not_found_is_an_io_error)
         CHECK(strstr(run.err.text, "cannot find no..name") != NULL);
     }
     sink_run_close(&run);
+}
+
+/* Of this process, in use; 0 under sanitizers, which have an allocator of their own. */
+static size_t heap_bytes(void)
+{
+    struct mallinfo2 m = mallinfo2();
+    return m.uordblks + m.hblkhd;
+}
+
+TEST(what_a_link_keeps_is_reserved)
+{
+    uint16_t port = peer_inet(&peer, SOCK_DGRAM, 0);
+    snprintf(peer.at, sizeof peer.at, NAME ":%u", port);
+    move_name("127.0.0.1");
+    start("udp", MORE("lookup_interval", "1ms"));
+    CHECK_INT(SEND("a:1|g\n"), OK); /* what the resolver keeps for good is there */
+    void *first = run.self;
+    size_t before = heap_bytes(), seen = lookups;
+    CHECK_INT(run.ops->open(&run.self, run.conf, &run.lane, &run.err), OK);
+    WAIT(SEND("a:1|g\n") == OK && lookups > seen + 1);
+    size_t has = heap_bytes() - before;
+    CHECK(run.ops->reserve(run.conf, 1432) >= has && has < SIZE_MAX / 2);
+    run.ops->close(first);
+    finish();
 }

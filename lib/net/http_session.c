@@ -4,6 +4,7 @@
 #include "buf.h"
 #include "hash.h"
 #include "mem.h"
+#include "trust.h"
 
 enum {
     LINE_MAX_BYTES = SECRET_MAX + 256,
@@ -205,6 +206,17 @@ static void apply_tls(const struct tls_conf *t, CURL *easy)
     curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, t->verify ? 2L : 0L);
 }
 
+/* One copy of the authorities for all; not with those that are given as text, nor with a proxy over TLS,
+ * who is to be trusted by those of the system. */
+static void share_trust(const struct http_session *s, CURL *easy)
+{
+    const struct http_conf *c = s->conf;
+    const char *path = c && c->tls.ca[0] ? c->tls.ca : trust_system();
+    bool proxied = c && strncasecmp(c->proxy, "https:", 6) == 0;
+    if (path && !s->ca && !proxied && (!c || c->tls.verify))
+        (void)trust_apply(easy, path);
+}
+
 static void apply_proxy_login(const struct http_session *s, CURL *easy)
 {
     if (!s->conf || !s->conf->proxy_user[0])
@@ -232,6 +244,7 @@ void http_session_apply(const struct http_session *s, CURL *easy)
     apply_proxy_login(s, easy);
     apply_tls(c ? &c->tls : NULL, easy);
     apply_pem(s, easy);
+    share_trust(s, easy);
     if (c && c->gzip)
         curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "gzip");
     if (c && c->user[0]) {

@@ -15,7 +15,8 @@
 
 #include <sys/socket.h>
 
-#define LOOKUP_ADDRESSES 8 /* of one host; others are left out */
+#define LOOKUP_ADDRESSES 8                 /* of one host; others are left out */
+#define LOOKUP_BYTES     ((size_t)8 << 10) /* of the heap, that one takes while it lasts */
 
 struct lookup_addresses {
     struct sockaddr_storage at[LOOKUP_ADDRESSES];

@@ -6,6 +6,7 @@
 #include "gunzip.h"
 #include "http_session.h"
 #include "mem.h"
+#include "trust.h"
 
 #include <assert.h>
 #include <stdatomic.h>
@@ -80,12 +81,16 @@ static void count_body(struct fetcher *f, size_t more, size_t less)
         budget_add(BUDGET_BODIES, (ptrdiff_t)(more - less));
 }
 
+static bool asks_gzip(const struct target *t)
+{
+    return t->http && t->http->conf.gzip;
+}
+
 /* Of a transfer, beside its body. */
 static size_t side_bytes(const struct target *t, size_t expect)
 {
     size_t body = expect ? expect : UNKNOWN_BYTES;
-    return (body < READ_BYTES ? body : READ_BYTES) + HANDLE_BYTES +
-           (t->http && t->http->conf.gzip ? GZIP_BYTES : 0);
+    return (body < READ_BYTES ? body : READ_BYTES) + HANDLE_BYTES + (asks_gzip(t) ? GZIP_BYTES : 0);
 }
 
 /* The one body that may pass the others leaves room for what its page makes. */
@@ -94,10 +99,15 @@ static bool has_last_room(size_t bytes)
     return budget_has_room(BUDGET_PAYLOAD, bytes + budget_bound() / 16);
 }
 
+size_t fetch_bytes(const struct fetch_request *q)
+{
+    size_t body = q->expect_body ? q->expect_body : UNKNOWN_BYTES;
+    return body + side_bytes(q->target, q->expect_body);
+}
+
 bool fetch_has_room(const struct fetch_request *q, bool first)
 {
-    size_t bytes = q->expect_body ? q->expect_body : UNKNOWN_BYTES;
-    bytes += side_bytes(q->target, q->expect_body);
+    size_t bytes = fetch_bytes(q);
     return budget_has_room(BUDGET_BODY, bytes) || (first && has_last_room(bytes));
 }
 
@@ -175,6 +185,17 @@ void fetcher_trim(struct fetcher *f)
     }
 }
 
+/* What the whole body will have, if the rest of it is like what has come, and an eighth: one byte more than
+ * there is room for takes twice the room. */
+static size_t decoded_whole(const struct fetch *x)
+{
+    curl_off_t length = -1;
+    curl_easy_getinfo(x->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length);
+    double in = (double)x->gunzip.z.total_in, out = (double)x->gunzip.z.total_out;
+    double whole = length > 0 && in > 0 ? (double)length / in * out * 1.125 : 0;
+    return whole < (double)x->max_body ? (size_t)whole : x->max_body;
+}
+
 /* What is decoded may be a thousand times as long: it is bounded by the room there is now. */
 static enum status add_decoded(struct fetch *x, const char *data, size_t n)
 {
@@ -188,7 +209,11 @@ static enum status add_decoded(struct fetch *x, const char *data, size_t n)
     b->max = room < x->max_body && cap + room < x->max_body ? cap + room : x->max_body;
     enum status s = gunzip_add(&x->gunzip, (struct span){data, n}, b, &err);
     x->no_room = s == ERR_LIMIT && b->max < x->max_body;
-    x->wants = cap + cap / 2 < x->max_body ? cap + cap / 2 : x->max_body;
+    if (x->no_room) {
+        size_t more = cap + cap / 2, whole = decoded_whole(x);
+        x->wants = more < x->max_body ? more : x->max_body;
+        x->wants = whole > x->wants ? whole : x->wants;
+    }
     b->max = x->max_body;
     count_body(x->fetcher, b->cap, cap);
     if (s == ERR_INVALID)
@@ -228,7 +253,11 @@ static void take_encoding(struct fetch *x, struct span line)
     while (end > at + 1 && (unsigned char)end[-1] <= ' ')
         end--;
     struct span word = {at + 1, (size_t)(end - at - 1)};
-    x->gzip = word.len == 4 && strncasecmp(word.data, "gzip", 4) == 0;
+    bool gzip = word.len == 4 && strncasecmp(word.data, "gzip", 4) == 0;
+    if (gzip && !x->gzip &&
+        !asks_gzip(x->target)) /* it comes all the same, by a proxy for instance */
+        budget_count(BUDGET_BODIES, &x->counted, x->counted + GZIP_BYTES);
+    x->gzip |= gzip;
     if (x->gzip || word.len == 0 || (word.len == 8 && strncasecmp(word.data, "identity", 8) == 0))
         return;
     char shown[40];
@@ -401,7 +430,7 @@ static void describe(const struct fetch *x, CURLcode how, struct fetch_result *r
         else if (x->undecoded.status != OK)
             r->err = x->undecoded;
         else
-            err_set(&r->err, ERR_IO, "%s%s", x->error[0] ? x->error : curl_easy_strerror(how),
+            err_set(&r->err, ERR_IO, "%s%s", trust_words(how, x->error),
                     broke_after_handshake(x, how) ? " (does it want a client certificate?)" : "");
     } else if (status != 200) {
         r->why = SCRAPE_STATUS;

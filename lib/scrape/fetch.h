@@ -48,7 +48,9 @@ struct fetch_request {
     void *user;
 };
 
-/* Whether the budget has room for the body and all that goes with it.  first: nobody waits in front of it; of
+/* What the budget must have room for: the body and all that goes with it. */
+size_t fetch_bytes(const struct fetch_request *request);
+/* Whether it has.  first: nobody waits in front of it; of
  * such one in the process may go beyond the mark of bodies, up to the bound, so that something always ends. */
 bool fetch_has_room(const struct fetch_request *request, bool first);
 void fetcher_trim(struct fetcher *f); /* frees what is kept for reuse */

@@ -53,8 +53,11 @@ struct target_state {
     struct page *page;          /* of the job that is out; NULL until the first */
     struct pool_books *counted; /* where the page is counted; the job's, as the next two */
     size_t counted_series, counted_bytes;
-    size_t body_bytes;          /* of the last body, to make room for the next; the job's */
-    pthread_mutex_t lock;       /* guards what follows */
+    size_t body_bytes; /* of the last body, to make room for the next; the job's */
+    int64_t
+        waits_since_ns;   /* for memory: when the first job was due that had to wait, of those since
+                                   the last that ended otherwise; 0: none.  The job's */
+    pthread_mutex_t lock; /* guards what follows */
     struct target_shown *shown; /* without words only as far as these */
     bool has_words;
 };

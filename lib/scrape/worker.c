@@ -18,8 +18,9 @@ _Static_assert(PAGE_REFUSALS <= BOOKS_REFUSALS, "books have no room for all refu
 struct running {
     struct job *job;
     int64_t start_ms;
-    size_t expect; /* bytes of body; 0: not known */
-    bool again;    /* it was begun before, and found no room */
+    size_t expect;    /* bytes of body; 0: not known */
+    bool again;       /* it was begun before, and found no room */
+    int64_t first_ns; /* since when nobody has waited longer; 0: not yet */
     struct running *next;
 };
 
@@ -193,27 +194,59 @@ static void take_good(struct worker *w, struct running *r, const struct fetch_re
 
 /* Waiting for memory. */
 
+static struct fetch_request request_of(struct worker *w, struct running *r)
+{
+    struct job *j = r->job;
+    return (struct fetch_request){.target = j->target,
+                                  .shard =
+                                      j->state->shard >> 32, /* the low bits chose the worker */
+                                  .max_body = w->crew->max_body,
+                                  .expect_body = r->expect,
+                                  .user = r};
+}
+
+static int64_t since(const struct running *r)
+{
+    const struct target_state *s = r->job->state;
+    return s->waits_since_ns ? s->waits_since_ns : r->job->due_ns;
+}
+
+/* Among the workers, for the first that waits here; one that has no place for it stands in nobody's way. */
+static void stand(struct worker *w)
+{
+    struct running *r = w->waiting;
+    if (r && w->in_flight < w->crew->in_flight) {
+        struct fetch_request q = request_of(w, r);
+        turn_stand(&w->turn, since(r), fetch_bytes(&q));
+    } else {
+        turn_leave(&w->turn);
+    }
+}
+
 static void put_off(struct worker *w, struct running *r)
 {
     struct pool_books *b = w->crew->books;
+    struct running **at = &w->waiting;
     b->waited++;
     b->waiting++;
     budget_wait(1);
-    r->next = NULL;
-    *w->waiting_end = r;
-    w->waiting_end = &r->next;
+    r->job->state->waits_since_ns = since(r);
+    while (*at && since(*at) <= since(r))
+        at = &(*at)->next;
+    r->next = *at;
+    *at = r;
     w->waiting_len++;
+    stand(w);
 }
 
 static void stop_waiting(struct worker *w, struct running **at)
 {
-    struct running *r = *at;
-    *at = r->next;
-    if (!r->next)
-        w->waiting_end = at;
+    *at = (*at)->next;
     w->waiting_len--;
+    w->calls = true;
     w->crew->books->waiting--;
     budget_wait(-1);
+    stand(w);
 }
 
 static void end(struct worker *w, struct running *r)
@@ -262,40 +295,43 @@ static void take(void *of, void *user, const struct fetch_result *f)
     struct worker *w = of;
     struct running *r = user;
     w->in_flight--;
+    w->calls = true;
     if (begins_again(w, r, f)) {
         put_off(w, r);
         return;
     }
+    if (f->ok || f->why != SCRAPE_MEMORY)
+        r->job->state->waits_since_ns = 0;
     count_seconds(w->crew->books, f->duration_ns);
     if (f->ok)
         take_good(w, r, f);
     else
         take_failed(w, r, f);
     count_work(w);
-    if (!budget_has_room(BUDGET_BODY, 0))
+    if (!budget_has_room(BUDGET_BODY, 0) || budget_waiting() > 0)
         drop_work(w);
     end(w, r);
 }
 
 /* Jobs. */
 
-static struct fetch_request request_of(struct worker *w, struct running *r)
-{
-    struct job *j = r->job;
-    return (struct fetch_request){.target = j->target,
-                                  .shard =
-                                      j->state->shard >> 32, /* the low bits chose the worker */
-                                  .max_body = w->crew->max_body,
-                                  .expect_body = r->expect,
-                                  .user = r};
-}
-
 static void begin(struct worker *w, struct running *r)
 {
     struct fetch_request q = request_of(w, r);
     r->start_ms = clock_wall_ms();
     w->in_flight++;
+    stand(w);
     fetch_start(w->fetcher, &q);
+}
+
+static bool may_begin(struct worker *w, struct running *r)
+{
+    struct fetch_request q = request_of(w, r);
+    bool first;
+    bool allowed = turn_allows(since(r), fetch_bytes(&q), &first);
+    if (first && r->first_ns == 0)
+        r->first_ns = clock_mono_ns();
+    return allowed && fetch_has_room(&q, first);
 }
 
 static void start_scrape(struct worker *w, struct job *j)
@@ -308,10 +344,10 @@ static void start_scrape(struct worker *w, struct job *j)
         r = mem_alloc(sizeof *r);
     r->job = j;
     r->again = false;
+    r->first_ns = 0;
     r->expect = body + body / 16 < w->crew->max_body ? body + body / 16 : w->crew->max_body;
     w->crew->books->running++;
-    struct fetch_request q = request_of(w, r);
-    if (fetch_has_room(&q, !w->waiting))
+    if (may_begin(w, r))
         begin(w, r);
     else
         put_off(w, r);
@@ -328,35 +364,53 @@ static void show_waited(struct target_state *s, size_t bytes)
     target_state_show(s, &t);
 }
 
+/* It keeps its place among those that wait, for its target's next job; but not where it was first for
+ * long, and had no room all the same: one that never fits would hold up all others. */
+static void wait_in_vain(struct worker *w, struct running *r)
+{
+    struct target_state *s = r->job->state;
+    if (w->crew->aborting) {
+        w->crew->books->failed[SCRAPE_CLOSED]++;
+        return;
+    }
+    w->crew->books->stale++;
+    show_waited(s, r->expect);
+    s->body_bytes = r->expect / 2; /* it may be smaller by now */
+    if (r->first_ns && clock_mono_ns() - r->first_ns > r->job->target->interval_ns / 2)
+        s->waits_since_ns = 0;
+}
+
+/* What is kept for the next scrapes is for those that wait, in whatever worker. */
+static void make_way(struct worker *w)
+{
+    fetcher_trim(w->fetcher);
+    drop_work(w);
+    if (!w->waiting)
+        return;
+    for (size_t i = 0; i < w->crew->pipeline->lanes_len; i++)
+        lane_give_way(w->crew->pipeline->lanes[i]);
+}
+
 /* In their order; a small one may pass a large one. */
 static void try_waiting(struct worker *w)
 {
-    struct pool_books *b = w->crew->books;
-    if (!w->waiting)
-        return;
-    fetcher_trim(w->fetcher);
-    drop_work(w);
-    for (size_t i = 0; i < w->crew->pipeline->lanes_len; i++)
-        lane_give_way(w->crew->pipeline->lanes[i]);
+    if (budget_waiting() > 0)
+        make_way(w);
     for (struct running **at = &w->waiting, *r; (r = *at) != NULL;) {
-        struct fetch_request q = request_of(w, r);
         if (w->crew->aborting || is_stale(r->job)) {
             stop_waiting(w, at);
-            if (w->crew->aborting) {
-                b->failed[SCRAPE_CLOSED]++;
-            } else {
-                b->stale++;
-                show_waited(r->job->state, r->expect);
-                r->job->state->body_bytes = r->expect / 2; /* it may be smaller by now */
-            }
+            wait_in_vain(w, r);
             end(w, r);
-        } else if (w->in_flight < w->crew->in_flight && fetch_has_room(&q, r == w->waiting)) {
+        } else if (w->in_flight < w->crew->in_flight && may_begin(w, r)) {
             stop_waiting(w, at);
             begin(w, r);
         } else {
             at = &r->next;
         }
     }
+    if (w->calls)
+        turn_call(&w->turn);
+    w->calls = false;
 }
 
 static void start_job(struct worker *w, struct job *j, int64_t waited_ns)
@@ -422,10 +476,10 @@ enum status worker_start(struct worker *w, struct crew *crew, struct channel *jo
     struct fetcher_conf conf = {
         .max_connections = crew->max_connections, .accept = crew->accept, .done = take, .of = w};
     int fd;
-    w->waiting_end = &w->waiting;
     enum status s = fetcher_new(&w->fetcher, &conf, err);
     if (s != OK)
         return s;
+    w->turn.loop = fetcher_loop(w->fetcher);
     int e = channel_fd(jobs, &fd) == OK ? pthread_create(&w->thread, NULL, run, w) : EMFILE;
     if (e != 0) {
         fetcher_free(w->fetcher);

@@ -6,6 +6,7 @@
 #include "fetch.h"
 #include "job.h"
 #include "pool.h"
+#include "turn.h"
 
 /* What the workers of a pool share; nothing of it changes while they run. */
 struct crew {
@@ -29,9 +30,11 @@ struct worker {
     struct batch batch;
     size_t counted; /* of batch, in the process's budget */
     struct lane_scratch scratch;
-    struct running *idle;                   /* room for scrapes that run */
-    struct running *waiting, **waiting_end; /* for memory, in their order */
+    struct running *idle;    /* room for scrapes that run */
+    struct running *waiting; /* for memory: who has waited longest first */
     size_t waiting_len;
+    struct turn turn; /* of the first of them, among those of all workers */
+    bool calls; /* memory is given back, or it is the turn of another: who has it is to look */
     size_t scratch_counted; /* in the budget */
     size_t in_flight;
     _Atomic int64_t beat_ns;

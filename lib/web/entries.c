@@ -103,7 +103,8 @@ const struct entry pool_books_entries[] = {
     ENTRIES("failed", "scrapes_failed_total", ATOMIC, pool_books, failed, SCRAPE_FAILURES, failure,
             "Failed scrapes, by reason."),
     ENTRY("stale", "jobs_stale_total", ATOMIC, pool_books, stale, 1,
-          "Jobs dropped by a worker because they were older than their interval."),
+          "Jobs dropped by a worker because they were older than their interval: in its queue, or "
+          "while they waited for memory (`last_failure` of the target is `memory` then)."),
     ENTRY("ended", "jobs_ended_total", ATOMIC, pool_books, ended, 1,
           "Last jobs of targets that are gone: their series were said to have ended."),
     ENTRY("running", "jobs_running", ATOMIC, pool_books, running, 1,

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """test_tls.py - TLS, credentials and headers of scrapes, and what must not happen with them."""
-import base64, os, subprocess, threading
+import base64, os, shutil, subprocess, threading
 
 import books
 import harness
@@ -69,6 +69,36 @@ class Tls(harness.Case):
         pages = self.server()
         self.fails(self.scrape(pages, {"tls": {"ca": self.cert("other.pem")}}), "tls")
         self.assertEqual(pages.requests, [])
+
+    def test_who_trusts_another_authority_gets_no_connection_of_those_who_trust_this_one(self):
+        # One server, many connections kept alive: each of the others could take one that is there.
+        server = self.server()
+        names = {ca: [f"/{ca}/{i}" for i in range(40)] for ca in ("ca", "other")}
+        server.pages = {path: PAGE for paths in names.values() for path in paths}
+        agent = self.agent(harness.config(pool={"workers": 1, "in_flight": 1}, sources=[
+            {"name": ca, "static": {"targets": [server.url(path) for path in paths]}, "pool": "main",
+             "interval": "2s", "timeout": "2s", "http": {"tls": {"ca": self.cert(f"{ca}.pem")}}}
+            for ca, paths in names.items()]))
+        self.wait_for(lambda: all(t["scrapes"] >= 3 for t in agent.targets().values()), 30, "rounds")
+        entries = agent.targets()
+        self.assertEqual({entries[server.url(p)]["health"] for p in names["ca"]}, {"up"})
+        self.assertEqual({entries[server.url(p)]["health"] for p in names["other"]}, {"down"})
+        self.assertEqual(set(books.failed(agent.metrics())), {"tls"})
+        self.assertEqual({r.path for r in server.requests}, set(names["ca"]))
+        self.stop(agent)
+
+    def test_authorities_that_change_count_from_the_next_connection_on(self):
+        ca = os.path.join(self.folder, "ca.pem")
+        shutil.copy(self.cert("other.pem"), ca)
+        agent = self.scrape(self.server(), {"tls": {"ca": ca}}, interval="1s", timeout="1s")
+        self.wait_for(lambda: "tls" in books.failed(agent.metrics()), 20, "a failed scrape")
+        self.assertEqual(books.scraped(agent.metrics()), 0)
+        os.truncate(ca, 0)
+        self.wait_for(lambda: "tls.ca" in books.target_error(*agent.targets().values()), 20, "it is said")
+        shutil.copy(self.cert("ca.pem"), ca + ".new")
+        os.rename(ca + ".new", ca)
+        self.wait_for(lambda: books.scraped(agent.metrics()) > 0, 20, "a good scrape")
+        self.stop(agent)
 
     def test_the_systems_authorities_do_not_know_it(self):
         self.fails(self.scrape(self.server(), {}), "tls")

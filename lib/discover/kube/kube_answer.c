@@ -3,6 +3,7 @@
 #include "kube_answer.h"
 
 #include "clock.h"
+#include "trust.h"
 
 #include <cjson/cJSON.h>
 
@@ -77,7 +78,7 @@ static void not_trusted(struct kube_answer *answer, const struct kube_ending *e,
 
 static void without_answer(struct kube_answer *answer, const struct kube_ending *e)
 {
-    const char *why = e->error[0] ? e->error : curl_easy_strerror(e->how);
+    const char *why = trust_words(e->how, e->error);
     enum status s = from_curl(e->how);
     if (s == ERR_INVALID)
         not_trusted(answer, e, why);
