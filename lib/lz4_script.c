@@ -168,6 +168,7 @@ void lz4_message_begin(struct lz4_message *m, size_t plain_max)
     lz4_out_begin(&m->out, plain_max);
     start(&m->part);
     start(&m->text);
+    start(&m->rest);
     start(&m->end);
     m->number = m->owed = m->head_len = m->len = m->value_len = m->shared = 0;
     m->joined = false;
@@ -186,11 +187,12 @@ void lz4_message_done(struct lz4_message *m)
     lz4_out_done(&m->work);
     stop(&m->part);
     stop(&m->text);
+    stop(&m->rest);
     stop(&m->end);
     *m = (struct lz4_message){.number = 0};
 }
 
 size_t lz4_message_bytes(const struct lz4_message *m)
 {
-    return m->out.out.cap + m->work.out.cap + m->part.cap + m->text.cap + m->end.cap;
+    return m->out.out.cap + m->work.out.cap + m->part.cap + m->text.cap + m->rest.cap + m->end.cap;
 }
