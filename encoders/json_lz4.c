@@ -43,14 +43,22 @@ static struct span part_of(const struct series *s, unsigned lane)
     return texts_part(s->family->texts, &series_text(s)->parts[lane]);
 }
 
-/* The script of l, a line of s, behind the record before becomes the series' own.  False: there is
- * none. */
+/* Whether a part that has no room for its new script gets it, at the price of its texts growing: always for the
+ * first one, else in one message of eight.  For where lines drop out at random each scrape finds another
+ * line before, and nothing of that will be of use again. */
+static bool may_grow(const struct message *m, const struct lz4_script *old)
+{
+    return old->before == 0 || m->number * UINT64_C(0x9E3779B97F4A7C15) >> 61 == 0;
+}
+
+/* The script of l, a line of s, behind the record before: in the work part, and as the series' own. False:
+ * there is none. */
 static bool make_script(const struct json *j, struct message *m, const struct series *s,
                         const struct line *l)
 {
     struct lz4_message *z = m->lz4;
     struct lz4_script script = *l->script;
-    struct span kept = lz4_script_kept(l->script);
+    struct span kept = lz4_script_kept(l->script), part = part_of(s, m->lane);
     struct span before = lz4_script_kept((const void *)part_of(z->series, m->lane).data);
     struct buf *heads = &z->text;
     if (l->head_len > LZ4_SCRIPT_HEAD || z->head_len > LZ4_SCRIPT_HEAD || l->tail.len > UINT16_MAX)
@@ -64,12 +72,13 @@ static bool make_script(const struct json *j, struct message *m, const struct se
                          (struct span){heads->data + z->head_len, l->head_len}, kept, &z->work,
                          &z->part))
         return false;
-    series_change_part((struct series *)(uintptr_t)s, m->lane,
-                       (struct span){z->part.data, z->part.len});
+    if (z->part.len <= lz4_script_round(part.len) || may_grow(m, l->script))
+        series_change_part((struct series *)(uintptr_t)s, m->lane,
+                           (struct span){z->part.data, z->part.len});
     return true;
 }
 
-/* Whether a script goes in front of the value of l; it may be made first, and l moves then. */
+/* Whether a script goes in front of the value of l; it may be made first, and l is that then. */
 static inline bool find_script(const struct json *j, struct message *m, const struct series *s,
                                struct line *l)
 {
@@ -80,7 +89,7 @@ static inline bool find_script(const struct json *j, struct message *m, const st
         return true;
     if (!make_script(j, m, s, l))
         return false;
-    *l = look(part_of(s, m->lane));
+    *l = look((struct span){z->part.data, z->part.len});
     return true;
 }
 
@@ -210,9 +219,9 @@ static __attribute__((noinline)) enum status append_with_extra(const struct json
                                                                const struct json_record *r,
                                                                const struct sample_extra *x)
 {
-    struct buf *rest = &m->lz4->part;
+    struct buf *rest = &m->lz4->rest;
     struct line l = look(r->constant);
-    bool scripted = find_script(j, m, r->series, &l); /* which needs that too */
+    bool scripted = find_script(j, m, r->series, &l);
     struct span help = json_help(j, r->series, l.tail);
     buf_truncate(rest, 0);
     enum status s = buf_add(rest, l.tail.data, l.tail.len - help.len);

@@ -7,7 +7,7 @@
 _Static_assert(sizeof(struct lz4_script) % 8 == 0, "what is behind it is aligned");
 
 enum {
-    BITS = 9,
+    BITS = 8,
     WORTH = 5, /* bytes of a match that are more than it costs */
     NOWHERE = UINT16_MAX,
 };
@@ -33,21 +33,54 @@ static uint32_t hash_four(const char *p)
     return four * UINT32_C(2654435761) >> (32 - BITS);
 }
 
-static void index_before(struct search *s)
+/* Of what tells the two apart: it is short, and what else repeats in it is seldom worth the search. */
+static void index_before(struct search *s, size_t from, size_t end)
 {
     memset(s->at, 0xff, sizeof s->at);
-    for (size_t i = 0; i + 4 <= s->before.len; i++)
+    for (size_t i = from; i + 4 <= end; i++)
         s->at[hash_four(s->before.data + i)] = (uint16_t)i;
+}
+
+static bool same_eight(const char *a, const char *b)
+{
+    uint64_t x, y;
+    memcpy(&x, a, sizeof x);
+    memcpy(&y, b, sizeof y);
+    return x == y;
+}
+
+/* Bytes that both begin with, at most so many. */
+static size_t common_start(const char *a, const char *b, size_t most)
+{
+    size_t n = 0;
+    while (n + 8 <= most && same_eight(a + n, b + n))
+        n += 8;
+    while (n < most && a[n] == b[n])
+        n++;
+    return n;
+}
+
+/* Likewise, that end at a and b. */
+static size_t common_end(const char *a, const char *b, size_t most)
+{
+    size_t n = 0;
+    while (n + 8 <= most && same_eight(a - n - 8, b - n - 8))
+        n += 8;
+    while (n < most && a[-1 - (ptrdiff_t)n] == b[-1 - (ptrdiff_t)n])
+        n++;
+    return n;
+}
+
+static size_t min(size_t a, size_t b)
+{
+    return a < b ? a : b;
 }
 
 /* Bytes of head from i on, up to end, that stand at `from` in the one before. */
 static size_t count_same(const struct search *s, size_t i, size_t end, size_t from)
 {
-    size_t n = 0;
-    while (i + n < end && from + n < s->before.len &&
-           s->head.data[i + n] == s->before.data[from + n])
-        n++;
-    return n;
+    return common_start(s->head.data + i, s->before.data + from,
+                        min(end - i, s->before.len - from));
 }
 
 /* The literals from `from` up to i, and a match. */
@@ -84,19 +117,6 @@ static void find_matches(struct search *s, size_t i, size_t end)
     lz4_out_text(s->block, s->head.data + from, end - from);
 }
 
-static size_t min(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
-
-static size_t common_end(struct span a, struct span b, size_t most)
-{
-    size_t n = 0;
-    while (n < most && a.data[a.len - 1 - n] == b.data[b.len - 1 - n])
-        n++;
-    return n;
-}
-
 static void add(struct buf *out, const void *data, size_t len)
 {
     static const char zeros[8] = {0};
@@ -107,12 +127,16 @@ static void add(struct buf *out, const void *data, size_t len)
 bool lz4_script_make(struct lz4_script *s, struct span before, struct span head, struct span kept,
                      struct lz4_out *work, struct buf *out)
 {
-    struct search search = {.before = before, .head = head, .block = work};
+    struct search search;
+    search.before = before;
+    search.head = head;
+    search.block = work;
+    search.len = 0;
     size_t shorter = min(before.len, head.len);
     size_t prefix = count_same(&search, 0, shorter - LZ4_OUT_MATCH, 0);
-    size_t suffix = common_end(before, head, shorter - prefix);
-    index_before(&search);
+    size_t suffix = common_end(before.data + before.len, head.data + head.len, shorter - prefix);
     lz4_out_begin(work, LZ4_SCRIPT_HEAD);
+    index_before(&search, prefix, before.len - suffix);
     find_matches(&search, prefix, head.len - suffix);
     size_t len = work->out.len - LZ4_OUT_HEAD;
     if (len > LZ4_SCRIPT_LEN)
@@ -144,6 +168,7 @@ void lz4_message_begin(struct lz4_message *m, size_t plain_max)
     lz4_out_begin(&m->out, plain_max);
     start(&m->part);
     start(&m->text);
+    start(&m->rest);
     start(&m->end);
     m->number = m->owed = m->head_len = m->len = m->value_len = m->shared = 0;
     m->joined = false;
@@ -162,11 +187,12 @@ void lz4_message_done(struct lz4_message *m)
     lz4_out_done(&m->work);
     stop(&m->part);
     stop(&m->text);
+    stop(&m->rest);
     stop(&m->end);
     *m = (struct lz4_message){.number = 0};
 }
 
 size_t lz4_message_bytes(const struct lz4_message *m)
 {
-    return m->out.out.cap + m->work.out.cap + m->part.cap + m->text.cap + m->end.cap;
+    return m->out.out.cap + m->work.out.cap + m->part.cap + m->text.cap + m->rest.cap + m->end.cap;
 }

@@ -100,7 +100,7 @@ static inline char *lz4_script_put(struct lz4_out *o, char *p, const struct lz4_
 struct lz4_message {
     struct lz4_out out;
     struct lz4_out work;
-    struct buf part, text; /* likewise */
+    struct buf part, text, rest; /* likewise */
 
     /* The record before. */
     uint64_t number;             /* of its head; 0: no script goes behind it */

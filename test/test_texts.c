@@ -51,7 +51,9 @@ TEST(a_part_is_changed_where_it_stands_if_there_is_room)
     CHECK_INT(t.len, len + 16);
     CHECK_INT(t.dead, 0);
     texts_change_part(&t, a, 0, span_of("12345678901234567"));
-    check_entry(&t, a, "a", "12345678901234567");
+    const struct text_part *part = &texts_at(&t, a)->parts[0];
+    CHECK_INT(part->len, 17 + 17 / 4);
+    CHECK_STR(texts_part(&t, part).data, "12345678901234567");
     check_entry(&t, b, "b", "the last one grows there");
     CHECK_INT(t.dead, 16);
 }
