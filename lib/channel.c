@@ -24,7 +24,7 @@ struct channel {
     void (*free_item)(void *);
     bool closed;
     int fd;         /* -1 until asked for */
-    bool shown;     /* fd is readable */
+    uint64_t rung;  /* times that fd was rung, or is about to be, since it was last silenced */
     size_t head;    /* oldest item */
     size_t counted; /* bytes, in the budget */
     struct channel_stats stats;
@@ -51,19 +51,32 @@ struct channel *channel_new(size_t cap, size_t cap_bytes, void (*free_item)(void
     return ch;
 }
 
-/* Makes fd readable or not, as the header says.  The lock is held, so that the
- * descriptor never tells another story than the ring; an eventfd does not block here,
- * for its count is only ever 0 or 1. */
-static void show(struct channel *ch)
+/* fd is rung when the lock is free again, by ring(): a receiver that wakes at once would wait for the
+ * lock, and so wake twice.  So it may be empty when it rings; whoever finds it so silences it.  The lock
+ * is held.  False: nobody is to be rung for. */
+static bool promise_ring(struct channel *ch)
 {
-    bool wanted = ch->closed || ch->stats.len > 0;
-    if (ch->fd < 0 || wanted == ch->shown)
-        return;
-    eventfd_t count;
-    int r = wanted ? eventfd_write(ch->fd, 1) : eventfd_read(ch->fd, &count);
+    if (ch->fd < 0 || ch->closed)
+        return false;
+    ch->rung++;
+    return true;
+}
+
+/* An eventfd does not block here: its count is that of a few threads. */
+static void ring(const struct channel *ch, bool promised)
+{
+    int r = promised ? eventfd_write(ch->fd, 1) : 0;
     assert(r == 0);
     (void)r;
-    ch->shown = wanted;
+}
+
+/* The channel is empty and open; the lock is held.  Rings that are promised but not heard yet stay
+ * counted: they will be found by who wakes for them. */
+static void silence(struct channel *ch)
+{
+    eventfd_t count;
+    if (ch->rung > 0 && eventfd_read(ch->fd, &count) == 0)
+        ch->rung -= count;
 }
 
 static struct slot pop(struct channel *ch)
@@ -72,18 +85,20 @@ static struct slot pop(struct channel *ch)
     ch->head = (ch->head + 1) % ch->stats.cap;
     ch->stats.len--;
     ch->stats.bytes -= s.bytes;
-    show(ch);
+    if (ch->stats.len == 0 && !ch->closed)
+        silence(ch);
     return s;
 }
 
-static void push(struct channel *ch, struct slot s)
+/* True: ring when the lock is free. */
+static bool push(struct channel *ch, struct slot s)
 {
     ch->ring[(ch->head + ch->stats.len) % ch->stats.cap] = s;
     ch->stats.len++;
     ch->stats.bytes += s.bytes;
     ch->stats.sent++;
-    show(ch);
     pthread_cond_signal(&ch->not_empty);
+    return ch->stats.len == 1 && promise_ring(ch);
 }
 
 void channel_free(struct channel *ch)
@@ -125,8 +140,9 @@ static bool has_room(const struct channel *ch, size_t bytes)
     return ch->stats.len < ch->stats.cap && bytes <= ch->stats.cap_bytes - ch->stats.bytes;
 }
 
-/* The lock is held. */
-static enum status send_locked(struct channel *ch, void *item, size_t bytes, int64_t deadline_ns)
+/* The lock is held; *ret_ring as push. */
+static enum status send_locked(struct channel *ch, void *item, size_t bytes, int64_t deadline_ns,
+                               bool *ret_ring)
 {
     bool in_time = true;
     if (bytes > ch->stats.cap_bytes) {
@@ -141,15 +157,17 @@ static enum status send_locked(struct channel *ch, void *item, size_t bytes, int
         ch->stats.refused++;
         return ERR_TIMEOUT;
     }
-    push(ch, (struct slot){item, bytes, clock_mono_ns()});
+    *ret_ring = push(ch, (struct slot){item, bytes, clock_mono_ns()});
     return OK;
 }
 
 enum status channel_send(struct channel *ch, void *item, size_t bytes, int64_t deadline_ns)
 {
+    bool rings = false;
     pthread_mutex_lock(&ch->lock);
-    enum status s = send_locked(ch, item, bytes, deadline_ns);
+    enum status s = send_locked(ch, item, bytes, deadline_ns, &rings);
     pthread_mutex_unlock(&ch->lock);
+    ring(ch, rings);
     return s;
 }
 
@@ -162,12 +180,12 @@ static struct slot take(struct channel *ch)
     return s;
 }
 
-/* The lock is held. */
+/* The lock is held; *ret_ring as push. */
 static enum status send_evict_locked(struct channel *ch, void *item, size_t bytes,
-                                     void **ret_oldest)
+                                     void **ret_oldest, bool *ret_ring)
 {
     if (ch->closed || bytes > ch->stats.cap_bytes || has_room(ch, bytes))
-        return send_locked(ch, item, bytes, DEADLINE_NOW);
+        return send_locked(ch, item, bytes, DEADLINE_NOW, ret_ring);
     *ret_oldest = take(ch).item;
     ch->stats.evicted++;
     return ERR_AGAIN;
@@ -175,9 +193,11 @@ static enum status send_evict_locked(struct channel *ch, void *item, size_t byte
 
 enum status channel_send_evict(struct channel *ch, void *item, size_t bytes, void **ret_oldest)
 {
+    bool rings = false;
     pthread_mutex_lock(&ch->lock);
-    enum status s = send_evict_locked(ch, item, bytes, ret_oldest);
+    enum status s = send_evict_locked(ch, item, bytes, ret_oldest, &rings);
     pthread_mutex_unlock(&ch->lock);
+    ring(ch, rings);
     return s;
 }
 
@@ -187,8 +207,11 @@ static enum status recv_locked(struct channel *ch, struct slot *ret, int64_t dea
     bool in_time = true;
     while (!ch->closed && ch->stats.len == 0 && in_time)
         in_time = wait_until(ch, &ch->not_empty, deadline_ns);
-    if (ch->stats.len == 0)
+    if (ch->stats.len == 0) {
+        if (!ch->closed)
+            silence(ch);
         return ch->closed ? ERR_CLOSED : ERR_TIMEOUT;
+    }
     *ret = take(ch);
     ch->stats.received++;
     return OK;
@@ -212,9 +235,11 @@ enum status channel_recv(struct channel *ch, void **ret_item, int64_t *ret_age_n
 enum status channel_fd(struct channel *ch, int *ret_fd)
 {
     pthread_mutex_lock(&ch->lock);
-    if (ch->fd < 0)
-        ch->fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-    show(ch);
+    if (ch->fd < 0) {
+        bool readable = ch->closed || ch->stats.len > 0;
+        ch->fd = eventfd(readable, EFD_NONBLOCK | EFD_CLOEXEC);
+        ch->rung = readable;
+    }
     int fd = ch->fd;
     pthread_mutex_unlock(&ch->lock);
     if (fd < 0)
@@ -226,11 +251,12 @@ enum status channel_fd(struct channel *ch, int *ret_fd)
 void channel_close(struct channel *ch)
 {
     pthread_mutex_lock(&ch->lock);
+    bool rings = promise_ring(ch);
     ch->closed = true;
-    show(ch);
     pthread_cond_broadcast(&ch->not_full);
     pthread_cond_broadcast(&ch->not_empty);
     pthread_mutex_unlock(&ch->lock);
+    ring(ch, rings);
 }
 
 int64_t channel_age_ns(struct channel *ch)

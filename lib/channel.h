@@ -73,9 +73,10 @@ enum status channel_send_evict(struct channel *ch, void *item, size_t bytes,
 enum status channel_recv(struct channel *ch, void **ret_item, int64_t *ret_age_ns,
                          int64_t deadline_ns) NODISCARD;
 
-/* A descriptor for poll and epoll, readable exactly while items are inside or the
- * channel is closed; closed and empty it stays readable, and channel_recv says
- * ERR_CLOSED.  With several receivers readable means "try": another may be faster.
+/* A descriptor for poll and epoll, readable while items are inside or the channel is
+ * closed; closed and empty it stays readable, and channel_recv says ERR_CLOSED.
+ * Readable means "try": another receiver may be faster, and it is rung when the sender
+ * has let go of the channel, so that an item may have been taken before.  Trying ends that.
  * Who cannot take more just does not poll it; nobody reads, writes or closes it.  It
  * is made by the first call and costs a system call each time the channel becomes
  * empty or stops being empty; a channel that is never asked costs nothing.  Any

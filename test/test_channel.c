@@ -329,3 +329,23 @@ TEST(a_crowd_that_polls_and_evicts_loses_and_doubles_nothing)
         pthread_join(r[i], NULL);
     CHECK_INT(c.received + c.evicted, (uint64_t)SENDERS * PER_SENDER * (PER_SENDER + 1) / 2);
 }
+
+/* The receiver takes the item without being rung for, in some of the rounds before the ring. */
+TEST(who_tries_an_empty_channel_leaves_the_descriptor_silent)
+{
+    int fd = -1;
+    AUTO_PTR(channel) struct channel *ch = channel_new(7, 20, NULL);
+    CHECK_INT(channel_fd(ch, &fd), OK);
+    for (int round = 0; round < 300; round++) {
+        void *got;
+        pthread_t t;
+        pthread_create(&t, NULL, send_once, ch);
+        while (channel_recv(ch, &got, NULL, DEADLINE_NOW) != OK)
+            sched_yield();
+        pthread_join(t, NULL);
+        CHECK_INT(channel_recv(ch, &got, NULL, DEADLINE_NOW), ERR_TIMEOUT);
+        CHECK(!readable(fd));
+    }
+    CHECK_INT(channel_send(ch, ch, 1, DEADLINE_NOW), OK);
+    CHECK(readable(fd));
+}

@@ -19,8 +19,9 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-#define TRIM_NS         SEC_NS
-#define TIGHT_NS        (100 * MS_NS)      /* the same while agent.memory is nearly used up */
+#define EASY_NS         (5 * SEC_NS)  /* from one look at free memory to the next: little is used */
+#define TRIM_NS         SEC_NS        /* more than half of agent.memory is used */
+#define TIGHT_NS        (100 * MS_NS) /* it is nearly used up */
 #define ALLOWANCE_BYTES ((size_t)18 << 20) /* code, stacks, connections; 24 MiB are promised */
 #define SETTLE_NS       (200 * MS_NS) /* a file is looked at once its folder has been quiet so long */
 #define REST_NS         (10 * SEC_NS) /* for first connections to be made */
@@ -80,6 +81,8 @@ static void drain(int fd)
 
 static int64_t trim_ns(void)
 {
+    if (budget_has_room(BUDGET_TEXTS, 0))
+        return EASY_NS;
     return budget_has_room(BUDGET_SERIES, 0) ? TRIM_NS : TIGHT_NS;
 }
 

@@ -14,8 +14,9 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#define EVENTS_MAX 64           /* taken from epoll at once */
-#define BEAT_NS    (1 * SEC_NS) /* the loop goes round at least so often */
+#define EVENTS_MAX 64            /* taken from epoll at once */
+#define BEAT_NS    (10 * SEC_NS) /* the loop goes round at least so often */
+#define RETRY_NS   (1 * SEC_NS)  /* the same while something could not be told */
 
 /* What epoll says is ready: these, else the number of a source. */
 #define KEY_COMMAND UINT64_MAX
@@ -231,7 +232,7 @@ static void run_slots(struct discover *d, bool room)
 {
     int64_t now_ns = clock_mono_ns();
     bool synced = d->set, blocked = false;
-    room = room || now_ns - d->tried_ns >= BEAT_NS;
+    room = room || now_ns - d->tried_ns >= RETRY_NS;
     if (room)
         d->tried_ns = now_ns;
     tell_ranks(d);
@@ -256,12 +257,12 @@ static void run_slots(struct discover *d, bool room)
 /* How long to wait, in ms. */
 static int wait_ms(const struct discover *d)
 {
-    int64_t now_ns = clock_mono_ns(), until_ns = now_ns + BEAT_NS;
+    int64_t now_ns = clock_mono_ns(), until_ns = now_ns + (d->leaving ? RETRY_NS : BEAT_NS);
     for (size_t i = 0; i < d->len; i++) {
         const struct slot *s = d->slots[i];
-        if (s->ended || s->blocked)
+        if (s->ended)
             continue;
-        int64_t timer_ns = s->ops->timer_ns(s->self);
+        int64_t timer_ns = s->blocked ? now_ns + RETRY_NS : s->ops->timer_ns(s->self);
         until_ns = timer_ns < until_ns ? timer_ns : until_ns;
     }
     return until_ns <= now_ns ? 0 : (int)((until_ns - now_ns + MS_NS - 1) / MS_NS);

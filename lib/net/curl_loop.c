@@ -15,6 +15,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+enum { MOST_MS = 60000 }; /* of one wait */
 enum { EVENTS = 64, CONNECTION_BYTES = 12 << 10 /* of one, without TLS */ };
 
 struct shard {
@@ -261,7 +262,7 @@ void curl_loop_wait(struct curl_loop *l, int64_t deadline_ns)
     int64_t until = l->next_ns < deadline_ns ? l->next_ns : deadline_ns;
     int64_t wait_ns = until - clock_mono_ns();
     int64_t wait_ms = wait_ns <= 0 ? 0 : (wait_ns + MS_NS - 1) / MS_NS;
-    int n = epoll_wait(l->epoll_fd, events, EVENTS, wait_ms > 1000 ? 1000 : (int)wait_ms);
+    int n = epoll_wait(l->epoll_fd, events, EVENTS, wait_ms > MOST_MS ? MOST_MS : (int)wait_ms);
     for (int i = 0; i < n; i++)
         handle(l, &events[i]);
     run_timers(l);

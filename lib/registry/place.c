@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "place.h"
 
+#include "clock.h"
 #include "hash.h"
 #include "mem.h"
 
@@ -32,7 +33,7 @@ static uint64_t place_hash(const struct target *t)
 
 void places_init(struct places *ps)
 {
-    *ps = (struct places){.heap = NULL};
+    *ps = (struct places){.slots = NULL};
     idmap_init(&ps->candidates);
     idmap_init(&ps->places);
     idmap_init(&ps->origins);
@@ -46,12 +47,36 @@ struct slot *slot_find(struct places *ps, const char *name)
     return s;
 }
 
+static struct queue *make_queues(size_t n)
+{
+    struct queue *queues = mem_alloc(n * sizeof *queues);
+    for (size_t i = 0; i < n; i++)
+        queues[i].asks_ns = DEADLINE_NEVER;
+    return queues;
+}
+
+static void free_queues(struct queue *queues, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        mem_free(queues[i].heap);
+    mem_free(queues);
+}
+
+static void slot_free(struct slot *s)
+{
+    free_queues(s->queues, s->queues_len);
+    mem_free(s->name);
+    mem_free(s);
+}
+
 struct slot *slot_get(struct places *ps, const char *name)
 {
     struct slot *s = slot_find(ps, name);
     if (!s) {
         s = mem_alloc(sizeof *s);
         s->name = mem_strdup(name);
+        s->queues = make_queues(1);
+        s->queues_len = 1;
         s->next = ps->slots;
         ps->slots = s;
     }
@@ -66,71 +91,107 @@ void slots_trim(struct places *ps)
             continue;
         }
         *at = s->next;
-        mem_free(s->name);
-        mem_free(s);
+        slot_free(s);
     }
 }
 
 /* The heap: a place knows where it is, so that it can be moved and taken out. */
 
-static void heap_set(struct places *ps, size_t i, struct place *p)
+static void heap_set(struct queue *q, size_t i, struct place *p)
 {
-    ps->heap[i] = p;
+    q->heap[i] = p;
     p->heap_at = i + 1;
 }
 
-static void heap_up(struct places *ps, size_t i)
+static void heap_up(struct queue *q, size_t i)
 {
-    struct place *p = ps->heap[i];
-    for (; i > 0 && ps->heap[(i - 1) / 2]->next_ns > p->next_ns; i = (i - 1) / 2)
-        heap_set(ps, i, ps->heap[(i - 1) / 2]);
-    heap_set(ps, i, p);
+    struct place *p = q->heap[i];
+    for (; i > 0 && q->heap[(i - 1) / 2]->next_ns > p->next_ns; i = (i - 1) / 2)
+        heap_set(q, i, q->heap[(i - 1) / 2]);
+    heap_set(q, i, p);
 }
 
-static void heap_down(struct places *ps, size_t i)
+static void heap_down(struct queue *q, size_t i)
 {
-    struct place *p = ps->heap[i];
+    struct place *p = q->heap[i];
     for (;;) {
         size_t child = 2 * i + 1;
-        if (child >= ps->heap_len)
+        if (child >= q->len)
             break;
-        if (child + 1 < ps->heap_len && ps->heap[child + 1]->next_ns < ps->heap[child]->next_ns)
+        if (child + 1 < q->len && q->heap[child + 1]->next_ns < q->heap[child]->next_ns)
             child++;
-        if (ps->heap[child]->next_ns >= p->next_ns)
+        if (q->heap[child]->next_ns >= p->next_ns)
             break;
-        heap_set(ps, i, ps->heap[child]);
+        heap_set(q, i, q->heap[child]);
         i = child;
     }
-    heap_set(ps, i, p);
+    heap_set(q, i, p);
 }
 
-void place_schedule(struct places *ps, struct place *p, int64_t next_ms, int64_t next_ns)
+static struct queue *queue_of(const struct place *p)
 {
+    return &p->slot->queues[p->state->shard % p->slot->queues_len];
+}
+
+void place_schedule(struct place *p, int64_t next_ms, int64_t next_ns)
+{
+    struct queue *q = queue_of(p);
     p->next_ms = next_ms;
     p->next_ns = next_ns;
     if (p->heap_at == 0) {
-        if (ps->heap_len == ps->heap_cap) {
-            ps->heap_cap = ps->heap_cap ? 2 * ps->heap_cap : 64;
-            ps->heap = mem_realloc(ps->heap, ps->heap_cap * sizeof(struct place *));
+        if (q->len == q->cap) {
+            q->cap = q->cap ? 2 * q->cap : 16;
+            q->heap = mem_realloc(q->heap, q->cap * sizeof(struct place *));
         }
-        heap_set(ps, ps->heap_len++, p);
+        heap_set(q, q->len++, p);
     }
-    heap_up(ps, p->heap_at - 1);
-    heap_down(ps, p->heap_at - 1);
+    heap_up(q, p->heap_at - 1);
+    heap_down(q, p->heap_at - 1);
 }
 
-void place_unschedule(struct places *ps, struct place *p)
+void place_unschedule(struct place *p)
 {
+    struct queue *q = queue_of(p);
     if (p->heap_at == 0)
         return;
     size_t i = p->heap_at - 1;
     p->heap_at = 0;
-    struct place *last = ps->heap[--ps->heap_len];
+    struct place *last = q->heap[--q->len];
     if (last == p)
         return;
-    heap_set(ps, i, last);
-    heap_up(ps, i);
-    heap_down(ps, last->heap_at - 1);
+    heap_set(q, i, last);
+    heap_up(q, i);
+    heap_down(q, last->heap_at - 1);
+}
+
+int64_t queue_next_ns(const struct queue *q)
+{
+    return q->len > 0 ? q->heap[0]->next_ns : DEADLINE_NEVER;
+}
+
+/* For another number of workers. */
+static void queues_resize(struct slot *s, size_t n)
+{
+    struct queue *old = s->queues;
+    size_t old_len = s->queues_len;
+    s->queues = make_queues(n);
+    s->queues_len = n;
+    for (size_t i = 0; i < old_len; i++)
+        for (size_t k = 0; k < old[i].len; k++) {
+            struct place *p = old[i].heap[k];
+            p->heap_at = 0;
+            place_schedule(p, p->next_ms, p->next_ns);
+        }
+    free_queues(old, old_len);
+}
+
+void slot_set_inlet(struct slot *s, struct pool_inlet *inlet)
+{
+    if (inlet && inlet->len != s->queues_len)
+        queues_resize(s, inlet->len);
+    for (size_t i = 0; i < s->queues_len; i++)
+        s->queues[i].asks_ns = DEADLINE_NEVER;
+    s->inlet = inlet;
 }
 
 void place_set_due(struct place *p, const struct job *job)
@@ -286,7 +347,7 @@ bool place_sort(struct place *p)
 void place_drop(struct places *ps, struct place *p)
 {
     assert(!p->first && !p->due);
-    place_unschedule(ps, p);
+    place_unschedule(p);
     p->slot->places--;
     idmap_remove(&ps->places, p->hash);
     target_state_unref(p->state);
@@ -310,10 +371,8 @@ void places_done(struct places *ps)
         candidate_remove(ps, ps->line_first);
     for (struct slot *s = ps->slots, *next; s; s = next) {
         next = s->next;
-        mem_free(s->name);
-        mem_free(s);
+        slot_free(s);
     }
-    mem_free(ps->heap);
     idmap_done(&ps->candidates);
     idmap_done(&ps->places);
     idmap_done(&ps->origins);

@@ -34,12 +34,21 @@ struct candidate {
     struct candidate *line_before, *line_after;
 };
 
-/* A pool's name: its inlet, and who is due and waits for it.  Goes when it has neither inlet nor
- * places. */
+/* When the places of one worker are due next. */
+struct queue {
+    struct place **heap; /* by next_ns, the soonest at [0] */
+    size_t len, cap;
+    int64_t asks_ns; /* when the worker has said that it asks; DEADLINE_NEVER: it has not */
+};
+
+/* A pool's name: its inlet, who is due when, and who is due and waits for it.  Goes when it has neither
+ * inlet nor places. */
 struct slot {
     char *name;
-    size_t places;              /* that have this pool */
-    struct pool_inlet *inlet;   /* NULL: the pool is not there */
+    size_t places;            /* that have this pool */
+    struct pool_inlet *inlet; /* NULL: the pool is not there */
+    struct queue *queues;     /* of each worker; at least one */
+    size_t queues_len;
     struct place *first, *last; /* the due list, the eldest first */
     struct slot *next;
 };
@@ -52,7 +61,7 @@ struct place {
     int64_t next_ms, next_ns; /* when it is due next: wall clock, monotonic */
     int64_t last_ms;          /* when it was due last, for a scrape; 0: never */
     int64_t extra_ms;         /* of the last TARGET_EXTRA; 0: none */
-    size_t heap_at;           /* index in the heap plus one; 0: not in it */
+    size_t heap_at;           /* index in its queue's heap plus one; 0: not in it */
 
     /* in the due list of slot, while due */
     bool due;
@@ -68,15 +77,14 @@ struct places {
     struct candidate *line_first, *line_last; /* those without room, in the order they came */
     size_t line_len;
     struct slot *slots;
-    struct place **heap; /* by next_ns, the soonest at [0] */
-    size_t heap_len, heap_cap;
 };
 
 void places_init(struct places *ps);
 void places_done(struct places *ps); /* frees everything */
 
-struct slot *slot_find(struct places *ps, const char *name); /* or NULL */
-struct slot *slot_get(struct places *ps, const char *name);  /* makes it if need be */
+struct slot *slot_find(struct places *ps, const char *name);   /* or NULL */
+struct slot *slot_get(struct places *ps, const char *name);    /* makes it if need be */
+void slot_set_inlet(struct slot *s, struct pool_inlet *inlet); /* NULL: the pool has left */
 void slots_trim(struct places *ps); /* frees those with neither inlet nor places */
 
 struct origin *origin_find(struct places *ps, uint32_t source); /* NULL: it has no candidates */
@@ -97,9 +105,10 @@ bool place_sort(struct place *p);
 /* Frees a place without candidates that is in no due list. */
 void place_drop(struct places *ps, struct place *p);
 
-/* The heap. */
-void place_schedule(struct places *ps, struct place *p, int64_t next_ms, int64_t next_ns);
-void place_unschedule(struct places *ps, struct place *p);
+/* The queue of its worker. */
+void place_schedule(struct place *p, int64_t next_ms, int64_t next_ns);
+void place_unschedule(struct place *p);
+int64_t queue_next_ns(const struct queue *q); /* DEADLINE_NEVER: it is empty */
 
 /* The due list. */
 void place_set_due(struct place *p, const struct job *job);

@@ -3,9 +3,11 @@
  *
  * The only place where discovery and pools meet.  A thread of its own takes changes of
  * targets from a bounded channel, keeps when each target is due, and puts jobs into the inlet
- * of the target's pool.  It never waits: a job for which there is no room, or whose pool is not
- * there (yet), stays in the due list and is tried again until the target is due the next time;
- * then it is dropped as late, or as busy when the target's last scrape was still running.
+ * of the target's pool.  A worker of the pool may ask beforehand when that will be, and then for
+ * the job itself (inlet->source); the thread does not wake for it then.  It never waits: a job for
+ * which there is no room, or whose pool is not there (yet), stays in the due list and is tried again
+ * until the target is due the next time; then it is dropped as late, or as busy when the target's last
+ * scrape was still running.
  *
  * A target is due at k * interval + offset on the wall clock, offset = hash(id) mod interval;
  * with first_scrape `now` also when it appears, and then a due time nearer than half an interval
@@ -66,7 +68,8 @@ int registry_room_fd(const struct registry *r);
 
 /* inlet takes the jobs of that pool from now on, in place of the one before, if any; it stays the
  * caller's, and valid until registry_remove_pool, or another put, has returned.  Then no job is sent to it any
- * more: its channels may be closed.  Never waits for a peer.  Any thread. */
+ * more, nor given to one of its workers that asks: its channels may be closed.  Never waits for a peer.
+ * Any thread. */
 void registry_put_pool(struct registry *r, const char *name, struct pool_inlet *inlet);
 void registry_remove_pool(struct registry *r, const char *name);
 

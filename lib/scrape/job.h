@@ -79,10 +79,23 @@ struct job *job_start(struct target_state *s, const struct job *like);
 /* Gives up j and its references; its target may have the next job.  Any thread. */
 void job_end(struct job *j);
 
+struct pool_inlet;
+
+/* Where a worker finds out when the next of its targets is due, so that nobody wakes it for that. */
+struct job_source {
+    /* A job that is due for that worker, which begins it now.  NULL: none is, and when to ask again;
+     * DEADLINE_NEVER: after the next job that comes by the channel.  Whoever does not come in time, for it
+     * has no room, finds in its channel what was due, a few seconds later.  A worker's thread. */
+    struct job *(*next)(void *of, const struct pool_inlet *inlet, size_t worker, int64_t *ret_ns);
+    void *of;
+};
+
 /* A pool's way in: a channel per worker, so that a target always meets the same one and
  * with it its open connection.  The registry sends, workers receive. */
 struct pool_inlet {
     size_t len;
+    const struct job_source *_Atomic source; /* the registry's, which outlives the pool; NULL: jobs
+                                                come by the channels only */
     struct channel *channels[];
 };
 

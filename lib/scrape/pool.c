@@ -132,8 +132,7 @@ enum status pool_new(struct pool **ret, const struct pool_conf *conf, struct pip
     p->inlet = make_inlet(n, (size_t)conf->queue.items);
     p->crew = make_crew(p, conf);
     while (p->workers_len < n && s == OK) {
-        s = worker_start(&p->workers[p->workers_len], &p->crew, p->inlet->channels[p->workers_len],
-                         err);
+        s = worker_start(&p->workers[p->workers_len], &p->crew, p->inlet, p->workers_len, err);
         p->workers_len += s == OK;
     }
     if (s != OK) {

@@ -8,7 +8,7 @@
 
 #include <errno.h>
 
-#define BEAT_NS     (1 * SEC_NS)
+#define BEAT_NS     (10 * SEC_NS)
 #define LOOK_NS     (20 * MS_NS) /* while scrapes wait for memory */
 #define WAITING_MAX 1024         /* scrapes */
 
@@ -444,9 +444,34 @@ static enum status take_jobs(struct worker *w)
     enum status s = OK;
     void *item = NULL;
     int64_t waited_ns;
-    while (has_place(w) && (s = channel_recv(w->jobs, &item, &waited_ns, DEADLINE_NOW)) == OK)
+    while (has_place(w) && (s = channel_recv(w->jobs, &item, &waited_ns, DEADLINE_NOW)) == OK) {
         start_job(w, item, waited_ns);
+        w->asks_ns = DEADLINE_NOW; /* it was not foreseen: there may be more to be told */
+    }
     return s;
+}
+
+/* What is due by now. */
+static void ask_for_jobs(struct worker *w)
+{
+    const struct job_source *from = w->inlet->source;
+    int64_t now_ns = clock_mono_ns();
+    struct job *j;
+    if (!from)
+        w->asks_ns = DEADLINE_NEVER;
+    while (w->asks_ns <= now_ns && has_place(w)) {
+        j = from->next(from->of, w->inlet, w->number, &w->asks_ns);
+        if (!j)
+            return;
+        start_job(w, j, now_ns > j->due_ns ? now_ns - j->due_ns : 0);
+        w->asks_ns = DEADLINE_NOW;
+    }
+}
+
+static int64_t wake_ns(const struct worker *w)
+{
+    int64_t until_ns = w->beat_ns + (w->waiting ? LOOK_NS : BEAT_NS);
+    return has_place(w) && w->asks_ns < until_ns ? w->asks_ns : until_ns;
 }
 
 static void *run(void *arg)
@@ -459,20 +484,26 @@ static void *run(void *arg)
     while (open || w->in_flight > 0 || w->waiting) {
         curl_loop_watch(fetcher_loop(w->fetcher), fd, open && has_place(w));
         w->beat_ns = clock_mono_ns();
-        curl_loop_wait(fetcher_loop(w->fetcher), w->beat_ns + (w->waiting ? LOOK_NS : BEAT_NS));
+        curl_loop_wait(fetcher_loop(w->fetcher), wake_ns(w));
         if (w->crew->aborting)
             fetch_abort(w->fetcher);
         try_waiting(w);
         if (open && take_jobs(w) == ERR_CLOSED)
             open = false;
+        ask_for_jobs(w);
     }
     w->done = true;
     return NULL;
 }
 
-enum status worker_start(struct worker *w, struct crew *crew, struct channel *jobs, struct err *err)
+enum status worker_start(struct worker *w, struct crew *crew, struct pool_inlet *inlet,
+                         size_t number, struct err *err)
 {
-    *w = (struct worker){.crew = crew, .jobs = jobs};
+    *w = (struct worker){.crew = crew,
+                         .inlet = inlet,
+                         .number = number,
+                         .jobs = inlet->channels[number],
+                         .asks_ns = DEADLINE_NEVER};
     struct fetcher_conf conf = {
         .max_connections = crew->max_connections, .accept = crew->accept, .done = take, .of = w};
     int fd;
@@ -480,7 +511,7 @@ enum status worker_start(struct worker *w, struct crew *crew, struct channel *jo
     if (s != OK)
         return s;
     w->turn.loop = fetcher_loop(w->fetcher);
-    int e = channel_fd(jobs, &fd) == OK ? pthread_create(&w->thread, NULL, run, w) : EMFILE;
+    int e = channel_fd(w->jobs, &fd) == OK ? pthread_create(&w->thread, NULL, run, w) : EMFILE;
     if (e != 0) {
         fetcher_free(w->fetcher);
         return err_set(err, ERR_IO, "no thread for a worker: %s", strerror(e));

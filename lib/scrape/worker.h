@@ -25,7 +25,10 @@ struct crew {
 
 struct worker {
     struct crew *crew;
-    struct channel *jobs; /* the pool's, which frees it */
+    struct pool_inlet *inlet; /* the pool's, which frees it */
+    size_t number;            /* of its workers */
+    struct channel *jobs;     /* the inlet's of that number */
+    int64_t asks_ns;          /* when the next job is due, and it asks for it */
     struct fetcher *fetcher;
     struct batch batch;
     size_t counted; /* of batch, in the process's budget */
@@ -42,9 +45,9 @@ struct worker {
     pthread_t thread;
 };
 
-/* Makes the fetcher and starts the thread, which ends when jobs is closed and empty. */
-enum status worker_start(struct worker *w, struct crew *crew, struct channel *jobs,
-                         struct err *err) NODISCARD;
+/* Makes the fetcher and starts the thread, which ends when its channel is closed and empty. */
+enum status worker_start(struct worker *w, struct crew *crew, struct pool_inlet *inlet,
+                         size_t number, struct err *err) NODISCARD;
 /* Joins the thread and frees what the worker has. */
 void worker_join(struct worker *w);
 

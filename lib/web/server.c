@@ -20,6 +20,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+enum { IDLE_TICKS = 10 }; /* from one look to the next while nobody is connected */
+
 /* What is read ahead of evhttp, which wants a body whole before it takes it. */
 #define INPUT_BYTES (SERVER_HEADER_BYTES + SERVER_BODY_BYTES)
 
@@ -106,7 +108,29 @@ static void sweep(struct server *s)
         pause_accept(s, false);
 }
 
+static struct timeval to_timeval(int64_t ns)
+{
+    return (struct timeval){.tv_sec = ns / SEC_NS, .tv_usec = ns % SEC_NS / 1000};
+}
+
+/* Without connections there is nothing to look at, but for a listener that on_accept_error has
+ * disabled. */
+static void tick_later(struct server *s)
+{
+    int64_t ticks = s->counts.connections > 0 ? 1 : IDLE_TICKS;
+    struct timeval t = to_timeval(ticks * s->conf.tick_ns);
+    if (event_add(s->tick, &t) != 0)
+        abort(); /* out of memory, as mem.h would say it */
+}
+
 static void on_tick(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd, (void)what;
+    sweep(arg);
+    tick_later(arg);
+}
+
+static void on_soon(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd, (void)what;
     sweep(arg);
@@ -145,7 +169,9 @@ static struct bufferevent *on_accept(struct event_base *base, void *arg)
     bufferevent_setwatermark(bev, EV_READ, 0, INPUT_BYTES);
     bufferevent_incref(bev);
     *slot = (struct slot){.bev = bev, .since_ns = clock_mono_ns()};
-    if (++s->counts.connections == s->conf.max_connections) {
+    if (++s->counts.connections == 1)
+        tick_later(s);
+    if (s->counts.connections == s->conf.max_connections) {
         s->counts.full++;
         pause_accept(s, true);
     }
@@ -306,11 +332,6 @@ static void on_request(struct evhttp_request *req, void *arg)
     buf_done(&reply.body);
 }
 
-static struct timeval to_timeval(int64_t ns)
-{
-    return (struct timeval){.tv_sec = ns / SEC_NS, .tv_usec = ns % SEC_NS / 1000};
-}
-
 static bool listen_on(struct server *s, int fd)
 {
     struct evhttp_bound_socket *bound = evhttp_accept_socket_with_handle(s->http, fd);
@@ -323,13 +344,13 @@ static bool listen_on(struct server *s, int fd)
 
 static bool start(struct server *s, int fd)
 {
-    struct timeval tick = to_timeval(s->conf.tick_ns);
     struct timeval timeout = to_timeval(2 * (s->conf.request_ns + s->conf.reply_ns));
     s->http = evhttp_new(s->base);
-    s->tick = event_new(s->base, -1, EV_PERSIST, on_tick, s);
-    s->soon = event_new(s->base, -1, 0, on_tick, s);
-    if (!s->http || !s->tick || !s->soon || event_add(s->tick, &tick) != 0)
+    s->tick = event_new(s->base, -1, 0, on_tick, s);
+    s->soon = event_new(s->base, -1, 0, on_soon, s);
+    if (!s->http || !s->tick || !s->soon)
         return false;
+    tick_later(s);
     evhttp_set_max_headers_size(s->http, SERVER_HEADER_BYTES);
     evhttp_set_max_body_size(s->http, SERVER_BODY_BYTES);
     evhttp_set_timeout_tv(s->http, &timeout);        /* of connections that have no slot */

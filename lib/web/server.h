@@ -41,7 +41,7 @@ struct server_conf {
     size_t max_connections; /* at most SERVER_CONNECTIONS */
     size_t max_reply_bytes; /* of all replies under way */
     int64_t request_ns, reply_ns;
-    int64_t tick_ns; /* how often these are looked at */
+    int64_t tick_ns; /* how often these are looked at; a tenth as often where there are none */
     /* The state of TLS for a connection that has come, which is the server's from here on; NULL: it is
      * turned away.  NULL instead of the function: connections are in clear. */
     struct ssl_st *(*tls)(void *of);

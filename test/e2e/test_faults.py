@@ -41,7 +41,7 @@ class Faults(harness.Case):
 
         def all_failed():
             shown = agent.targets()
-            return all(books.target_health(shown[u]) == "down" for u in urls) and shown
+            return all(u in shown and books.target_health(shown[u]) == "down" for u in urls) and shown
         shown = self.wait_for(all_failed, 30, "each hostile target is down")
         for url, reason in urls.items():
             self.assertTrue(books.target_error(shown[url]), url)
@@ -67,7 +67,7 @@ class Faults(harness.Case):
     def test_the_names_are_on_targets_and_on_the_page_for_people(self):
         server, urls, agent, _ = self.run_hostile(HOSTILE)
         shown = self.wait_for(
-            lambda: (s := agent.targets()) and all(s[u]["last_failure"] for u in urls) and
+            lambda: (s := agent.targets()) and all(u in s and s[u]["last_failure"] for u in urls) and
             all(s[u]["scrapes"] for u in server.targets) and s, 30, "failures on /targets")
         self.assertEqual({u: books.target_failure(shown[u]) for u in urls}, urls)
         self.assertEqual({books.target_failure(shown[u]) for u in server.targets}, {None})

@@ -2,8 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What an agent costs that has little to do: memory, wake-ups, the first sample, the program's size.
 
-The bounds are the goals of docs/BENCHMARKS.md; that of wake-ups leaves room for a busy machine, where threads
-meet at locks more often.
+The bounds are the goals of docs/BENCHMARKS.md; that of wake-ups of an agent without targets is tighter.
 """
 import os, re, subprocess, time
 
@@ -11,7 +10,7 @@ import harness
 
 MIB = 1 << 20
 IDLE_MIB, IDLE_ANONYMOUS_MIB, BINARY_MIB = 12, 4, 1.5
-IDLE_WAKES, TARGETS_WAKES = 10, 25    # a second; the goal for 40 targets is 20
+IDLE_WAKES, TARGETS_WAKES = 4, 20    # a second
 FIRST_SAMPLE_S = 1
 
 
@@ -72,7 +71,7 @@ class Idle(harness.Case):
 
     def test_forty_targets(self):
         server, targets = self.nats(), self.targets(40)
-        agent = self.agent(self.config(server, targets.targets, interval="30s", first="spread"))
+        agent = self.agent(self.config(server, targets.targets, interval="15s", first="spread"))
         self.wait_for(lambda: is_connected(agent), timeout=30)
         rate, each = wakes_a_second(agent, 30)
         self.assertLessEqual(rate, TARGETS_WAKES, each)
