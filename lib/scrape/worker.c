@@ -9,6 +9,7 @@
 #include <errno.h>
 
 #define BEAT_NS     (10 * SEC_NS)
+#define SHORT_NS    (1 * SEC_NS) /* while memory is short: others may wait for what is kept here */
 #define LOOK_NS     (20 * MS_NS) /* while scrapes wait for memory */
 #define WAITING_MAX 1024         /* scrapes */
 
@@ -470,7 +471,8 @@ static void ask_for_jobs(struct worker *w)
 
 static int64_t wake_ns(const struct worker *w)
 {
-    int64_t until_ns = w->beat_ns + (w->waiting ? LOOK_NS : BEAT_NS);
+    int64_t beat_ns = budget_has_room(BUDGET_TEXTS, 0) ? BEAT_NS : SHORT_NS;
+    int64_t until_ns = w->beat_ns + (w->waiting ? LOOK_NS : beat_ns);
     return has_place(w) && w->asks_ns < until_ns ? w->asks_ns : until_ns;
 }
 
