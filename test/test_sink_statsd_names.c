@@ -151,7 +151,8 @@ TEST(what_a_link_keeps_is_reserved)
     CHECK_INT(run.ops->open(&run.self, run.conf, &run.lane, &run.err), OK);
     WAIT(SEND("a:1|g\n") == OK && lookups > seen + 1);
     size_t reserved = run.ops->reserve(run.conf, 1432);
-    WAIT(heap_bytes() <= before + reserved); /* the first one looks names up as well, now and then */
+    WAIT(heap_bytes() <=
+         before + reserved); /* the first one looks names up as well, now and then */
     run.ops->close(first);
     finish();
 }
