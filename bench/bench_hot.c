@@ -301,13 +301,14 @@ static void print_json_results(const struct result *json, const struct result *s
     printf("{\"first_ns_per_sample\":%.2f,\"repeat_ns_per_sample\":%.2f,"
            "\"naive_ns_per_sample\":%.2f,\"statsd_repeat_ns_per_sample\":%.2f,"
            "\"statsd_naive_ns_per_sample\":%.2f,\"cold_ns_per_sample\":%.2f,"
-           "\"repeat_cold_ns_per_sample\":%.2f,\"bytes_per_series\":%.1f,\"cold_bytes_per_series\":%.1f,"
+           "\"repeat_cold_ns_per_sample\":%.2f,\"bytes_per_series\":%.1f,\"cold_bytes_per_series\":"
+           "%.1f,"
            "\"lz4_repeat_ns_per_sample\":%.2f,\"liblz4_repeat_ns_per_sample\":%.2f,"
            "\"message_bytes_per_sample\":%.1f,\"lz4_message_bytes_per_sample\":%.1f,"
            "\"liblz4_message_bytes_per_sample\":%.1f,\"lz4_bytes_per_series\":%.1f}\n",
            json->first, json->best, json->naive, statsd->best, statsd->naive, json->cold,
-           json->repeat_cold, json->memory, json->cold_memory, lz4->best, liblz4->best, json->bytes, lz4->bytes,
-           liblz4->bytes, lz4->memory);
+           json->repeat_cold, json->memory, json->cold_memory, lz4->best, liblz4->best, json->bytes,
+           lz4->bytes, liblz4->bytes, lz4->memory);
 }
 
 static void print_results(const struct format *f, const struct result *t, long scrapes)
