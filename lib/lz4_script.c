@@ -1,17 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* lz4_script.c - the search; a small one, for it runs once per series. */
+/* lz4_script.c - what is found once per series, as sequences. */
 #include "lz4_script.h"
 
 #include <stdatomic.h>
 
 _Static_assert(sizeof(struct lz4_script) % 8 == 0, "what is behind it is aligned");
-
-enum {
-    BITS = 9,
-    WORTH = 5,   /* bytes of a match that are more than it costs */
-    PIECES = 32, /* matches of one script */
-    NOWHERE = UINT16_MAX,
-};
 
 uint64_t lz4_script_number(void)
 {
@@ -19,101 +12,38 @@ uint64_t lz4_script_number(void)
     return atomic_fetch_add_explicit(&last, 1, memory_order_relaxed) + 1;
 }
 
-struct search {
-    struct span before, head;
-    uint16_t at[1 << BITS]; /* where in before four bytes stand, by their hash */
-    struct lz4_patch patches[PIECES];
-    unsigned len;
-    struct lz4_out *block; /* its sequences, as a block of their own */
-};
-
-static uint32_t hash_four(const char *p)
+/* The literals from `from` on, and a match. */
+static struct lz4_patch add_match(struct lz4_out *o, struct span head, size_t from,
+                                  const struct repeat *r)
 {
-    uint32_t four;
-    memcpy(&four, p, sizeof four);
-    return four * UINT32_C(2654435761) >> (32 - BITS);
-}
-
-static void index_before(struct search *s)
-{
-    memset(s->at, 0xff, sizeof s->at);
-    for (size_t i = 0; i + 4 <= s->before.len; i++)
-        s->at[hash_four(s->before.data + i)] = (uint16_t)i;
-}
-
-/* Bytes of head from i on, up to end, that stand at `from` in the one before. */
-static size_t count_same(const struct search *s, size_t i, size_t end, size_t from)
-{
-    size_t n = 0;
-    while (i + n < end && from + n < s->before.len &&
-           s->head.data[i + n] == s->before.data[from + n])
-        n++;
-    return n;
-}
-
-/* The literals from `from` up to i, and a match. */
-static void add_match(struct search *s, size_t from, size_t i, size_t at, size_t len)
-{
-    struct lz4_out *o = s->block;
-    lz4_out_text(o, s->head.data + from, i - from);
-    char *p = lz4_out_room(o, len / 255 + (i - from) / 255 + 16);
-    p = lz4_out_match(o, p, 1, len);
-    s->patches[s->len++] = (struct lz4_patch){.at = (uint16_t)(o->more_at - 2 - LZ4_OUT_HEAD),
-                                              .more = (int16_t)((int)i - (int)at)};
+    size_t literals = r->at - from;
+    lz4_out_text(o, head.data + from, literals);
+    char *p = lz4_out_room(o, r->len / 255u + literals / 255 + 16);
+    p = lz4_out_match(o, p, 1, r->len);
     lz4_out_used(o, p);
-}
-
-/* What of head from i up to end stands before; what is left are the last literals. */
-static void find_matches(struct search *s, size_t i, size_t end)
-{
-    size_t from = i;
-    while (i + WORTH <= end && s->len < PIECES) {
-        size_t at = s->at[hash_four(s->head.data + i)];
-        size_t len = at == NOWHERE ? 0 : count_same(s, i, end, at);
-        if (len < WORTH) {
-            i++;
-            continue;
-        }
-        while (i > from && at > 0 && s->head.data[i - 1] == s->before.data[at - 1]) {
-            i--;
-            at--;
-            len++;
-        }
-        add_match(s, from, i, at, len);
-        from = i += len;
-    }
-    lz4_out_text(s->block, s->head.data + from, end - from);
-}
-
-static size_t min(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
-
-static size_t common_end(struct span a, struct span b, size_t most)
-{
-    size_t n = 0;
-    while (n < most && a.data[a.len - 1 - n] == b.data[b.len - 1 - n])
-        n++;
-    return n;
+    return (struct lz4_patch){.at = (uint16_t)(o->more_at - 2 - LZ4_OUT_HEAD),
+                              .more = (int16_t)(r->at - r->from)};
 }
 
 enum status lz4_script_make(struct lz4_script *s, struct span before, struct span head,
                             struct lz4_out *work, struct buf *out)
 {
-    struct search search = {.before = before, .head = head, .block = work};
-    size_t shorter = min(before.len, head.len);
-    size_t prefix = count_same(&search, 0, shorter - LZ4_OUT_MATCH, 0);
-    size_t suffix = common_end(before, head, shorter - prefix);
-    index_before(&search);
+    struct repeats repeats;
+    struct lz4_patch patches[REPEATS_MAX];
+    repeats_find(&repeats, before, head, LZ4_OUT_MATCH);
     lz4_out_begin(work, LZ4_SCRIPT_HEAD);
-    find_matches(&search, prefix, head.len - suffix);
-    s->prefix = (uint16_t)prefix;
-    s->suffix = (uint16_t)suffix;
+    size_t from = repeats.prefix;
+    for (unsigned i = 0; i < repeats.len; i++) {
+        patches[i] = add_match(work, head, from, &repeats.of[i]);
+        from = (size_t)repeats.of[i].at + repeats.of[i].len;
+    }
+    lz4_out_text(work, head.data + from, head.len - repeats.suffix - from);
+    s->prefix = (uint16_t)repeats.prefix;
+    s->suffix = (uint16_t)repeats.suffix;
     s->last = (uint16_t)(work->token_at - LZ4_OUT_HEAD);
     s->len = (uint16_t)(work->out.len - LZ4_OUT_HEAD);
-    s->matches = (uint16_t)search.len;
-    enum status r = buf_add(out, search.patches, search.len * sizeof search.patches[0]);
+    s->matches = (uint16_t)repeats.len;
+    enum status r = buf_add(out, patches, repeats.len * sizeof patches[0]);
     return r == OK ? buf_add(out, work->out.data + LZ4_OUT_HEAD, s->len) : r;
 }
 
