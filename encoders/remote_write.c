@@ -325,6 +325,14 @@ static enum status remote_write_begin(const void *of, struct message *m)
     return self->symbols ? symbols_begin(m->out) : v1_begin(m);
 }
 
+static enum status remote_write_end(const void *of, struct message *m)
+{
+    const struct remote_write *self = of;
+    if (!self->symbols)
+        v1_end(m);
+    return OK;
+}
+
 static struct compressor *take_compressor(struct spares *s)
 {
     struct compressor *c = NULL;
@@ -385,6 +393,7 @@ const struct encoder_ops encoder_remote_write = {
     .content_type = remote_write_content_type,
     .headers = remote_write_headers,
     .begin = remote_write_begin,
+    .end = remote_write_end,
     .constant = remote_write_constant,
     .append = remote_write_append,
     .append_ended = remote_write_append_ended,

@@ -116,8 +116,9 @@ static inline char *put_observed(char *p, const struct point *at)
     return put_number(p, WIRE_VARINT(3), exemplar_ms(at));
 }
 
-/* remote_write_v1.c: as begin, constant and append of an encoder. */
+/* remote_write_v1.c: as begin, end, constant and append of an encoder. */
 enum status v1_begin(struct message *m) NODISCARD;
+void v1_end(struct message *m);
 enum status v1_constant(const struct series *s, struct buf *out) NODISCARD;
 enum status v1_append(struct message *m, const struct series *s, const struct point *at,
                       struct span constant) NODISCARD;

@@ -28,22 +28,31 @@ static struct lz4_patch add_match(struct lz4_out *o, struct span head, size_t fr
 enum status lz4_script_make(struct lz4_script *s, struct span before, struct span head,
                             struct lz4_out *work, struct buf *out)
 {
-    struct repeats repeats;
+    char text[LZ4_SCRIPT_HEAD];
+    uint16_t places[LZ4_SCRIPT_HEAD];
+    struct repeats repeats = {.data = text, .before = places, .room = LZ4_SCRIPT_HEAD};
+    struct repeat found[REPEATS_MAX];
     struct lz4_patch patches[REPEATS_MAX];
-    repeats_find(&repeats, before, head, LZ4_OUT_MATCH);
+    size_t shorter = before.len < head.len ? before.len : head.len;
+    size_t prefix = repeats_start(before, head, shorter - LZ4_OUT_MATCH);
+    size_t suffix = repeats_end(before, head, shorter - prefix);
+    repeats_begin(&repeats);
+    if (!repeats_add(&repeats, before))
+        abort(); /* cannot be: it is no longer than that */
+    unsigned len = repeats_find(&repeats, head, prefix, head.len - suffix, 0, found);
     lz4_out_begin(work, LZ4_SCRIPT_HEAD);
-    size_t from = repeats.prefix;
-    for (unsigned i = 0; i < repeats.len; i++) {
-        patches[i] = add_match(work, head, from, &repeats.of[i]);
-        from = (size_t)repeats.of[i].at + repeats.of[i].len;
+    size_t from = prefix;
+    for (unsigned i = 0; i < len; i++) {
+        patches[i] = add_match(work, head, from, &found[i]);
+        from = (size_t)found[i].at + found[i].len;
     }
-    lz4_out_text(work, head.data + from, head.len - repeats.suffix - from);
-    s->prefix = (uint16_t)repeats.prefix;
-    s->suffix = (uint16_t)repeats.suffix;
+    lz4_out_text(work, head.data + from, head.len - suffix - from);
+    s->prefix = (uint16_t)prefix;
+    s->suffix = (uint16_t)suffix;
     s->last = (uint16_t)(work->token_at - LZ4_OUT_HEAD);
     s->len = (uint16_t)(work->out.len - LZ4_OUT_HEAD);
-    s->matches = (uint16_t)repeats.len;
-    enum status r = buf_add(out, patches, repeats.len * sizeof patches[0]);
+    s->matches = (uint16_t)len;
+    enum status r = buf_add(out, patches, len * sizeof patches[0]);
     return r == OK ? buf_add(out, work->out.data + LZ4_OUT_HEAD, s->len) : r;
 }
 

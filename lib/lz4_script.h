@@ -34,8 +34,8 @@ struct lz4_patch {
     int16_t more;
 };
 
-#define LZ4_SCRIPT_HEAD REPEATS_TEXT /* the longest head that has a script */
-#define LZ4_SCRIPT_FAR  57344        /* the longest record before: patches fit behind it */
+#define LZ4_SCRIPT_HEAD 4096  /* the longest head that has a script */
+#define LZ4_SCRIPT_FAR  57344 /* the longest record before: patches fit behind it */
 
 /* A number that no other head of this process has. */
 uint64_t lz4_script_number(void);

@@ -6,40 +6,69 @@
 #include <string.h>
 
 enum {
-    BITS = 9,
+    TRIES = 16, /* places where the same four bytes stand */
     NOWHERE = UINT16_MAX,
 };
 
-struct search {
-    struct span before, text;
-    uint16_t at[1 << BITS]; /* where in before four bytes stand, by their hash */
-};
-
-static uint32_t hash_four(const char *p)
+static unsigned hash_four(const char *p)
 {
     uint32_t four;
     memcpy(&four, p, sizeof four);
-    return four * UINT32_C(2654435761) >> (32 - BITS);
+    return four * UINT32_C(2654435761) >> 23;
 }
+_Static_assert(sizeof(((struct repeats *)0)->last) == sizeof(uint16_t) << (32 - 23),
+               "of that hash");
 
-static void index_before(struct search *s)
+void repeats_begin(struct repeats *r)
 {
-    memset(s->at, 0xff, sizeof s->at);
-    for (size_t i = 0; i + 4 <= s->before.len; i++)
-        s->at[hash_four(s->before.data + i)] = (uint16_t)i;
+    r->len = r->texts = 0;
+    memset(r->last, 0xff, sizeof r->last);
 }
 
-/* Bytes of text from i on, up to end, that stand at `from` in the one before. */
-static size_t count_same(const struct search *s, size_t i, size_t end, size_t from)
+bool repeats_add(struct repeats *r, struct span text)
+{
+    assert(r->room < NOWHERE);
+    if (text.len > r->room - r->len)
+        return false;
+    if (text.len > 0)
+        memcpy(r->data + r->len, text.data, text.len);
+    for (size_t i = r->len; i + REPEATS_LEAST <= r->len + text.len; i++) {
+        uint16_t *last = &r->last[hash_four(r->data + i)];
+        r->before[i] = *last;
+        *last = (uint16_t)i;
+    }
+    struct repeats_text *of = &r->of[r->texts++ % REPEATS_TEXTS];
+    *of = (struct repeats_text){(uint16_t)r->len, (uint16_t)text.len};
+    r->len += text.len;
+    return true;
+}
+
+static const struct repeats_text *text_at(const struct repeats *r, unsigned back)
+{
+    return &r->of[(r->texts - back) % REPEATS_TEXTS];
+}
+
+struct span repeats_get(const struct repeats *r, unsigned back)
+{
+    const struct repeats_text *of = text_at(r, back);
+    return (struct span){r->data + of->start, of->len};
+}
+
+size_t repeats_start(struct span a, struct span b, size_t most)
 {
     size_t n = 0;
-    while (i + n < end && from + n < s->before.len &&
-           s->text.data[i + n] == s->before.data[from + n])
+    for (uint64_t x, y; n + sizeof x <= most; n += sizeof x) {
+        memcpy(&x, a.data + n, sizeof x);
+        memcpy(&y, b.data + n, sizeof y);
+        if (x != y)
+            break;
+    }
+    while (n < most && a.data[n] == b.data[n])
         n++;
     return n;
 }
 
-static size_t common_end(struct span a, struct span b, size_t most)
+size_t repeats_end(struct span a, struct span b, size_t most)
 {
     size_t n = 0;
     while (n < most && a.data[a.len - 1 - n] == b.data[b.len - 1 - n])
@@ -47,36 +76,45 @@ static size_t common_end(struct span a, struct span b, size_t most)
     return n;
 }
 
-/* What of text from i up to end stands before. */
-static void find_between(const struct search *s, size_t i, size_t end, struct repeats *ret)
+static size_t smaller(size_t a, size_t b)
 {
-    size_t from = i;
-    while (i + REPEATS_WORTH <= end && ret->len < REPEATS_MAX) {
-        size_t at = s->at[hash_four(s->text.data + i)];
-        size_t len = at == NOWHERE ? 0 : count_same(s, i, end, at);
-        if (len < REPEATS_WORTH) {
-            i++;
-            continue;
-        }
-        while (i > from && at > 0 && s->text.data[i - 1] == s->before.data[at - 1]) {
-            i--;
-            at--;
-            len++;
-        }
-        ret->of[ret->len++] =
-            (struct repeat){.at = (uint16_t)i, .from = (uint16_t)at, .len = (uint16_t)len};
-        from = i += len;
-    }
+    return a < b ? a : b;
 }
 
-void repeats_find(struct repeats *ret, struct span before, struct span text, size_t least)
+/* The best of what stands before as text does from i on; len 0: nothing. */
+static struct repeat find_best(const struct repeats *r, struct span text, size_t i, size_t end,
+                               size_t worth)
 {
-    struct search search = {.before = before, .text = text};
-    size_t shorter = before.len < text.len ? before.len : text.len;
-    assert(least <= shorter && before.len <= REPEATS_TEXT && text.len <= REPEATS_TEXT);
-    ret->len = 0;
-    ret->prefix = count_same(&search, 0, shorter - least, 0);
-    ret->suffix = common_end(before, text, shorter - ret->prefix);
-    index_before(&search);
-    find_between(&search, ret->prefix, text.len - ret->suffix, ret);
+    struct repeat best = {.at = (uint16_t)i};
+    size_t best_worth = REPEATS_LEAST - 1, at = r->last[hash_four(text.data + i)];
+    unsigned back = 1, oldest = (unsigned)smaller(r->texts, REPEATS_TEXTS);
+    for (int try = 0; try < TRIES && at != NOWHERE; try++, at = r->before[at]) {
+        while (back <= oldest && text_at(r, back)->start > at)
+            back++;
+        if (back > oldest)
+            break;
+        struct span of = repeats_get(r, back);
+        size_t from = at - text_at(r, back)->start, most = smaller(of.len - from, end - i);
+        size_t n = repeats_start((struct span){of.data + from, most},
+                                 (struct span){text.data + i, most}, most);
+        size_t value = n + (from + n == of.len && i + n == text.len ? worth : 0);
+        if (n >= REPEATS_LEAST && value > best_worth) {
+            best_worth = value;
+            best = (struct repeat){(uint16_t)i, (uint16_t)from, (uint16_t)n, (uint8_t)back};
+        }
+    }
+    return best;
+}
+
+unsigned repeats_find(const struct repeats *r, struct span text, size_t at, size_t end,
+                      size_t worth, struct repeat ret[REPEATS_MAX])
+{
+    unsigned len = 0;
+    for (size_t i = at; i + REPEATS_LEAST <= end && len < REPEATS_MAX;) {
+        struct repeat best = find_best(r, text, i, end, worth);
+        if (best.len > 0)
+            ret[len++] = best;
+        i += best.len ? best.len : 1;
+    }
+    return len;
 }
