@@ -124,10 +124,9 @@ enum status v1_append(struct message *m, const struct series *s, const struct po
                       struct span constant) NODISCARD;
 void v1_finish(struct span in, struct buf *out);
 
-/* The bound of a message before finish, of which finish makes no more than max bytes; and the most
- * bytes that are in it, protobuf. */
+/* The bound of a message before finish, of which finish makes no more than max bytes.  What is in it, protobuf,
+ * has four times as many at most. */
 size_t v1_finish_max(size_t max);
-size_t v1_content_max(size_t max);
 
 /* A text as it is looked for. */
 struct symbol {

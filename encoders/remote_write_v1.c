@@ -17,7 +17,6 @@
  * the same writes the same, whatever it has seen before.  */
 #include "remote_write.h"
 
-#include "compress.h"
 #include "repeats.h"
 #include "snappy_out.h"
 
@@ -50,6 +49,7 @@ enum {
     WINDOW = (ROW + 1) * LONGEST, /* bytes of labels that are searched in, */
     WINDOW_TEXTS = 4 * ROW,
     PIECES = REPEATS_MAX + LONGEST / UINT8_MAX + 2,
+    CONTENT = 4, /* times as many bytes as the block may have */
     SLACK = 128, /* for a record that is written and then does not fit */
 };
 _Static_assert(FAR + 2 * LONGEST <= SNAPPY_OUT_FAR, "a script's distances can be said");
@@ -187,13 +187,13 @@ static bool add_text(struct state *z, const struct place *p)
 static void fill_window(struct state *z)
 {
     size_t lacks = z->records - z->window_records;
+    z->window.data = z->data; /* the buffer may have moved */
+    z->window.before = z->before;
+    z->window.room = WINDOW;
     bool fits = z->window_records > 0 && lacks <= ROW && z->window.texts + lacks <= WINDOW_TEXTS;
     for (; fits && lacks > 0; lacks--)
         fits = add_text(z, place_of(z, lacks));
     if (!fits) {
-        z->window.data = z->data;
-        z->window.before = z->before;
-        z->window.room = WINDOW;
         repeats_begin(&z->window);
         for (lacks = z->records < ROW ? z->records : ROW; lacks > 0; lacks--)
             if (!add_text(z, place_of(z, lacks)))
@@ -482,15 +482,6 @@ enum status v1_append(struct message *m, const struct series *s, const struct po
     return OK;
 }
 
-/* The bound as it is without scripts: no block is longer than snappy's own of the same content. */
-size_t v1_content_max(size_t max)
-{
-    size_t len = max / 7 * 6;
-    while (len > 0 && compress_max(COMPRESS_SNAPPY, len) > max)
-        len--;
-    return len;
-}
-
 size_t v1_finish_max(size_t max)
 {
     return sizeof(struct state) + max + SLACK;
@@ -503,7 +494,7 @@ enum status v1_begin(struct message *m)
     if (!z || room < SNAPPY_OUT_ROOM)
         return ERR_LIMIT;
     memset(z, 0, offsetof(struct state, window));
-    z->plain_max = v1_content_max(room);
+    z->plain_max = CONTENT * room;
     z->max = room - SNAPPY_OUT_ROOM;
     z->out_of_row = 1;
     for (size_t i = 1; i < ROW; i++)

@@ -248,7 +248,7 @@ TEST(every_bound)
             while (encoder_run(&r.step, b, &from, r.got, &r.raw, &counts) > 0) {
                 CHECK(r.got->body.len <= max);
                 plain_open(r.got, &r.back);
-                CHECK(snappy_max_compressed_length(r.back.len) <= max);
+                CHECK(r.back.len <= 4 * max);
                 buf_truncate(&r.got->body, 0);
             }
             CHECK_INT(counts.skipped[SKIP_TOO_LARGE] + counts.encoded, b->len + counts.ended);
@@ -330,7 +330,7 @@ TEST(random_pages)
     struct rig r;
     uint64_t random = 88172645463325252;
     AUTO(buf) struct buf text = BUF_INIT(MOST);
-    rig_open(&r, 3000);
+    rig_open(&r, 300);
     for (int scrape = 0; scrape < 60; scrape++) {
         buf_truncate(&text, 0);
         for (int i = 0; i < 60; i++)
