@@ -11,6 +11,7 @@
 #include "budget.h"
 #include "buf.h"
 #include "clock.h"
+#include "compress.h"
 #include "encoders.h"
 #include "filters.h"
 #include "mem.h"
@@ -71,10 +72,16 @@ struct format {
     const char *quote; /* of a tag's name */
     void (*print)(struct buf *out, const char *name, const char *tags, double value); /* or NULL */
     const char *setting, *text; /* NULL: all by default */
+    const char *frame;          /* NULL: none; FRAME_KEPT, FRAME_SOUGHT */
 };
+static const char FRAME_KEPT[] = "lz4";           /* of sequences that are kept */
+static const char FRAME_SOUGHT[] = "then liblz4"; /* by the library, of the whole message */
+
 static const struct format formats[] = {
-    {"json", "\"", print_json, NULL, NULL},
-    {"statsd", "", print_statsd, NULL, NULL},
+    {.encoder = "json", .quote = "\"", .print = print_json},
+    {.encoder = "statsd", .quote = "", .print = print_statsd},
+    {.encoder = "json", .frame = FRAME_KEPT},
+    {.encoder = "json", .frame = FRAME_SOUGHT},
     {.encoder = "fluent", .setting = "mode", .text = "forward"},
     {.encoder = "fluent", .setting = "mode", .text = "packed"},
     {.encoder = "fluent", .setting = "mode", .text = "gzip"},
@@ -125,6 +132,10 @@ struct rig {
     struct encoder_step encoder;
     struct payload *out;
     struct buf raw; /* of encoders that finish */
+    struct buf small;
+    size_t sent;                   /* bytes of the last message */
+    struct compressor *compressor; /* or NULL */
+    struct lz4_message lz4;
     struct encoder_counts counts;
     uint64_t dropped[2];
 };
@@ -145,13 +156,16 @@ struct rig {
 
 static void rig_open(struct rig *r, const struct format *f)
 {
-    *r = (struct rig){.out = payload_new("bench", 8 << 20),
+    *r = (struct rig){.out = payload_new("bench", LZ4_OUT_MAX),
                       .raw = BUF_INIT(8 << 20),
+                      .small = BUF_INIT(8 << 20),
+                      .compressor = f->frame == FRAME_SOUGHT ? compressor_new(COMPRESS_LZ4) : NULL,
                       .encoder = {.max_samples = SIZE_MAX}};
     r->page = page_new(NULL, &PAGE_LIMITS_DEFAULT, 1);
     OPEN(&r->filters[0], filter_find("clip"), "match", "kube_thing_1*");
     OPEN(&r->filters[1], filter_find("clamp"), "max", "150000");
     OPEN(&r->encoder, encoder_find(f->encoder), f->setting, f->text);
+    r->encoder.lz4 = f->frame == FRAME_KEPT ? &r->lz4 : NULL;
 }
 
 static void rig_close(struct rig *r)
@@ -163,6 +177,9 @@ static void rig_close(struct rig *r)
     batch_done(&r->batch);
     payload_free(r->out);
     buf_done(&r->raw);
+    buf_done(&r->small);
+    compressor_free(r->compressor);
+    lz4_message_done(&r->lz4);
 }
 
 static double scrape(struct rig *r, const struct buf *body)
@@ -175,6 +192,9 @@ static double scrape(struct rig *r, const struct buf *body)
     size_t n = encoder_run(&r->encoder, &r->batch, &from, r->out, &r->raw, &r->counts);
     batch_commit(&r->batch);
     page_rest(r->page, &r->batch);
+    struct span small;
+    (void)compress_payload(r->compressor, r->out, &r->small, &small);
+    r->sent = small.len;
     double ns = (double)(thread_cpu_ns() - start) / SERIES;
     /* a counter has no increment at first */
     check(n + r->counts.skipped[SKIP_UNSAYABLE] >= SERIES, "samples are missing");
@@ -233,7 +253,7 @@ static struct result measure(const struct format *f, const struct buf *bodies, l
     t.allocations = mem_count() - t.allocations;
     for (long i = 0; f->print && i < (scrapes < 20 ? scrapes : 20); i++)
         t.naive = smaller(t.naive, scrape_naive(f, &bodies[i % BODIES], &out));
-    t.bytes = (double)r.out->body.len / SERIES;
+    t.bytes = (double)r.sent / SERIES;
     t.memory = (double)page_stats(r.page).held_bytes / SERIES;
     measure_cold(&r, bodies, scrapes, &t);
     rig_close(&r);
@@ -241,20 +261,26 @@ static struct result measure(const struct format *f, const struct buf *bodies, l
     return t;
 }
 
-static void print_json_results(const struct result *json, const struct result *statsd)
+static void print_json_results(const struct result *json, const struct result *statsd,
+                               const struct result *lz4, const struct result *liblz4)
 {
     printf("{\"first_ns_per_sample\":%.2f,\"repeat_ns_per_sample\":%.2f,"
            "\"naive_ns_per_sample\":%.2f,\"statsd_repeat_ns_per_sample\":%.2f,"
            "\"statsd_naive_ns_per_sample\":%.2f,\"cold_ns_per_sample\":%.2f,"
-           "\"bytes_per_series\":%.1f,\"cold_bytes_per_series\":%.1f}\n",
+           "\"bytes_per_series\":%.1f,\"cold_bytes_per_series\":%.1f,"
+           "\"lz4_repeat_ns_per_sample\":%.2f,\"liblz4_repeat_ns_per_sample\":%.2f,"
+           "\"message_bytes_per_sample\":%.1f,\"lz4_message_bytes_per_sample\":%.1f,"
+           "\"liblz4_message_bytes_per_sample\":%.1f,\"lz4_bytes_per_series\":%.1f}\n",
            json->first, json->best, json->naive, statsd->best, statsd->naive, json->cold,
-           json->memory, json->cold_memory);
+           json->memory, json->cold_memory, lz4->best, liblz4->best, json->bytes, lz4->bytes,
+           liblz4->bytes, lz4->memory);
 }
 
 static void print_results(const struct format *f, const struct result *t, long scrapes)
 {
+    const char *how = f->frame ? f->frame : f->text ? f->text : "";
     printf("%s%s%s: %.1f B/sample  memory %.1f B/series, cold %.1f\n", f->encoder,
-           f->text ? " " : "", f->text ? f->text : "", t->bytes, t->memory, t->cold_memory);
+           how[0] ? " " : "", how, t->bytes, t->memory, t->cold_memory);
     printf("first scrape   %7.1f ns/sample\n", t->first);
     printf("repeat scrape  %7.1f ns/sample best, %.1f mean of %ld, %llu allocations\n", t->best,
            t->mean, scrapes, (unsigned long long)t->allocations);
@@ -277,7 +303,7 @@ int main(int argc, char **argv)
     for (size_t i = 0; i < ARRAY_LEN(formats); i++)
         results[i] = measure(&formats[i], bodies, scrapes);
     if (json) {
-        print_json_results(&results[0], &results[1]);
+        print_json_results(&results[0], &results[1], &results[2], &results[3]);
     } else {
         printf("series %d  body %.1f B/sample\n", (int)SERIES, (double)bodies[0].len / SERIES);
         for (size_t i = 0; i < ARRAY_LEN(formats); i++)

@@ -207,6 +207,11 @@ def measure_all(build, window, quick):
         "naive_ns_per_sample": hot["naive_ns_per_sample"],
         "statsd_repeat_ns_per_sample": hot["statsd_repeat_ns_per_sample"],
         "statsd_naive_ns_per_sample": hot["statsd_naive_ns_per_sample"],
+        "lz4_repeat_ns_per_sample": hot["lz4_repeat_ns_per_sample"],
+        "liblz4_repeat_ns_per_sample": hot["liblz4_repeat_ns_per_sample"],
+        "message_bytes_per_sample": hot["message_bytes_per_sample"],
+        "lz4_message_bytes_per_sample": hot["lz4_message_bytes_per_sample"],
+        "liblz4_message_bytes_per_sample": hot["liblz4_message_bytes_per_sample"],
         "cpu_s_per_million_nats_100x1000": a["cpu_s_per_million"],
         "cpu_s_per_million_nats_200x5000": b["cpu_s_per_million"],
         "rss_idle_mib": idle / MIB,
@@ -313,7 +318,9 @@ run, for example the repeat scrape with the naive way.
 {table(results, runs)}
 
 - *first*, *repeat*, *naive*: nanoseconds of one thread per sample, from page to JSON, in `bench_hot`: a page's
-  first scrape, a later one, and strtod and snprintf for every line; *statsd_repeat*, *statsd_naive*: to statsd lines.
+  first scrape, a later one, and strtod and snprintf for every line; *statsd_repeat*, *statsd_naive*: to statsd lines;
+  *lz4_repeat*: to an LZ4 frame of JSON lines from what is kept of each series, *liblz4_repeat*: of the same lines by the library, for comparison.
+- *message_bytes_per_sample*: of JSON lines in `bench_hot`; *lz4_message*, *liblz4_message*: of these frames.
 - *cpu_s_per_million_nats_TARGETSxSAMPLES*: user and system time of the whole agent per million samples
   delivered, scrape to core NATS; 100 × 1,000 every 10 s, 200 × 5,000 every 5 s. The pages are as long as those of
   node exporter and kube-state-metrics, and about 7 % of their values change.

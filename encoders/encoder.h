@@ -105,9 +105,9 @@ struct encoder_ops {
      * append, append_ended and end write into its out, and out is not there.  What append writes takes
      * lz4_out.plain on by as many bytes as the record has, no more than plain_max in all, and before an error
      * nothing is written; end makes the frame whole.  The content is byte for byte what is written
-     * otherwise.  In front of constant's bytes a struct lz4_script is kept, and behind them its data: it
-     * is new, without `before`, when constant has run, and series_change_part (of
-     * message.lane) keeps another.  NULL: it cannot. */
+     * otherwise.  The constant part begins with a struct lz4_script then, and what constant wrote is
+     * lz4_script_kept: it has no `before` at first, and series_change_part (of message.lane) keeps what
+     * lz4_script_make makes.  NULL: it cannot. */
     bool (*writes_lz4)(const void *self);
 
     /* Turns a whole message, from begin to end, into its final bytes (snappy, gzip, a

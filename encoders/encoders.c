@@ -60,26 +60,16 @@ static enum status make_scripted(const struct encoder_step *e, struct series *s)
     return OK;
 }
 
-/* What stands behind a script's head. */
-static inline struct span kept_of(struct span part)
-{
-    const struct lz4_script *script = (const void *)part.data;
-    return (struct span){part.data + sizeof *script, script->kept_len};
-}
-
 /* The cached part of s. */
 static inline enum status find_part(const struct encoder_step *e, struct series *s, struct buf *out,
                                     struct span *ret)
 {
     assert(e->lane < s->lanes);
-    enum status r = OK;
     *ret = series_part(s, e->lane);
-    if (!ret->data) {
-        r = e->lz4 ? make_scripted(e, s) : make_part(e, s, out);
-        *ret = series_part(s, e->lane);
-    }
-    if (e->lz4 && r == OK)
-        *ret = kept_of(*ret);
+    if (ret->data)
+        return OK;
+    enum status r = e->lz4 ? make_scripted(e, s) : make_part(e, s, out);
+    *ret = series_part(s, e->lane);
     return r;
 }
 
@@ -150,6 +140,20 @@ static bool skip(struct run *r, size_t offset, enum status why)
     return true;
 }
 
+/* Of a script no more is read than its first lines: what names it is fetched first, then it. */
+static inline void fetch_ahead(const struct run *r, const struct sample *s, size_t left)
+{
+    if (!r->message.lz4) {
+        if (left > SERIES_AHEAD)
+            series_prefetch(s[SERIES_AHEAD].series);
+        return;
+    }
+    if (left > (size_t)3 * SERIES_AHEAD)
+        __builtin_prefetch(series_text(s[3 * SERIES_AHEAD].series));
+    if (left > SERIES_AHEAD)
+        series_prefetch_part(s[SERIES_AHEAD].series, r->step->lane);
+}
+
 static void append_all(struct run *r, size_t *from)
 {
     const struct batch *b = r->batch;
@@ -157,8 +161,7 @@ static void append_all(struct run *r, size_t *from)
     size_t max = r->max_samples;
     for (; *from < b->len && m->samples < max; ++*from) {
         size_t offset = written(m);
-        if (b->len - *from > SERIES_AHEAD)
-            series_prefetch(b->samples[*from + SERIES_AHEAD].series);
+        fetch_ahead(r, &b->samples[*from], b->len - *from);
         enum status status = append_sample(r, &b->samples[*from]);
         if (status == OK)
             keep(r, offset);

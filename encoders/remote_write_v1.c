@@ -17,6 +17,7 @@
  * the same writes the same, whatever it has seen before.  */
 #include "remote_write.h"
 
+#include "hash.h"
 #include "repeats.h"
 #include "snappy_out.h"
 
@@ -140,6 +141,19 @@ static char *put_labels(char *p, const struct series *s)
     }
 }
 
+/* Never the same, never 0; nobody can tell it before, so nobody can write a page of which two rows of
+ * labels would have equal sums. */
+static uint64_t new_number(void)
+{
+    uint64_t salt = hash_salt(), n = 0;
+    while (n == 0) {
+        n = lz4_script_number() * TURN ^ salt;
+        n = (n ^ n >> 32) * UINT64_C(0xd6e8feb86659fd93);
+        n ^= n >> 32;
+    }
+    return n;
+}
+
 /* ERR_INVALID: a label takes the name's place. */
 enum status v1_constant(const struct series *s, struct buf *out)
 {
@@ -149,7 +163,7 @@ enum status v1_constant(const struct series *s, struct buf *out)
             return ERR_INVALID;
         len += field_len(strlen(l.name), strlen(l.value));
     }
-    struct head head = {.own = lz4_script_number(), .len = (uint32_t)len};
+    struct head head = {.own = new_number(), .len = (uint32_t)len};
     return buf_add(out, &head, sizeof head);
 }
 
@@ -210,7 +224,7 @@ static void find_prefix(struct state *z, struct span labels, size_t inner, struc
     for (unsigned back = 1; back <= ROW && back <= z->records; back++) {
         struct span text = repeats_get(&z->window, back);
         size_t most = text.len < labels.len ? text.len : labels.len;
-        size_t n = repeats_start(text, labels, most), worth = n < SHORT ? 0 : n;
+        size_t n = repeats_start(text.data, labels.data, most), worth = n < SHORT ? 0 : n;
         worth += place_of(z, back)->inner == inner ? 3 : 1;
         if (place_of(z, back)->own && worth > best) {
             best = worth;
@@ -239,7 +253,8 @@ static void find_pieces(struct state *z, struct span labels, struct script *s)
     if (!whole) {
         struct span from = repeats_get(&z->window, last.back);
         size_t left = labels.len - at;
-        last.len = (uint16_t)repeats_end(from, labels, left < from.len ? left : from.len);
+        last.len = (uint16_t)repeats_end(from.data + from.len, labels.data + labels.len,
+                                         left < from.len ? left : from.len);
         last.from = (uint16_t)(from.len - last.len);
         last.at = (uint16_t)(labels.len - last.len);
     }

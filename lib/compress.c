@@ -161,6 +161,19 @@ static bool is_encoded(const struct payload *p)
     return false;
 }
 
+bool compress_is_lz4(const struct payload *p)
+{
+    return p->headers && p->headers[0] && !p->headers[1] &&
+           strcmp(p->headers[0], "Content-Encoding: lz4") == 0;
+}
+
+size_t compress_content(const struct payload *p)
+{
+    size_t len =
+        compress_is_lz4(p) ? lz4_frame_content((struct span){p->body.data, p->body.len}) : 0;
+    return len > 0 ? len : p->body.len;
+}
+
 bool compress_payload(struct compressor *c, const struct payload *p, struct buf *small,
                       struct span *ret_body)
 {

@@ -6,6 +6,7 @@
 #ifndef COMPRESS_H
 #define COMPRESS_H
 
+#include "lz4_out.h"
 #include "payload.h"
 
 /* LZ4 is its frame format, snappy its block format. */
@@ -34,6 +35,13 @@ size_t compress_max(enum compression how, size_t len);
 
 /* As compress_message by snappy, which needs no compressor; any thread. */
 enum status compress_snappy(struct span in, struct buf *out) NODISCARD;
+
+/* Whether the body of p was made an LZ4 frame by its encoder, and is no more than that: marks are those of
+ * its content. */
+bool compress_is_lz4(const struct payload *p);
+
+/* Bytes of the body, before that. */
+size_t compress_content(const struct payload *p);
 
 /* What is to be sent of p: its body, compressed into small when there is a c and the encoder has not
  * compressed it already (a header Content-Encoding).  True: it is in small. */

@@ -57,7 +57,7 @@ void lz4_out_done(struct lz4_out *o)
     *o = (struct lz4_out){.plain = 0};
 }
 
-char *lz4_out_room(struct lz4_out *o, size_t n)
+char *lz4_out_grow(struct lz4_out *o, size_t n)
 {
     char *p = buf_room(&o->out, n);
     if (!p)
@@ -88,16 +88,9 @@ static void shorten(struct lz4_out *o, const char *last, size_t by)
 {
     char kept[LZ4_OUT_LAST];
     char *data = o->out.data;
-    size_t literals = o->out.len - o->token_at - 1, more = o->match_len - by - LZ4_OUT_MATCH;
+    size_t literals = o->out.len - o->token_at - 1;
     memcpy(kept, data + o->token_at + 1, literals);
-    char *p = data + o->more_at;
-    data[o->match_at] = (char)((data[o->match_at] & 0xf0) | (char)(more < 15 ? more : 15));
-    if (more >= 15) {
-        for (more -= 15; more >= 255; more -= 255)
-            *p++ = (char)255;
-        *p++ = (char)more;
-    }
-    o->token_at = (size_t)(p - data);
+    (void)lz4_out_length(o, data + o->more_at, o->match_len - by);
     buf_truncate(&o->out, o->token_at);
     lz4_out_text(o, "", 1);
     lz4_out_text(o, last + LZ4_OUT_LAST - by, by);

@@ -36,10 +36,17 @@ void lz4_out_begin(struct lz4_out *o, size_t plain_max); /* at most LZ4_OUT_MAX 
 void lz4_out_done(struct lz4_out *o);
 
 /* A place for n bytes behind what there is; what was written there last is told by lz4_out_used. */
-char *lz4_out_room(struct lz4_out *o, size_t n);
+char *lz4_out_grow(struct lz4_out *o, size_t n);
+static inline char *lz4_out_room(struct lz4_out *o, size_t n)
+{
+    if (n < o->out.cap - o->out.len)
+        return o->out.data + o->out.len;
+    return lz4_out_grow(o, n);
+}
 static inline void lz4_out_used(struct lz4_out *o, const char *end)
 {
-    buf_used(&o->out, (size_t)(end - o->out.data) - o->out.len);
+    assert(end < o->out.data + o->out.cap);
+    o->out.len = (size_t)(end - o->out.data);
 }
 
 /* As it is; plain does not grow: who writes a record adds its length at once. */
@@ -48,12 +55,35 @@ void lz4_out_text(struct lz4_out *o, const void *data, size_t len);
 /* So many literals, which end at p, are too many for their token; returns where they end now. */
 char *lz4_out_long(struct lz4_out *o, char *p, size_t literals);
 
+/* The rest of a match's length goes to p; the next sequence begins behind it. */
+static inline char *lz4_out_length(struct lz4_out *o, char *p, size_t len)
+{
+    char *token = o->out.data + o->match_at;
+    size_t more = len - LZ4_OUT_MATCH;
+    o->match_len = len;
+    *token = (char)((*token & 0xf0) | (char)(more < 15 ? more : 15));
+    if (more >= 15) {
+        for (more -= 15; more >= 255; more -= 255)
+            *p++ = (char)255;
+        *p++ = (char)more;
+    }
+    o->token_at = (size_t)(p - o->out.data);
+    *p = 0;
+    return p + 1;
+}
+
+/* The last match, which no literal is behind, is longer by so much; as lz4_out_match. */
+static inline char *lz4_out_extend(struct lz4_out *o, size_t len)
+{
+    return lz4_out_length(o, o->out.data + o->more_at, o->match_len + len);
+}
+
 /* Ends a sequence whose literals end at p by a match of len bytes that stood so far in front; there is
  * room.  Returns where the literals of the next one begin. */
 static inline char *lz4_out_match(struct lz4_out *o, char *p, size_t distance, size_t len)
 {
     char *token = o->out.data + o->token_at;
-    size_t literals = (size_t)(p - token) - 1, more = len - LZ4_OUT_MATCH;
+    size_t literals = (size_t)(p - token) - 1;
     assert(len >= LZ4_OUT_MATCH && distance > 0 && distance <= LZ4_OUT_FAR);
     if (literals >= 15) {
         p = lz4_out_long(o, p, literals);
@@ -63,16 +93,8 @@ static inline char *lz4_out_match(struct lz4_out *o, char *p, size_t distance, s
     *p++ = (char)(distance >> 8);
     o->match_at = o->token_at;
     o->more_at = (size_t)(p - o->out.data);
-    o->match_len = len;
-    *token = (char)(literals << 4 | (more < 15 ? more : 15));
-    if (more >= 15) {
-        for (more -= 15; more >= 255; more -= 255)
-            *p++ = (char)255;
-        *p++ = (char)more;
-    }
-    o->token_at = (size_t)(p - o->out.data);
-    *p = 0;
-    return p + 1;
+    *token = (char)(literals << 4);
+    return lz4_out_length(o, p, len);
 }
 
 /* The frame is whole.  last: what the last match ends with, as many bytes as a block must end with

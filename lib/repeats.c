@@ -54,24 +54,30 @@ struct span repeats_get(const struct repeats *r, unsigned back)
     return (struct span){r->data + of->start, of->len};
 }
 
-size_t repeats_start(struct span a, struct span b, size_t most)
+static bool same_eight(const char *a, const char *b)
+{
+    uint64_t x, y;
+    memcpy(&x, a, sizeof x);
+    memcpy(&y, b, sizeof y);
+    return x == y;
+}
+
+size_t repeats_start(const char *a, const char *b, size_t most)
 {
     size_t n = 0;
-    for (uint64_t x, y; n + sizeof x <= most; n += sizeof x) {
-        memcpy(&x, a.data + n, sizeof x);
-        memcpy(&y, b.data + n, sizeof y);
-        if (x != y)
-            break;
-    }
-    while (n < most && a.data[n] == b.data[n])
+    while (n + 8 <= most && same_eight(a + n, b + n))
+        n += 8;
+    while (n < most && a[n] == b[n])
         n++;
     return n;
 }
 
-size_t repeats_end(struct span a, struct span b, size_t most)
+size_t repeats_end(const char *a, const char *b, size_t most)
 {
     size_t n = 0;
-    while (n < most && a.data[a.len - 1 - n] == b.data[b.len - 1 - n])
+    while (n + 8 <= most && same_eight(a - n - 8, b - n - 8))
+        n += 8;
+    while (n < most && a[-1 - (ptrdiff_t)n] == b[-1 - (ptrdiff_t)n])
         n++;
     return n;
 }
@@ -95,8 +101,7 @@ static struct repeat find_best(const struct repeats *r, struct span text, size_t
             break;
         struct span of = repeats_get(r, back);
         size_t from = at - text_at(r, back)->start, most = smaller(of.len - from, end - i);
-        size_t n = repeats_start((struct span){of.data + from, most},
-                                 (struct span){text.data + i, most}, most);
+        size_t n = repeats_start(of.data + from, text.data + i, most);
         size_t value = n + (from + n == of.len && i + n == text.len ? worth : 0);
         if (n >= REPEATS_LEAST && value > best_worth) {
             best_worth = value;

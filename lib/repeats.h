@@ -50,8 +50,8 @@ struct span repeats_get(const struct repeats *r, unsigned back);
 unsigned repeats_find(const struct repeats *r, struct span text, size_t at, size_t end,
                       size_t worth, struct repeat ret[REPEATS_MAX]);
 
-/* How many bytes both begin with, or end with, but no more than most, which neither is shorter than. */
-size_t repeats_start(struct span a, struct span b, size_t most);
-size_t repeats_end(struct span a, struct span b, size_t most);
+/* Bytes that both begin with, at most so many; likewise, that end at a and b. */
+size_t repeats_start(const char *a, const char *b, size_t most);
+size_t repeats_end(const char *a, const char *b, size_t most);
 
 #endif

@@ -66,15 +66,27 @@ void texts_set_part(struct texts *t, uint32_t at, unsigned lane, struct span dat
     part->len = (uint32_t)data.len & INT32_MAX;
 }
 
+/* With room to grow: who changes once does so again. */
+static void move_part(struct texts *t, uint32_t at, unsigned lane, struct span data)
+{
+    struct text_part *part = &texts_at(t, at)->parts[lane];
+    size_t room = data.len + data.len / 4;
+    t->dead += round_up(part->len);
+    uint32_t to = append(t, room);
+    memset(t->data + (size_t)to * TEXTS_UNIT, 0, room);
+    memcpy(t->data + (size_t)to * TEXTS_UNIT, data.data, data.len);
+    part = &texts_at(t, at)->parts[lane];
+    part->at = to;
+    part->len = (uint32_t)room & INT32_MAX;
+}
+
 void texts_change_part(struct texts *t, uint32_t at, unsigned lane, struct span data)
 {
     struct text_part *part = &texts_at(t, at)->parts[lane];
     size_t room = round_up(part->len), start = (size_t)part->at * TEXTS_UNIT;
     assert(part->at != 0);
     if (data.len > room && start + room < t->len) {
-        t->dead += room;
-        part->at = part->len = 0;
-        texts_set_part(t, at, lane, data);
+        move_part(t, at, lane, data);
         return;
     }
     if (data.len > room)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* nats.c - publishes payloads to NATS, into a JetStream stream or as core messages. */
+#include "compress.h"
 #include "mem.h"
 #include "nats_link.h"
 #include "template.h"
@@ -85,6 +86,12 @@ static size_t nats_reserve(const void *conf, size_t max_message)
     return 3 * max_message + BUFFER_BYTES;
 }
 
+static bool nats_wants_lz4(const void *conf)
+{
+    const struct nats_conf *c = conf;
+    return compress_named(nats_compressions[c->compression]) == COMPRESS_LZ4;
+}
+
 const struct sink_ops sink_nats = {
     .name = "nats",
     .help = "publishes to NATS, into a JetStream stream or as core messages",
@@ -94,6 +101,7 @@ const struct sink_ops sink_nats = {
     .check = nats_conf_report,
     .open = nats_open,
     .reserve = nats_reserve,
+    .wants_lz4 = nats_wants_lz4,
     .render = nats_render,
     .send = nats_send,
     .work = nats_work,

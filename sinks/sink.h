@@ -75,6 +75,10 @@ struct sink_ops {
      * copies, its own buffers.  NULL: next to nothing. */
     size_t (*reserve)(const void *conf, size_t max_message);
 
+    /* Whether bodies are to be LZ4 frames, with the header Content-Encoding: lz4.  An encoder that
+     * writes them itself does so then; the sink makes the rest, when it sends.  NULL: they are not. */
+    bool (*wants_lz4)(const void *conf);
+
     /* Writes the address (subject, topic, tag) of what comes from t, which is never
      * NULL, behind what out holds.  Uses t, and of self only what never changes after
      * open.  OK, or ERR_LIMIT as buf.h says it.  NULL: payloads have no address. */

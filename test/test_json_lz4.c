@@ -129,6 +129,33 @@ TEST(help_and_units_end_a_line)
     rig_close(&r);
 }
 
+/* Each ends the message once: its value as before, in part, not at all, none before. */
+TEST(values_that_are_as_before)
+{
+    static const char *const values[] = {"0",
+                                         "0",
+                                         "17",
+                                         "175",
+                                         "175",
+                                         "NaN",
+                                         "NaN",
+                                         "1e5",
+                                         "1",
+                                         "12345678901234567890123456789012345678",
+                                         "12345678901234567890123456789012345678"};
+    struct rig r;
+    AUTO(buf) struct buf text = BUF_INIT(5000);
+    rig_open(&r, "", 5000);
+    for (size_t most = 1; most <= ARRAY_LEN(values); most++)
+        for (size_t first = 0; first < most; first++) {
+            buf_truncate(&text, 0);
+            for (size_t i = first; i < most; i++)
+                CHECK_INT(buf_printf(&text, "a{x=\"%zu\"} %s\n", i, values[i]), OK);
+            check_text(&r, text.data);
+        }
+    rig_close(&r);
+}
+
 TEST(other_orders_and_series)
 {
     static const char *const texts[] = {

@@ -33,6 +33,31 @@ TEST(entries_and_their_parts_stay_what_they_are_while_others_are_added)
     CHECK(t.changed && t.dead == 0);
 }
 
+TEST(a_part_is_changed_where_it_stands_if_there_is_room)
+{
+    AUTO(texts) struct texts t = {.data = NULL};
+    uint32_t a = texts_add(&t, span_of("a"), 2), b = texts_add(&t, span_of("b"), 2);
+    texts_set_part(&t, a, 0, span_of("123456789"));
+    texts_set_part(&t, b, 0, span_of("last"));
+    size_t len = t.len;
+    t.changed = false;
+    texts_change_part(&t, a, 0, span_of("1234567890123456")); /* what rounds it up is room */
+    check_entry(&t, a, "a", "1234567890123456");
+    CHECK(t.changed);
+    texts_change_part(&t, a, 0, span_of("short"));
+    check_entry(&t, a, "a", "short67890123456");
+    CHECK_INT(t.len, len);
+    texts_change_part(&t, b, 0, span_of("the last one grows there"));
+    CHECK_INT(t.len, len + 16);
+    CHECK_INT(t.dead, 0);
+    texts_change_part(&t, a, 0, span_of("12345678901234567"));
+    const struct text_part *part = &texts_at(&t, a)->parts[0];
+    CHECK_INT(part->len, 17 + 17 / 4);
+    CHECK_STR(texts_part(&t, part).data, "12345678901234567");
+    check_entry(&t, b, "b", "the last one grows there");
+    CHECK_INT(t.dead, 16);
+}
+
 TEST(all_that_is_given_up_is_counted)
 {
     AUTO(texts) struct texts t = {.data = NULL};

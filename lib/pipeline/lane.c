@@ -182,12 +182,20 @@ static enum status open_sink(struct lane *l, const void *conf, struct err *err)
     return r;
 }
 
+/* What does not fit into one block is left to the sink. */
+static bool writes_lz4(const struct lane *l, const void *sink_conf)
+{
+    return l->max_message <= LZ4_OUT_MAX && l->sink->wants_lz4 && l->sink->wants_lz4(sink_conf) &&
+           encoder_writes_lz4(l->encoder, l->encoder_self);
+}
+
 enum status lane_new(struct lane **ret, const struct lane_conf *conf, struct lane_books *books,
                      struct err *err)
 {
     struct lane *l = make(conf, books);
     enum status r = l->encoder->open(&l->encoder_self, conf->encoder_conf, err);
     if (r == OK) {
+        l->lz4 = writes_lz4(l, conf->sink_conf);
         r = open_sink(l, conf->sink_conf, err);
         if (r != OK)
             l->encoder->close(l->encoder_self);

@@ -44,6 +44,7 @@
 #include "books.h"
 #include "channel.h"
 #include "clock.h"
+#include "lz4_script.h"
 #include "sinks.h"
 #include "spool.h"
 
@@ -125,6 +126,7 @@ struct lane_scratch {
     struct payload *big; /* being written */
     struct buf raw;      /* for encoders with a finish */
     struct buf address;  /* of the scrape's target */
+    struct lz4_message lz4;
     struct batch sorted; /* samples in the order of their parts, for replicas; owns them alone */
 };
 void lane_scratch_done(struct lane_scratch *s);

@@ -11,6 +11,7 @@ void lane_scratch_done(struct lane_scratch *s)
 {
     payload_free(s->big);
     buf_done(&s->raw);
+    lz4_message_done(&s->lz4);
     buf_done(&s->address);
     batch_done(&s->sorted);
     *s = (struct lane_scratch){0};
@@ -18,7 +19,8 @@ void lane_scratch_done(struct lane_scratch *s)
 
 size_t lane_scratch_bytes(const struct lane_scratch *s)
 {
-    return s->raw.cap + s->address.cap + s->sorted.cap * sizeof s->sorted.samples[0];
+    return s->raw.cap + s->address.cap + lz4_message_bytes(&s->lz4) +
+           s->sorted.cap * sizeof s->sorted.samples[0];
 }
 
 static void reserve(struct buf *b, size_t max)
@@ -214,7 +216,8 @@ void lane_encode(struct lane *l, unsigned slot, struct lane_scratch *scratch, co
                      .step = {.ops = l->encoder,
                               .self = l->encoder_self,
                               .lane = slot,
-                              .max_samples = l->max_samples},
+                              .max_samples = l->max_samples,
+                              .lz4 = l->lz4 ? &scratch->lz4 : NULL},
                      .origin = origin_of(l, scrape)};
     l->books->passed += b->len - b->meta_len;
     l->books->meta += b->meta_len;

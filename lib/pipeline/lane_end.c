@@ -2,6 +2,7 @@
 /* lane_end.c - what the end of a payload means for its lane. */
 #include "lane_private.h"
 
+#include "compress.h"
 #include "hash.h"
 #include "log.h"
 
@@ -54,7 +55,7 @@ void lane_say_losses(struct lane *l, bool at_once)
 
 static void delivered(struct lane *l, struct payload *p)
 {
-    uint64_t samples = p->samples, bytes = p->body.len;
+    uint64_t samples = p->samples, bytes = compress_content(p);
     int64_t row = p->row;
     int64_t now_ms = clock_wall_ms(), delay_ms = now_ms - p->due_ms;
     window_delivered(&l->window, p);
@@ -180,14 +181,15 @@ static struct payload_id id_to_cut(const struct lane *l, const struct payload *p
     return payload_id_piece(p->id, (uint32_t)hash_bytes(l->instance, strlen(l->instance)));
 }
 
-/* The records from mark first to mark last, or to the end, as a message of their own. */
-static struct payload *make_piece(struct lane *l, const struct payload *p, uint32_t number,
-                                  uint32_t first, uint32_t last)
+/* The records of body, which is p's, from mark first to mark last, or to the end, as a message of their
+ * own. */
+static struct payload *make_piece(struct lane *l, const struct payload *p, struct span body,
+                                  uint32_t number, uint32_t first, uint32_t last)
 {
     const struct payload_marks *m = &p->marks;
-    size_t start = m->at[first], end = last < m->len ? m->at[last] : p->body.len;
+    size_t start = m->at[first], end = last < m->len ? m->at[last] : body.len;
     struct payload *piece = lane_take_payload(l, end - start);
-    if (buf_add(&piece->body, p->body.data + start, end - start) != OK ||
+    if (buf_add(&piece->body, body.data + start, end - start) != OK ||
         buf_add(&piece->key, p->key.data, p->key.len) != OK ||
         buf_add(&piece->address, p->address.data, p->address.len) != OK)
         abort(); /* cannot be: it is as long as it was in p */
@@ -196,7 +198,7 @@ static struct payload *make_piece(struct lane *l, const struct payload *p, uint3
     piece->id = payload_id_piece(id_to_cut(l, p), number);
     piece->target_at = p->target_at;
     piece->content_type = p->content_type;
-    piece->headers = p->headers;
+    piece->headers = body.data == p->body.data ? p->headers : NULL; /* those of a frame */
     piece->due_ms = p->due_ms;
     piece->scraped_ms = p->scraped_ms;
     piece->part = p->part;
@@ -208,21 +210,33 @@ static struct payload *make_piece(struct lane *l, const struct payload *p, uint3
     return piece;
 }
 
+/* What marks are of: the body, or what is in it, made plain in room.  False: it is damaged. */
+static bool find_content(const struct payload *p, struct buf *room, struct span *ret)
+{
+    *ret = (struct span){p->body.data, p->body.len};
+    if (!compress_is_lz4(p))
+        return true;
+    if (lz4_frame_open(*ret, room) != OK)
+        return false;
+    *ret = (struct span){room->data, room->len};
+    return true;
+}
+
 /* Too large as a whole.  Where the peer's bound is no help, in halves. */
-static void cut(struct lane *l, struct payload *p)
+static void cut(struct lane *l, struct payload *p, struct span body)
 {
     const struct payload_marks *m = &p->marks;
     size_t bound = l->shared.max_payload;
-    if (bound >= p->body.len)
-        bound = p->body.len / 2;
+    if (bound >= body.len)
+        bound = body.len / 2;
     struct payload *pieces[PAYLOAD_MARKS];
     uint32_t number = 0;
     for (uint32_t first = 0, last; first < m->len; first = last) {
         last = first + 1;
         while (last < m->len &&
-               (last + 1 < m->len ? m->at[last + 1] : p->body.len) - m->at[first] <= bound)
+               (last + 1 < m->len ? m->at[last + 1] : body.len) - m->at[first] <= bound)
             last++;
-        pieces[number] = make_piece(l, p, number, first, last);
+        pieces[number] = make_piece(l, p, body, number, first, last);
         number++;
     }
     if (p->row != 0)
@@ -238,6 +252,16 @@ static void lose(struct lane *l, struct payload *p, enum lane_loss why)
 {
     window_leave(&l->window, p);
     lane_give_up(l, p, why);
+}
+
+static void cut_or_lose(struct lane *l, struct payload *p)
+{
+    AUTO(buf) struct buf room = BUF_INIT(LZ4_OUT_MAX);
+    struct span body;
+    if (p->marks.len > 1 && find_content(p, &room, &body))
+        cut(l, p, body);
+    else
+        lose(l, p, LOST_TOO_LARGE);
 }
 
 /* Whether it arrived is not known. */
@@ -272,12 +296,7 @@ void lane_end(struct lane *l, struct payload *p, enum status how, bool accepted,
         return;
     case ERR_AGAIN:
     case ERR_DENIED: again(l, p, how, text); return;
-    case ERR_LIMIT:
-        if (p->marks.len > 1)
-            cut(l, p);
-        else
-            lose(l, p, LOST_TOO_LARGE);
-        return;
+    case ERR_LIMIT: cut_or_lose(l, p); return;
     case ERR_INVALID:
         log_warn("the peer refuses a payload for good", LOG_S("lane", l->name),
                  LOG_S("target", payload_target(p)), LOG_S("error", text));

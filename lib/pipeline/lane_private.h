@@ -56,6 +56,7 @@ struct lane {
     void *sink_self; /* NULL once it is closed; only then it changes */
     size_t max_message, max_samples;
     bool replicas;
+    bool lz4; /* messages are LZ4 frames when they come from the encoder */
     struct lane_retry retry;
     struct channel *input, *ends;
     int ends_fd, input_fd, wake_fd, epoll_fd; /* -1: none */

@@ -200,7 +200,7 @@ static const struct spool_kind *find_kind(struct spool_kinds *kinds, const struc
     return NULL;
 }
 
-/* Where records begin: each behind the one before, all inside. */
+/* Where records begin: each behind the one before. */
 static bool take_marks(const struct spool_columns *c, struct payload *p)
 {
     size_t n = c->marks.len / 4;
@@ -217,7 +217,7 @@ static bool take_marks(const struct spool_columns *c, struct payload *p)
         uint32_t at;
         memcpy(&at, c->marks.data + 4 * i, sizeof at);
         at = le32toh(at);
-        if ((i > 0 && at <= before) || at >= c->bytes)
+        if (i > 0 && at <= before)
             return false;
         payload_keep_mark(p, at);
         before = at;
@@ -300,5 +300,8 @@ enum status spool_row_restore(const struct spool_columns *c, struct spool_kinds 
     p->content_type = k->content_type;
     p->headers = k->pointers;
     take_sent(c->sent_ms, p);
-    return take_body(c, s, p, err);
+    enum status r = take_body(c, s, p, err);
+    if (r == OK && p->marks.len > 0 && p->marks.at[p->marks.len - 1] >= compress_content(p))
+        return err_set(err, ERR_DENIED, "a row is no payload");
+    return r;
 }

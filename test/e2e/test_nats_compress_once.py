@@ -58,12 +58,18 @@ class Compressed(harness.Case):
         return found
 
     def test_a_message_that_is_too_large_compressed_is_cut_and_all_arrives(self):
+        self.check_cut("zstd")
+
+    def test_one_whose_encoder_made_it_a_frame_too(self):
+        self.check_cut("lz4")
+
+    def check_cut(self, word):
         server = self.nats(jetstream=False, lines=["max_payload: 6000"])
         client = self.client(server)
         sid = client.subscribe("metrics.>")
         client.flush()
         page, want = exposed.page(int(time.time() * 1000), series=3000)
-        agent = self.open(server, ["zstd"], {"json": {}}, [self.pages({"/metrics": page}).url()])
+        agent = self.open(server, [word], {"json": {}}, [self.pages({"/metrics": page}).url()])
         found = {}
 
         def all_there():
