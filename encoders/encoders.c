@@ -78,6 +78,7 @@ struct run {
     const struct encoder_step *step;
     const struct batch *batch;
     size_t max_samples;
+    bool parts_alone; /* that append needs */
     struct message message;
     struct payload *marked; /* NULL: the message cannot be cut */
     struct encoder_counts *counts;
@@ -143,7 +144,7 @@ static bool skip(struct run *r, size_t offset, enum status why)
 /* Of a script no more is read than its first lines: what names it is fetched first, then it. */
 static inline void fetch_ahead(const struct run *r, const struct sample *s, size_t left)
 {
-    if (!r->message.lz4) {
+    if (!r->parts_alone) {
         if (left > SERIES_AHEAD)
             series_prefetch(s[SERIES_AHEAD].series);
         return;
@@ -267,6 +268,7 @@ size_t encoder_run(const struct encoder_step *e, const struct batch *b, size_t *
     struct run r = {.step = e,
                     .batch = b,
                     .max_samples = max_samples(e),
+                    .parts_alone = e->lz4 || (e->ops->parts_alone && e->ops->parts_alone(e->self)),
                     .message = {.out = out,
                                 .id = p->id,
                                 .target = b->target,

@@ -311,6 +311,12 @@ static enum status remote_write_append(const void *of, struct message *m, const 
     return write_series(self, m, s->series, &at, constant);
 }
 
+static bool remote_write_parts_alone(const void *of)
+{
+    const struct remote_write *self = of;
+    return !self->symbols;
+}
+
 static enum status remote_write_append_ended(const void *self, struct message *m,
                                              const struct series *s, int64_t ts_ms,
                                              struct span constant)
@@ -396,6 +402,7 @@ const struct encoder_ops encoder_remote_write = {
     .end = remote_write_end,
     .constant = remote_write_constant,
     .append = remote_write_append,
+    .parts_alone = remote_write_parts_alone,
     .append_ended = remote_write_append_ended,
     .finish = remote_write_finish,
     .finish_max = remote_write_finish_max,
