@@ -96,6 +96,10 @@ struct encoder_ops {
     enum status (*append)(const void *self, struct message *m, const struct sample *s,
                           struct span constant) NODISCARD;
 
+    /* Whether append reads nothing of a known series but its constant part, which is fetched ahead then.
+     * NULL: it does. */
+    bool (*parts_alone)(const void *self);
+
     /* Writes that s has ended, missed at ts_ms; the rest as append.  NULL: the
      * format has no word for it, such records are skipped as unsayable. */
     enum status (*append_ended)(const void *self, struct message *m, const struct series *s,

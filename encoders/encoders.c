@@ -78,6 +78,7 @@ struct run {
     const struct encoder_step *step;
     const struct batch *batch;
     size_t max_samples;
+    bool parts_alone; /* that append needs */
     struct message message;
     struct payload *marked; /* NULL: the message cannot be cut */
     struct encoder_counts *counts;
@@ -158,7 +159,7 @@ static inline void fetch_ahead(const struct run *r, const struct sample *s, size
 {
     if (left > SERIES_AHEAD)
         __builtin_prefetch(s[SERIES_AHEAD].text.data);
-    if (!r->message.lz4) {
+    if (!r->parts_alone) {
         if (left > SERIES_AHEAD)
             series_prefetch(s[SERIES_AHEAD].series);
         return;
@@ -283,6 +284,7 @@ size_t encoder_run(const struct encoder_step *e, const struct batch *b, size_t *
     struct run r = {.step = e,
                     .batch = b,
                     .max_samples = max_samples(e),
+                    .parts_alone = e->lz4 || (e->ops->parts_alone && e->ops->parts_alone(e->self)),
                     .message = {.out = out,
                                 .id = p->id,
                                 .target = b->target,

@@ -17,20 +17,15 @@
  * gets a sample whose value is the stale marker, a NaN of its own.  2.0: symbols stand between the
  * series, each in front of the first that refers to it, for protobuf has no order of fields.
  *
- * The constant part of 1.0 is the length of each text, whose bytes stand in the series, or all Label
- * messages where some text is long; of 2.0 hash and length of each text.  Fields of value 0 are
- * written too: the sign of -0 would be lost.  */
+ * How 1.0 is written: remote_write_v1.c.  The constant part of 2.0 is hash and length of each text, whose
+ * bytes stand in the series.  Fields of value 0 are written too: the sign of -0 would be lost.  */
 #include "remote_write.h"
 
 #include "compress.h"
-#include "encoder.h"
 #include "mem.h"
 
-#include <endian.h>
-#include <math.h>
 #include <stdatomic.h>
 
-#define NORMAL_NAN   UINT64_C(0x7ff8000000000001)
 #define STALE_MARKER UINT64_C(0x7ff0000000000002)
 
 struct remote_write_conf {
@@ -129,7 +124,7 @@ static enum status add_symbols(const struct remote_write *self, const struct ser
 {
     struct constant c = {.texts = 1};
     for (struct label l = series_first(s); l.name; l = series_next(s, l), c.texts += 2) {
-        int order = strcmp(l.name, LABELS_NAME);
+        int order = strcmp(l.name, NAME);
         if (order == 0 || c.texts >= MAX_TEXTS)
             return ERR_INVALID;
         c.name_at = (uint16_t)(c.name_at + (order < 0));
@@ -146,121 +141,7 @@ static enum status add_symbols(const struct remote_write *self, const struct ser
 static enum status remote_write_constant(const void *of, const struct series *s, struct buf *out)
 {
     const struct remote_write *self = of;
-    return self->symbols ? add_symbols(self, s, out) : labels_keep(s, out);
-}
-
-/* What is said of a series. */
-struct point {
-    uint64_t bits;
-    int64_t ts_ms, created_ms; /* 0: none */
-    const struct exemplar *exemplar;
-};
-
-#define DOUBLE_BYTES 9 /* with its key, as all these */
-#define SAMPLE_ROOM  (2 + DOUBLE_BYTES + 2 * (1 + VARINT_ROOM))
-_Static_assert(SAMPLE_ROOM >= LABELS_SLACK, "what labels write over is more than a sample");
-
-static inline size_t number_len(int64_t n)
-{
-    return 1 + varint_len((uint64_t)n);
-}
-
-static inline size_t sample_len(const struct point *at)
-{
-    return DOUBLE_BYTES + number_len(at->ts_ms) + (at->created_ms ? number_len(at->created_ms) : 0);
-}
-
-static inline char *put_number(char *p, char key, int64_t n)
-{
-    *p++ = key;
-    return varint_put(p, (uint64_t)n);
-}
-
-static inline char *put_double(char *p, char key, uint64_t bits)
-{
-    uint64_t little = htole64(bits);
-    *p++ = key;
-    memcpy(p, &little, sizeof little);
-    return p + sizeof little;
-}
-
-/* Field 2 of a series in both versions. */
-static inline char *put_sample(char *p, const struct point *at)
-{
-    *p++ = WIRE_BYTES(2);
-    *p++ = (char)sample_len(at);
-    p = put_double(p, WIRE_DOUBLE(1), at->bits);
-    p = put_number(p, WIRE_VARINT(2), at->ts_ms);
-    return at->created_ms ? put_number(p, WIRE_VARINT(3), at->created_ms) : p;
-}
-
-/* None may look like a marker. */
-static inline uint64_t bits_of(double value)
-{
-    uint64_t bits = NORMAL_NAN;
-    if (!isnan(value))
-        memcpy(&bits, &value, sizeof bits);
-    return bits;
-}
-
-/* The time that an exemplar's own stands for where it has none. */
-static int64_t exemplar_ms(const struct point *at)
-{
-    return at->exemplar->has_ts ? at->exemplar->ts_ms : at->ts_ms;
-}
-
-/* The end of an exemplar in both versions. */
-static char *put_observed(char *p, const struct point *at)
-{
-    p = put_double(p, WIRE_DOUBLE(2), bits_of(at->exemplar->value));
-    return put_number(p, WIRE_VARINT(3), exemplar_ms(at));
-}
-#define OBSERVED_ROOM (DOUBLE_BYTES + 1 + VARINT_ROOM)
-
-static size_t labelled_exemplar_len(const struct point *at)
-{
-    size_t len = DOUBLE_BYTES + number_len(exemplar_ms(at));
-    for (struct label l = exemplar_first(at->exemplar); l.name;
-         l = exemplar_next(at->exemplar, l)) {
-        size_t label = label_len(strlen(l.name), strlen(l.value));
-        len += 1 + varint_len(label) + label;
-    }
-    return len;
-}
-
-/* Field 3 of a series in 1.0. */
-static enum status add_labelled_exemplar(struct buf *out, const struct point *at)
-{
-    char *p = buf_room(out, 1 + VARINT_ROOM);
-    if (!p)
-        return ERR_LIMIT;
-    *p = WIRE_BYTES(3);
-    buf_used(out, (size_t)(varint_put(p + 1, labelled_exemplar_len(at)) - p));
-    enum status r = OK;
-    for (struct label l = exemplar_first(at->exemplar); l.name && r == OK;
-         l = exemplar_next(at->exemplar, l))
-        r = labels_add(out, l.name, l.value);
-    p = r == OK ? buf_room(out, OBSERVED_ROOM) : NULL;
-    if (!p)
-        return ERR_LIMIT;
-    buf_used(out, (size_t)(put_observed(p, at) - p));
-    return OK;
-}
-
-static inline enum status write_labels(struct message *m, const struct series *s,
-                                       const struct point *at, struct span constant)
-{
-    size_t exemplar = at->exemplar ? labelled_exemplar_len(at) : 0;
-    size_t labels = labels_len(constant);
-    char *p = buf_room(m->out, 1 + VARINT_ROOM + labels + SAMPLE_ROOM);
-    if (!p)
-        return ERR_LIMIT;
-    *p++ = WIRE_BYTES(1);
-    p = varint_put(p, labels + 2 + sample_len(at) +
-                          (exemplar ? 1 + varint_len(exemplar) + exemplar : 0));
-    p = put_sample(labels_put(p, constant, s), at);
-    buf_used(m->out, (size_t)(p - m->out->data) - m->out->len);
-    return exemplar ? add_labelled_exemplar(m->out, at) : OK;
+    return self->symbols ? add_symbols(self, s, out) : v1_constant(s, out);
 }
 
 /* Numbers of the texts of a series. */
@@ -405,7 +286,7 @@ static inline enum status write_series(const struct remote_write *self, struct m
                                        struct span constant)
 {
     if (!self->symbols)
-        return write_labels(m, s, at, constant);
+        return v1_append(m, s, at, constant);
     return write_refs(m, s, at, (const void *)constant.data);
 }
 
@@ -430,6 +311,12 @@ static enum status remote_write_append(const void *of, struct message *m, const 
     return write_series(self, m, s->series, &at, constant);
 }
 
+static bool remote_write_parts_alone(const void *of)
+{
+    const struct remote_write *self = of;
+    return !self->symbols;
+}
+
 static enum status remote_write_append_ended(const void *self, struct message *m,
                                              const struct series *s, int64_t ts_ms,
                                              struct span constant)
@@ -441,7 +328,15 @@ static enum status remote_write_append_ended(const void *self, struct message *m
 static enum status remote_write_begin(const void *of, struct message *m)
 {
     const struct remote_write *self = of;
-    return self->symbols ? symbols_begin(m->out) : OK;
+    return self->symbols ? symbols_begin(m->out) : v1_begin(m);
+}
+
+static enum status remote_write_end(const void *of, struct message *m)
+{
+    const struct remote_write *self = of;
+    if (!self->symbols)
+        v1_end(m);
+    return OK;
 }
 
 static struct compressor *take_compressor(struct spares *s)
@@ -470,25 +365,26 @@ static enum status compress_zstd(struct spares *s, struct span in, struct buf *o
 static void remote_write_finish(const void *of, struct span in, struct buf *out)
 {
     const struct remote_write *self = of;
-    size_t skip = self->symbols ? symbols_room() : 0;
-    in = (struct span){in.data + skip, in.len - skip};
+    if (!self->symbols) {
+        v1_finish(in, out);
+        return;
+    }
+    in = (struct span){in.data + symbols_room(), in.len - symbols_room()};
     if ((self->zstd ? compress_zstd(self->zstd, in, out) : compress_snappy(in, out)) != OK)
         abort(); /* cannot be: see finish_max */
-}
-
-static size_t compressed_max(const struct remote_write *self, size_t len)
-{
-    return compress_max(self->zstd ? COMPRESS_ZSTD : COMPRESS_SNAPPY, len);
 }
 
 /* Snappy makes at most 7 bytes of 6, and some more; zstd 257 of 256, and some more. */
 static size_t remote_write_finish_max(const void *of, size_t max)
 {
     const struct remote_write *self = of;
+    if (!self->symbols)
+        return v1_finish_max(max);
+    enum compression how = self->zstd ? COMPRESS_ZSTD : COMPRESS_SNAPPY;
     size_t len = self->zstd ? max - max / 257 : max / 7 * 6;
-    while (len > 0 && compressed_max(self, len) > max)
+    while (len > 0 && compress_max(how, len) > max)
         len--;
-    return len > 0 && self->symbols ? len + symbols_room() : len;
+    return len > 0 ? len + symbols_room() : len;
 }
 
 static const char *const sinks[] = {"http", "nats", "kafka", NULL};
@@ -503,8 +399,10 @@ const struct encoder_ops encoder_remote_write = {
     .content_type = remote_write_content_type,
     .headers = remote_write_headers,
     .begin = remote_write_begin,
+    .end = remote_write_end,
     .constant = remote_write_constant,
     .append = remote_write_append,
+    .parts_alone = remote_write_parts_alone,
     .append_ended = remote_write_append_ended,
     .finish = remote_write_finish,
     .finish_max = remote_write_finish_max,

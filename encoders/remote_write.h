@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* remote_write.h - pieces of protobuf, labels of 1.0, and the symbols of one message of 2.0; part of remote_write.c.
+/* remote_write.h - pieces of protobuf, messages of version 1, and the symbols of one of version 2; part of
+ * remote_write.c.
  *
  * Version 2 names each text once in a message and refers to it by its number.  The table of
  * these numbers lies in front of the message, in the buffer in which it is written before it
@@ -7,8 +8,10 @@
 #ifndef REMOTE_WRITE_H
 #define REMOTE_WRITE_H
 
-#include "buf.h"
-#include "series.h"
+#include "encoder.h"
+
+#include <endian.h>
+#include <math.h>
 
 #define VARINT_ROOM 10
 
@@ -30,6 +33,9 @@ static inline size_t varint_len(uint64_t v)
 #define WIRE_DOUBLE(field) ((char)((field) << 3 | 1)) /* 8 bytes, little-endian */
 #define WIRE_BYTES(field)  ((char)((field) << 3 | 2)) /* a length and so many bytes */
 
+#define NAME       "__name__"
+#define NORMAL_NAN UINT64_C(0x7ff8000000000001)
+
 static inline char *put_text(char *p, char key, const char *text, size_t len)
 {
     *p++ = key;
@@ -38,31 +44,89 @@ static inline char *put_text(char *p, char key, const char *text, size_t len)
     return p + len;
 }
 
-/* Labels of 1.0: Label messages, each a field 1 of what is around it. */
+/* What is said of a series. */
+struct point {
+    uint64_t bits;
+    int64_t ts_ms, created_ms; /* 0: none */
+    const struct exemplar *exemplar;
+};
 
-#define LABELS_NAME "__name__"
+#define DOUBLE_BYTES 9 /* with its key, as all these */
+#define SAMPLE_ROOM  (2 + DOUBLE_BYTES + 2 * (1 + VARINT_ROOM))
 
-/* Of a Label. */
-static inline size_t label_len(size_t name_len, size_t value_len)
+static inline size_t number_len(int64_t n)
 {
-    return 2 + varint_len(name_len) + name_len + varint_len(value_len) + value_len;
+    return 1 + varint_len((uint64_t)n);
 }
 
-/* OK or ERR_LIMIT. */
-enum status labels_add(struct buf *out, const char *name, const char *value) NODISCARD;
+static inline size_t sample_len(const struct point *at)
+{
+    return DOUBLE_BYTES + number_len(at->ts_ms) + (at->created_ms ? number_len(at->created_ms) : 0);
+}
 
-/* Adds a constant part of s: lengths of its texts, or all of its labels where some text is long.
- *   ERR_LIMIT     no room
- *   ERR_INVALID   a label takes the name's place  */
-enum status labels_keep(const struct series *s, struct buf *out) NODISCARD;
+static inline char *put_number(char *p, char key, int64_t n)
+{
+    *p++ = key;
+    return varint_put(p, (uint64_t)n);
+}
 
-/* How long the labels of that constant part are. */
-size_t labels_len(struct span constant);
-/* Writes them and returns their end, behind which LABELS_SLACK bytes may be written over, too. */
-char *labels_put(char *p, struct span constant, const struct series *s);
-#define LABELS_SLACK 32
+static inline char *put_bits(char *p, uint64_t bits)
+{
+    uint64_t little = htole64(bits);
+    memcpy(p, &little, sizeof little);
+    return p + sizeof little;
+}
 
-/* Symbols of 2.0. */
+static inline char *put_double(char *p, char key, uint64_t bits)
+{
+    *p++ = key;
+    return put_bits(p, bits);
+}
+
+/* Field 2 of a series in both versions. */
+static inline char *put_sample(char *p, const struct point *at)
+{
+    *p++ = WIRE_BYTES(2);
+    *p++ = (char)sample_len(at);
+    p = put_double(p, WIRE_DOUBLE(1), at->bits);
+    p = put_number(p, WIRE_VARINT(2), at->ts_ms);
+    return at->created_ms ? put_number(p, WIRE_VARINT(3), at->created_ms) : p;
+}
+
+/* None may look like a marker. */
+static inline uint64_t bits_of(double value)
+{
+    uint64_t bits = NORMAL_NAN;
+    if (!isnan(value))
+        memcpy(&bits, &value, sizeof bits);
+    return bits;
+}
+
+/* The time that an exemplar's own stands for where it has none. */
+static inline int64_t exemplar_ms(const struct point *at)
+{
+    return at->exemplar->has_ts ? at->exemplar->ts_ms : at->ts_ms;
+}
+
+/* The end of an exemplar in both versions. */
+#define OBSERVED_ROOM (DOUBLE_BYTES + 1 + VARINT_ROOM)
+static inline char *put_observed(char *p, const struct point *at)
+{
+    p = put_double(p, WIRE_DOUBLE(2), bits_of(at->exemplar->value));
+    return put_number(p, WIRE_VARINT(3), exemplar_ms(at));
+}
+
+/* remote_write_v1.c: as begin, end, constant and append of an encoder. */
+enum status v1_begin(struct message *m) NODISCARD;
+void v1_end(struct message *m);
+enum status v1_constant(const struct series *s, struct buf *out) NODISCARD;
+enum status v1_append(struct message *m, const struct series *s, const struct point *at,
+                      struct span constant) NODISCARD;
+void v1_finish(struct span in, struct buf *out);
+
+/* The bound of a message before finish, of which finish makes no more than max bytes.  What is in it, protobuf,
+ * has four times as many at most. */
+size_t v1_finish_max(size_t max);
 
 /* A text as it is looked for. */
 struct symbol {

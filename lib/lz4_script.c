@@ -2,6 +2,8 @@
 /* lz4_script.c - the search; a small one, for it runs once per series. */
 #include "lz4_script.h"
 
+#include "repeats.h"
+
 #include <stdatomic.h>
 
 _Static_assert(sizeof(struct lz4_script) % 8 == 0, "what is behind it is aligned");
@@ -41,36 +43,6 @@ static void index_before(struct search *s, size_t from, size_t end)
         s->at[hash_four(s->before.data + i)] = (uint16_t)i;
 }
 
-static bool same_eight(const char *a, const char *b)
-{
-    uint64_t x, y;
-    memcpy(&x, a, sizeof x);
-    memcpy(&y, b, sizeof y);
-    return x == y;
-}
-
-/* Bytes that both begin with, at most so many. */
-static size_t common_start(const char *a, const char *b, size_t most)
-{
-    size_t n = 0;
-    while (n + 8 <= most && same_eight(a + n, b + n))
-        n += 8;
-    while (n < most && a[n] == b[n])
-        n++;
-    return n;
-}
-
-/* Likewise, that end at a and b. */
-static size_t common_end(const char *a, const char *b, size_t most)
-{
-    size_t n = 0;
-    while (n + 8 <= most && same_eight(a - n - 8, b - n - 8))
-        n += 8;
-    while (n < most && a[-1 - (ptrdiff_t)n] == b[-1 - (ptrdiff_t)n])
-        n++;
-    return n;
-}
-
 static size_t min(size_t a, size_t b)
 {
     return a < b ? a : b;
@@ -79,8 +51,8 @@ static size_t min(size_t a, size_t b)
 /* Bytes of head from i on, up to end, that stand at `from` in the one before. */
 static size_t count_same(const struct search *s, size_t i, size_t end, size_t from)
 {
-    return common_start(s->head.data + i, s->before.data + from,
-                        min(end - i, s->before.len - from));
+    return repeats_start(s->head.data + i, s->before.data + from,
+                         min(end - i, s->before.len - from));
 }
 
 /* The literals from `from` up to i, and a match. */
@@ -134,7 +106,7 @@ bool lz4_script_make(struct lz4_script *s, struct span before, struct span head,
     search.len = 0;
     size_t shorter = min(before.len, head.len);
     size_t prefix = count_same(&search, 0, shorter - LZ4_OUT_MATCH, 0);
-    size_t suffix = common_end(before.data + before.len, head.data + head.len, shorter - prefix);
+    size_t suffix = repeats_end(before.data + before.len, head.data + head.len, shorter - prefix);
     lz4_out_begin(work, LZ4_SCRIPT_HEAD);
     index_before(&search, prefix, before.len - suffix);
     find_matches(&search, prefix, head.len - suffix);

@@ -52,3 +52,20 @@ TEST(a_model_is_no_longer_than_what_can_be_looked_back_at)
     CHECK_INT(models_get(&m, 7, t)->len, MODEL_BYTES);
     models_done(&m);
 }
+
+TEST(a_model_that_no_page_needs_goes)
+{
+    struct models m = {0};
+    struct span a = span_of("one");
+    for (int i = 0; i < 2; i++)
+        models_get(&m, 7, a);
+    struct model *one = model_ref(models_get(&m, 7, a));
+    models_trim(&m);
+    CHECK(models_get(&m, 7, a) == one);
+    model_unref(one);
+    models_trim(&m);
+    CHECK_INT(budget_part_bytes(BUDGET_PAGES), 0);
+    CHECK(models_get(&m, 7, a)); /* made anew */
+    models_done(&m);
+    CHECK_INT(budget_part_bytes(BUDGET_PAGES), 0);
+}

@@ -29,6 +29,12 @@ void cold_room_done(struct cold_room *r)
     *r = (struct cold_room){.plain = NULL};
 }
 
+void cold_room_trim(struct cold_room *r)
+{
+    if (r->work)
+        models_trim(&r->work->models);
+}
+
 size_t cold_room_bytes(const struct cold_room *r)
 {
     return r->plain_cap + r->small_cap + r->items_cap * sizeof *r->items +

@@ -37,6 +37,7 @@ struct cold_room {
     struct cold_work *work; /* likewise, and models; NULL at first */
 };
 void cold_room_done(struct cold_room *r);
+void cold_room_trim(struct cold_room *r); /* a page was freed */
 size_t cold_room_bytes(const struct cold_room *r);
 
 /* Makes t plain, if it is cold; in the plain memory of r, which is t's then, if that is not NULL and has

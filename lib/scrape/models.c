@@ -51,6 +51,15 @@ struct model *models_get(struct models *m, uint64_t kind, struct span of)
     return m->slots[at].model;
 }
 
+void models_trim(struct models *m)
+{
+    for (size_t i = 0; i < MODELS_LEN; i++)
+        if (m->slots[i].model && m->slots[i].model->refs == 1) {
+            model_unref(m->slots[i].model);
+            m->slots[i].model = NULL;
+        }
+}
+
 void models_done(struct models *m)
 {
     for (size_t i = 0; i < MODELS_LEN; i++)

@@ -6,8 +6,8 @@
  *
  *     struct model *m = models_get(&models, kind, texts);     NULL: none yet
  *
- * A model is made of the third page of its kind in a row, lives as long as some page needs it, and is
- * counted once.  Threads: models are shared by count, a struct models belongs to one thread.  */
+ * A model is made of the third page of its kind in a row, lives as long as some page needs it (who frees
+ * pages calls models_trim), and is counted once.  Threads: models are shared by count, a struct models belongs to one thread.  */
 #ifndef MODELS_H
 #define MODELS_H
 
@@ -38,6 +38,7 @@ struct models {
 /* For pages of that kind (a hash), of which of is one; m's reference, valid until the next call.  NULL:
  * there is none yet. */
 struct model *models_get(struct models *m, uint64_t kind, struct span of);
+void models_trim(struct models *m); /* lets those go that no page needs */
 void models_done(struct models *m);
 
 #endif

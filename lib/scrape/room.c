@@ -46,6 +46,12 @@ void room_reserve_ended(struct room *r, size_t n)
     r->ended_cap = n;
 }
 
+void room_trim(struct batch *b)
+{
+    if (b->room)
+        cold_room_trim(&b->room->cold);
+}
+
 size_t room_bytes(const struct batch *b)
 {
     const struct room *r = b->room;

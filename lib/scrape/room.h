@@ -28,6 +28,9 @@ struct room *room_of(struct batch *b);
 /* Room for so many ended ones. */
 void room_reserve_ended(struct room *r, size_t n);
 
+/* Of b: a page was freed. */
+void room_trim(struct batch *b);
+
 /* Of b and its room. */
 size_t room_bytes(const struct batch *b);
 

@@ -60,6 +60,7 @@ static void end_page(struct worker *w, struct job *j)
     encode(w, j, page_target(s->page), OUTCOME_ENDED);
     page_free(s->page);
     s->page = NULL;
+    room_trim(&w->batch);
     recount(w, s);
 }
 
