@@ -10,6 +10,8 @@
  * `ready PORT` when it listens, before that a line `port I PORT` for each port of its own.
  * A page changes before each request; of a thousand series, PERMILLE (0) are new each time.  With
  * --times a line `sent TARGET NUMBER NANOSECONDS` follows for each page, monotonic; numbers begin at 0.
+ * Each page then has a connection of its own, which the client closes: when it does so after it has read
+ * the whole page a line `read TARGET NUMBER NANOSECONDS` follows.
  * One thread, one epoll; SIGTERM ends it.
  *
  * /stats tells as JSON what was served; hostile.h lists the paths that misbehave.  */
@@ -20,8 +22,10 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <limits.h>
+#include <netinet/tcp.h>
 #include <signal.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
@@ -44,6 +48,8 @@ struct conn {
     size_t in_len;
     struct served *of; /* whose page is being sent */
     size_t head_sent, sent;
+    const struct served *read; /* whose page has been sent, and is being read */
+    uint64_t number;           /* of that page */
     struct hostile hostile;
     bool waits_to_write, drips, close;
     struct conn *next_drip;
@@ -137,11 +143,24 @@ static bool push(struct conn *c, struct span text, size_t *sent, size_t most, in
     return true;
 }
 
-static void say_time(const struct served *t)
+static void say_time(const char *what, const struct conn *c, int64_t ns)
 {
-    printf("sent %td %llu %lld\n", t - S.targets, (unsigned long long)t->begun - 1,
-           (long long)clock_mono_ns());
+    printf("%s %td %llu %lld\n", what, c->read - S.targets, (unsigned long long)c->number,
+           (long long)ns);
     fflush(stdout);
+}
+
+/* The client has closed the connection; if something was still to be read the kernel says so, or has
+ * not got rid of it.  The kernel knows as well when that was: we may be late. */
+static void say_end(const struct conn *c)
+{
+    int left = 0;
+    struct tcp_info t = {0};
+    socklen_t len = sizeof t;
+    if (!c->read || ioctl(c->fd, TIOCOUTQ, &left) != 0 || left > 0)
+        return;
+    check(getsockopt(c->fd, IPPROTO_TCP, TCP_INFO, &t, &len) == 0, "TCP_INFO");
+    say_time("read", c, clock_mono_ns() - t.tcpi_last_ack_recv * MS_NS);
 }
 
 /* True: the page is out, or the connection is gone and *ret_gone says so. */
@@ -159,8 +178,11 @@ static bool send_page(struct conn *c, bool *ret_gone)
     c->of->sending--;
     c->of->done++;
     S.samples_done += c->of->page.samples;
-    if (S.says_times)
-        say_time(c->of);
+    if (S.says_times) {
+        c->read = c->of;
+        c->number = c->of->begun - 1;
+        say_time("sent", c, clock_mono_ns());
+    }
     c->of = NULL;
     return true;
 }
@@ -294,6 +316,8 @@ static bool go_on(struct conn *c)
 static bool receive(struct conn *c)
 {
     ssize_t got = recv(c->fd, c->in + c->in_len, sizeof c->in - 1 - c->in_len, 0);
+    if (got == 0)
+        say_end(c);
     if (got <= 0)
         return got < 0 && (errno == EAGAIN || errno == EINTR);
     c->in_len += (size_t)got;
@@ -355,8 +379,8 @@ static void make_target(struct served *t, unsigned number, size_t samples)
     t->head = (struct buf)BUF_INIT(1024);
     check(buf_printf(&t->head,
                      "HTTP/1.1 200 OK\r\nContent-Type: text/plain; version=0.0.4; charset=utf-8\r\n"
-                     "Content-Length: %zu\r\n\r\n",
-                     t->page.text.len) == OK,
+                     "%sContent-Length: %zu\r\n\r\n",
+                     S.says_times ? "Connection: close\r\n" : "", t->page.text.len) == OK,
           "page");
 }
 

@@ -14,12 +14,14 @@ ABOUT = f"""Ten targets are scraped five times a second into a real JetStream, t
 the agent is killed with `kill -9` at a random moment of its first two seconds; the next one begins with what it
 finds. nats-server is up, is away, is just coming back, or hangs, in turns; it hangs on a way that is soon full of pages
 of {test_spool_kill.LARGE:,} samples, so that what is written to it waits. After each kill the file is copied as it is
-and SQLite checks the copy. Each page that was served must be in the stream, once and in order, but for those that
-were not committed yet: the target says when it served each page, so of each that is missing it is known how long
-before the kill that was. Commits are {1000 * test_spool_kill.COMMIT:.0f} ms apart, and {1000 * test_spool_kill.WORK:.0f} ms
-are for the scrape, the way into the file and the commit itself on a machine that has other things to do: the test
-fails when a page is missing that is older. What the disk takes beyond that does not count: a file beside
-the spool is written and synced all the time, and says when others had to wait for it."""
+and SQLite checks the copy. Each page that the agent had read must be in the stream, once and in order, but for those
+that were not committed yet: the target says when the agent had read each page, so of each that is missing it is known
+how long before the kill that was. A page that was served and not read is one of a scrape that ran when the agent was
+killed, or that failed, and says so, because the machine had no processor for it until its time was up. Commits are
+{1000 * test_spool_kill.COMMIT:.0f} ms apart, and {1000 * test_spool_kill.WORK:.0f} ms are for the way into the file and the commit itself on a
+machine that has other things to do: the test fails when a page is missing that is older. What the disk takes beyond
+that does not count: a file beside the spool is written and synced all the time, and says when others had to wait for
+it."""
 
 
 class Kill(test_spool_kill.Kill):
