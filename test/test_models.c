@@ -9,15 +9,23 @@ static struct span span_of(const char *text)
     return (struct span){text, strlen(text)};
 }
 
+/* For one page and another one in turn. */
+static struct model *get(struct models *m, uint64_t kind, struct span of)
+{
+    static char pages[2];
+    static unsigned n;
+    return models_get(m, kind, &pages[n++ % 2], of);
+}
+
 TEST(the_third_of_a_kind_becomes_its_model)
 {
     struct models m = {0};
     struct span a = span_of("first"), b = span_of("third");
-    CHECK(!models_get(&m, 7, a));
-    CHECK(!models_get(&m, 7, a));
-    struct model *made = models_get(&m, 7, b);
+    CHECK(!get(&m, 7, a));
+    CHECK(!get(&m, 7, a));
+    struct model *made = get(&m, 7, b);
     CHECK(made && made->len == b.len && memcmp(made->data, b.data, b.len) == 0);
-    CHECK(models_get(&m, 7, a) == made);
+    CHECK(get(&m, 7, a) == made);
     CHECK_INT(budget_part_bytes(BUDGET_PAGES), sizeof *made + b.len);
     models_done(&m);
     CHECK_INT(budget_part_bytes(BUDGET_PAGES), 0);
@@ -28,13 +36,13 @@ TEST(a_kind_that_comes_more_often_takes_the_place)
     struct models m = {0};
     struct span a = span_of("one"), b = span_of("other");
     for (int i = 0; i < 3; i++)
-        models_get(&m, 7, a);
-    struct model *one = model_ref(models_get(&m, 7, a));
+        get(&m, 7, a);
+    struct model *one = model_ref(get(&m, 7, a));
     for (int i = 0; i < 4; i++)
-        CHECK(!models_get(&m, 7 + MODELS_LEN, b));
+        CHECK(!get(&m, 7 + MODELS_LEN, b));
     for (int i = 0; i < 2; i++)
-        CHECK(!models_get(&m, 7 + MODELS_LEN, b));
-    struct model *other = models_get(&m, 7 + MODELS_LEN, b);
+        CHECK(!get(&m, 7 + MODELS_LEN, b));
+    struct model *other = get(&m, 7 + MODELS_LEN, b);
     CHECK(other && other != one);
     CHECK(memcmp(one->data, a.data, a.len) == 0); /* who needs it has it */
     models_done(&m);
@@ -48,8 +56,8 @@ TEST(a_model_is_no_longer_than_what_can_be_looked_back_at)
     static char all[MODEL_BYTES + 1];
     struct span t = {all, sizeof all};
     for (int i = 0; i < 2; i++)
-        models_get(&m, 7, t);
-    CHECK_INT(models_get(&m, 7, t)->len, MODEL_BYTES);
+        get(&m, 7, t);
+    CHECK_INT(get(&m, 7, t)->len, MODEL_BYTES);
     models_done(&m);
 }
 
@@ -58,14 +66,25 @@ TEST(a_model_that_no_page_needs_goes)
     struct models m = {0};
     struct span a = span_of("one");
     for (int i = 0; i < 2; i++)
-        models_get(&m, 7, a);
-    struct model *one = model_ref(models_get(&m, 7, a));
+        get(&m, 7, a);
+    struct model *one = model_ref(get(&m, 7, a));
     models_trim(&m);
-    CHECK(models_get(&m, 7, a) == one);
+    CHECK(get(&m, 7, a) == one);
     model_unref(one);
     models_trim(&m);
     CHECK_INT(budget_part_bytes(BUDGET_PAGES), 0);
-    CHECK(models_get(&m, 7, a)); /* made anew */
+    CHECK(get(&m, 7, a)); /* made anew */
     models_done(&m);
     CHECK_INT(budget_part_bytes(BUDGET_PAGES), 0);
+}
+
+TEST(a_page_that_is_alone_of_its_kind_is_no_model)
+{
+    struct models m = {0};
+    struct span a = span_of("one"), b = span_of("two");
+    for (int i = 0; i < 10; i++)
+        CHECK(!models_get(&m, 7, &a, a));
+    CHECK(!models_get(&m, 7, &b, b));
+    CHECK(models_get(&m, 7, &a, a));
+    models_done(&m);
 }

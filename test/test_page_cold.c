@@ -381,3 +381,31 @@ TEST(a_cold_page_keeps_what_was_sent_when_lanes_change)
     CHECK(strstr(s.out->body.data, "team-2") != NULL);
     side_close(&s);
 }
+
+/* Lines without a sample have ids of another kind, which no key gives back. */
+TEST(lines_without_a_sample_are_known_after_the_page_was_cold)
+{
+    const char *const same = "# TYPE x counter\n"
+                             "x_total{le=\"1\"} 1\nx_created{le=\"1\"} 1\n"
+                             "x_total{le=\"2\"} 1\nx_created{le=\"2\"} 1\n";
+    const char *const more[] = {"", "", "# TYPE y gauge\ny 1\n", "# TYPE z gauge\nz 1\n"};
+    struct page *page = page_new(NULL, &PAGE_LIMITS_DEFAULT, 0);
+    struct batch batch = {0};
+    AUTO(buf) struct buf text = BUF_INIT(4096);
+    page_set_manner(page,
+                    &(struct page_manner){.format = FORMAT_OPENMETRICS, .mode = MODE_SALVAGE});
+    for (size_t i = 0; i < 4; i++) {
+        struct page_faults faults;
+        buf_truncate(&text, 0);
+        CHECK_INT(buf_cat(&text, same, more[i], "# EOF\n", NULL), OK);
+        page_read(page, (struct span){text.data, text.len}, 1000, &batch, &faults);
+        CHECK_INT(batch.len, i < 2 ? 2 : 3);
+        CHECK_INT(faults.refused + faults.lines_bad, 0);
+        CHECK_INT(page_stats(page).series, i < 2 ? 2 : 3);
+        press(true);
+        page_rest(page, &batch);
+        press(false);
+    }
+    page_free(page);
+    batch_done(&batch);
+}

@@ -148,7 +148,8 @@ static void compress(struct cold *c, const struct texts *t, struct cold_room *r,
 }
 
 /* Larger texts have enough in common with themselves. */
-static struct model *find_model(struct cold_room *r, struct span of, uint64_t kind)
+static struct model *find_model(const struct cold *c, struct cold_room *r, struct span of,
+                                uint64_t kind)
 {
     if (of.len > MODEL_BYTES)
         return NULL;
@@ -156,7 +157,7 @@ static struct model *find_model(struct cold_room *r, struct span of, uint64_t ki
         r->work = mem_alloc(sizeof *r->work);
         LZ4_initStream(&r->work->lz4, sizeof r->work->lz4);
     }
-    return models_get(&r->work->models, kind, of);
+    return models_get(&r->work->models, kind, c, of);
 }
 
 char *cold_beside(struct cold *c, struct texts *t, size_t bytes)
@@ -173,7 +174,7 @@ void cold_freeze(struct cold *c, struct texts *t, struct cold_room *r, bool chan
         return;
     }
     if (!c->data || changed)
-        compress(c, t, r, find_model(r, (struct span){t->data, t->len + c->beside}, kind));
+        compress(c, t, r, find_model(c, r, (struct span){t->data, t->len + c->beside}, kind));
     give_plain(t, r);
 }
 

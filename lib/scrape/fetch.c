@@ -72,7 +72,7 @@ struct fetcher {
 
 /* Bodies. */
 
-static atomic_flag bold = ATOMIC_FLAG_INIT; /* somebody is */
+static _Atomic bool bold; /* somebody is */
 
 static void count_body(struct fetcher *f, size_t more, size_t less)
 {
@@ -108,14 +108,14 @@ size_t fetch_bytes(const struct fetch_request *q)
 bool fetch_has_room(const struct fetch_request *q, bool first)
 {
     size_t bytes = fetch_bytes(q);
-    return budget_has_room(BUDGET_BODY, bytes) || (first && has_last_room(bytes));
+    return budget_has_room(BUDGET_BODY, bytes) || (first && !bold && has_last_room(bytes));
 }
 
 static bool may_take(struct fetch *x, size_t bytes)
 {
     if (budget_has_room(BUDGET_BODY, bytes))
         return true;
-    if (!x->bold && !atomic_flag_test_and_set(&bold))
+    if (!x->bold && !atomic_exchange(&bold, true))
         x->bold = true;
     return x->bold && has_last_room(bytes);
 }
@@ -462,7 +462,7 @@ static void finish(struct fetch *x, struct fetch_result *r)
     keep_body(f, &x->body);
     budget_count(BUDGET_BODIES, &x->counted, 0);
     if (x->bold)
-        atomic_flag_clear(&bold);
+        bold = false;
     x->bold = false;
     gunzip_done(&x->gunzip);
     curl_slist_free_all(x->to);

@@ -32,7 +32,7 @@ static struct model *model_new(struct span of)
     return m;
 }
 
-struct model *models_get(struct models *m, uint64_t kind, struct span of)
+struct model *models_get(struct models *m, uint64_t kind, const void *page, struct span of)
 {
     size_t at = kind % MODELS_LEN;
     if (m->slots[at].kind != kind && m->slots[at].seen > 0) {
@@ -42,10 +42,12 @@ struct model *models_get(struct models *m, uint64_t kind, struct span of)
     if (m->slots[at].kind != kind) {
         model_unref(m->slots[at].model);
         m->slots[at].model = NULL;
+        m->slots[at].page = NULL;
         m->slots[at].kind = kind;
     }
-    if (m->slots[at].seen < SEEN_MOST)
+    if (m->slots[at].page != page && m->slots[at].seen < SEEN_MOST)
         m->slots[at].seen++;
+    m->slots[at].page = page;
     if (!m->slots[at].model && m->slots[at].seen >= SEEN_ENOUGH)
         m->slots[at].model = model_new(of);
     return m->slots[at].model;

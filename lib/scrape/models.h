@@ -6,7 +6,7 @@
  *
  *     struct model *m = models_get(&models, kind, texts);     NULL: none yet
  *
- * A model is made of the third page of its kind in a row, lives as long as some page needs it (who frees
+ * A model is made when pages of a kind came three times, each another one than the last, lives as long as some page needs it (who frees
  * pages calls models_trim), and is counted once.  Threads: models are shared by count, a struct models belongs to one thread.  */
 #ifndef MODELS_H
 #define MODELS_H
@@ -30,14 +30,15 @@ void model_unref(struct model *m);        /* NULL is fine */
 struct models {
     struct {
         uint64_t kind;
-        uint8_t seen; /* times, less those that another one came */
+        uint8_t seen;     /* times, less those that another one came */
+        const void *page; /* that came last: one alone needs no model */
         struct model *model;
     } slots[MODELS_LEN];
 };
 
-/* For pages of that kind (a hash), of which of is one; m's reference, valid until the next call.  NULL:
+/* For pages of that kind (a hash), of which of are the texts of one; m's reference, valid until the next call.  NULL:
  * there is none yet. */
-struct model *models_get(struct models *m, uint64_t kind, struct span of);
+struct model *models_get(struct models *m, uint64_t kind, const void *page, struct span of);
 void models_trim(struct models *m); /* lets those go that no page needs */
 void models_done(struct models *m);
 

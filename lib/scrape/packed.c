@@ -3,6 +3,7 @@
 
 #include "hash.h"
 #include "mem.h"
+#include "page_private.h"
 
 #include <assert.h>
 
@@ -86,7 +87,10 @@ void packed_put(struct packed *k, struct records *r, const struct families *f, s
         struct fixed x = {s->prefix_hash, s->prefix_len, s->selected, s->text - text, family,
                           s->lanes,       s->role,       s->asked,    s->has_last,    0};
         text = s->text;
-        k->values[i] = s->last_value;
+        if (s->role & LINE_SILENT)
+            memcpy(&k->values[i], &s->id, sizeof s->id);
+        else
+            k->values[i] = s->last_value;
         if (changed || memcmp(to, &x, sizeof x) != 0) {
             changed = true;
             memcpy(to, &x, sizeof x);
@@ -124,7 +128,6 @@ void packed_take(struct packed *k, struct records *r, const struct families *f, 
         text += x.text;
         struct series *s = &r->items[i];
         *s = (struct series){.prefix_hash = x.prefix_hash,
-                             .last_value = k->values[i],
                              .family = f->items[x.family],
                              .prefix_len = x.prefix_len,
                              .selected = x.selected,
@@ -134,8 +137,13 @@ void packed_take(struct packed *k, struct records *r, const struct families *f, 
                              .scrape = scrape,
                              .asked = x.asked,
                              .has_last = x.has_last};
-        struct span key = series_key(s);
-        s->id = hash_bytes(key.data, key.len);
+        if (s->role & LINE_SILENT) {
+            memcpy(&s->id, &k->values[i], sizeof s->id);
+        } else {
+            struct span key = series_key(s);
+            s->id = hash_bytes(key.data, key.len);
+            s->last_value = k->values[i];
+        }
     }
     k->now = false;
 }

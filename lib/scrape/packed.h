@@ -2,8 +2,9 @@
 /* packed.h - the records of a small page while it is cold; part of page.c.
  *
  * What of a record stays as it is goes with the texts, and with them is mostly in their model: of pages
- * that are alike even the hashes of lines are.  Ids are worked out again.  Last values stay as they are:
- * 8 bytes of a series in place of 48.  */
+ * that are alike even the hashes of lines are.  Ids are worked out again, but for lines without a sample
+ * (LINE_SILENT), whose id is no hash of their key: it stands in place of a last value.  Last values stay
+ * as they are: 8 bytes of a series in place of 48.  */
 #ifndef PACKED_H
 #define PACKED_H
 
@@ -13,7 +14,7 @@
 
 /* Zeroed: the records are where they are. */
 struct packed {
-    double *values; /* of each record; NULL: none, or nothing was packed yet */
+    double *values; /* of each record, or its id; NULL: none, or nothing was packed yet */
     size_t cap;     /* of values: the records that were packed last */
     bool now;       /* the records are here, and not in records->items */
 };

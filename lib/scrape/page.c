@@ -148,8 +148,12 @@ void page_read(struct page *p, struct span body, int64_t scraped_ms, struct batc
 {
     struct page_faults faults = {0};
     start_batch(b, p, scraped_ms);
-    struct reader r = {
-        .page = p, .batch = b, .room = b->room, .scraped_ms = scraped_ms, .faults = &faults};
+    struct reader r = {.page = p,
+                       .batch = b,
+                       .room = b->room,
+                       .scraped_ms = scraped_ms,
+                       .faults = &faults,
+                       .dead = p->texts.dead};
     if (!reader_run(&r, body)) {
         faults.lines_bad = 1;
         faults.strict = true;

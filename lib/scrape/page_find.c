@@ -29,17 +29,18 @@ static bool set_kind(struct reader *r, struct family *f, enum series_kind kind)
     return true;
 }
 
+#define DEAD_MAX \
+    ((size_t)4 << 20) /* bytes of one scrape; above it help and unit stay as they are */
+
 /* What the comments say of f, which had other series before, if any.  In OpenMetrics all that is said
  * of it stands there: without TYPE it has no type, even if it had one in the scrape before. */
-#define DEAD_MAX ((size_t)4 << 20) /* bytes; above it help and unit stay as they are */
-
 static void set_described(struct reader *r, struct family *f)
 {
     struct page *p = r->page;
     const struct described *d = &r->described;
     size_t max = p->limits.max_value_bytes;
     /* What was said before lies among the texts until they are packed. */
-    bool changed = p->texts.dead <= DEAD_MAX &&
+    bool changed = p->texts.dead - r->dead <= DEAD_MAX &&
                    families_say(&p->families, f, d->help, d->unit, max, &r->room->text);
     if (d->has_kind || p->format == FORMAT_OPENMETRICS)
         changed |= set_kind(r, f, d->kind);

@@ -133,6 +133,7 @@ struct reader {
     size_t expected;                   /* index in page->records of the line to come */
     size_t expected_end;               /* above it nothing is expected */
     size_t bytes;                      /* of the page at first */
+    size_t dead;                       /* of its texts, likewise */
     bool indexed;                      /* room->index holds all of its series */
     size_t points;                     /* so many samples are in room->points */
     bool named;                        /* room->names_index holds all of its families */

@@ -298,6 +298,7 @@ static void take(void *of, void *user, const struct fetch_result *f)
     struct running *r = user;
     w->in_flight--;
     w->calls = true;
+    stand(w);
     if (begins_again(w, r, f)) {
         put_off(w, r);
         return;
