@@ -235,6 +235,47 @@ TEST(what_waits_while_a_send_hangs_gives_way_to_what_needs_memory)
     end(&t);
 }
 
+static bool is_next(void *of, const struct spool_line *line)
+{
+    int64_t *due_ms = of;
+    CHECK_INT(line->due_ms, *due_ms);
+    ++*due_ms;
+    return true;
+}
+
+/* Somebody holds the file, then lets it go. */
+TEST(what_came_while_the_disk_failed_is_on_disk_once_it_works_though_a_send_hangs)
+{
+    struct spooled t;
+    sqlite3 *db;
+    struct err err;
+    int64_t due_ms = 0;
+    start_hanging(&t, LANE_ALWAYS);
+    t.r->conf.buffer_bytes = 1 << 20;
+    hang(&t);
+    CHECK_INT(sqlite3_open(t.disk.file, &db), SQLITE_OK);
+    CHECK_INT(sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+    scrape_some(t.r, 1, 10);
+    WAIT(!lane_state(t.r->lane).spool.works);
+    scrape_some(t.r, 10, 30);
+    WAIT(lane_state(t.r->lane).held == 29);
+    CHECK_INT(t.r->books.in_memory, 29);
+    CHECK_INT(rows_on_disk(&t), 1);
+    CHECK_INT(sqlite3_close(db), SQLITE_OK);
+    WAIT(rows_on_disk(&t) == 30);
+    WAIT(t.r->books.in_memory == 0);
+    CHECK_INT(lane_state(t.r->lane).held, 29); /* and nothing is to be read */
+    CHECK_INT(spool_list(t.disk.file, 100, is_next, &due_ms, &err), OK);
+    CHECK_INT(due_ms, 30);
+    check_balance(t.r);
+    t.r->fake.send_hangs = false;
+    WAIT(t.r->books.delivered == 30);
+    check_order(t.r, 0, 30);
+    WAIT(rows_on_disk(&t) == 0);
+    lane_close(t.r->lane, clock_mono_ns() + SEC_NS);
+    end(&t);
+}
+
 /* Both threads wait for it: workers do not, and nobody takes the lane for dead. */
 TEST(a_disk_that_hangs_beside_a_send_that_hangs_ends_with_both)
 {

@@ -42,6 +42,7 @@ static void give_up_file(struct lane *l)
     lose_rows(l, s->samples, LOST_DAMAGED);
     s->gone_len = 0;
     s->retry_ns = 0;
+    s->bare = s->conf.mode == LANE_ALWAYS;
 }
 
 static void say_aside(struct lane *l, const char *name)

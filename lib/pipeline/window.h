@@ -96,6 +96,9 @@ struct payload *window_evict(struct window *w);
  * before_ns. */
 struct payload *window_take_oldest(struct window *w, int64_t before_ns);
 
+/* Lists up to `most` waiting payloads that have no row, those of a flow in their order; returns how many. */
+size_t window_list_bare(const struct window *w, struct payload **ret, size_t most);
+
 /* Takes out any waiting payload; NULL: there is none. */
 struct payload *window_take(struct window *w);
 
