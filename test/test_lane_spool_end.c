@@ -115,6 +115,33 @@ TEST(a_spool_that_is_nearly_full_at_a_stop_loses_its_oldest_and_the_books_balanc
     spooled_done(&t);
 }
 
+/* One row is to be removed when the stop comes, and what waits for its commit is written in its place. */
+TEST(what_a_stop_writes_is_there_after_it)
+{
+    struct spooled t;
+    struct spool_view view;
+    struct err err;
+    spooled_init(&t, LANE_ALWAYS);
+    t.r->conf.buffer_bytes = 1 << 20;
+    t.r->conf.spool.commit_ns = 20 * MS_NS;
+    rig_start(t.r);
+    rig_scrape(t.r, "x0", 0, "a 1\n");
+    WAIT(t.r->books.delivered == 1);
+    rig_scrape(t.r, "x0", 1, "a 1\n");
+    rig_scrape(t.r, "x1", 1, "a 1\n");
+    lane_close(t.r->lane, DEADLINE_NOW);
+    WAIT(lane_is_done(t.r->lane));
+    CHECK_INT(rig_lost(t.r), 0);
+    CHECK_INT(spool_look(t.disk.file, &view, &err), OK);
+    CHECK_INT(view.stats.rows, t.r->books.left);
+    uint64_t left = t.r->books.left;
+    restart(&t);
+    rig_start(t.r);
+    WAIT(t.r->books.delivered == left);
+    CHECK_INT(t.r->books.restored, left);
+    spooled_done(&t);
+}
+
 /* A reader that stands in a transaction. */
 static sqlite3 *hold_log(const struct spooled *t)
 {

@@ -199,6 +199,37 @@ TEST(the_oldest_make_room_and_are_told_of)
     spool_rig_done(&r);
 }
 
+/* Somebody may still speak of those that are gone. */
+TEST(a_number_of_a_row_does_not_come_twice)
+{
+    struct spool_rig r;
+    struct payload *p[3];
+    int64_t gone = 0;
+    spool_rig_init(&r);
+    spool_rig_open(&r);
+    for (int i = 0; i < 3; i++) { /* the row before is the last there, and removed once more */
+        p[i] = spool_rig_payload(i + 1, 10);
+        for (int again = 0; again < 2; again++) {
+            struct spool_write w = {
+                .add = &p[i], .add_len = again ? 0 : 1, .gone = &gone, .gone_len = 1, .last_ms = 1};
+            CHECK_INT(spool_write(r.spool, &w, &r.err), OK);
+            CHECK_INT(w.removed, 1);
+            CHECK(p[i]->row > gone);
+            CHECK_INT(spool_stats(r.spool).rows, 1);
+        }
+        gone = p[i]->row;
+    }
+    spool_rig_close(&r);
+    spool_rig_open(&r);
+    CHECK_INT(spool_rig_write(&r, 4, 4, 10), OK); /* behind what is there */
+    CHECK_INT(spool_rig_next(&r), 3);
+    CHECK_INT(spool_rig_next(&r), 4);
+    CHECK_INT(spool_rig_next(&r), 0);
+    spool_rig_done(&r);
+    for (int i = 0; i < 3; i++)
+        payload_free(p[i]);
+}
+
 /* The log has no room for the removal of all that has ended. */
 TEST(rows_that_have_ended_make_room_at_the_end_and_nobody_hears_of_them)
 {
@@ -218,13 +249,17 @@ TEST(rows_that_have_ended_make_room_at_the_end_and_nobody_hears_of_them)
     }
     for (int i = 0; i < NEW; i++)
         new[i] = spool_rig_payload(MANY + 1 + i, 40000);
-    for (size_t done = 0, calls = 0; done < NEW; calls++) {
-        struct spool_write w = {
-            .add = new + done, .add_len = NEW - done, .gone = gone, .gone_len = MANY, .last_ms = 1};
+    for (size_t done = 0, removed = 0, calls = 0; done < NEW; calls++) {
+        struct spool_write w = {.add = new + done,
+                                .add_len = NEW - done,
+                                .gone = gone + removed,
+                                .gone_len = MANY - removed,
+                                .last_ms = 1};
         CHECK_INT(spool_write(r.spool, &w, &r.err), OK);
         CHECK_INT(w.dropped_len, 0);
         done += w.added;
-        CHECK(calls > 0 || (done < NEW && spool_stats(r.spool).rows > MANY / 2));
+        removed += w.removed;
+        CHECK(calls > 0 || (done < NEW && removed > 0 && spool_stats(r.spool).rows > MANY / 2));
     }
     CHECK(spool_stats(r.spool).rows >= NEW);
     CHECK(spool_rig_bytes(&r, "") + spool_rig_bytes(&r, "-wal") <= SPOOL_SIZE_MIN);

@@ -146,6 +146,7 @@ TEST(a_file_with_numbers_that_nobody_reckons_with_is_set_aside)
         "UPDATE payload SET seq = 9223372036854775807 WHERE row = 1",
         "UPDATE payload SET row = 0 WHERE row = 1",
         "UPDATE payload SET row = -9223372036854775807 WHERE row = 1",
+        "UPDATE payload SET row = 9223372036854775807 WHERE row = 1",
         "UPDATE state SET sent_seq = 9223372036854775807",
         "UPDATE state SET sent_seq = -1",
     };

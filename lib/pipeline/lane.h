@@ -25,7 +25,8 @@
  * fresh_first: then they are sent at once, and beside them at most backlog_rate bytes a second are
  * read; of one key what is on disk arrives behind what is newer, each of the two in its order.  A row
  * leaves the disk only when its payload has ended for good.  Where the disk fails, is full or held by
- * somebody, the lane goes on in memory, says so and tries again.
+ * somebody, the lane goes on in memory, says so and tries again; in mode always what waits in memory then
+ * is written when the disk works again and has nothing that memory does not have, but for what is in flight.
  *
  * All of that is done by the lane's thread, which therefore waits for the disk: nothing is sent while a
  * write of it stalls.  Workers never wait: what comes meanwhile is in the channel, and leaves it

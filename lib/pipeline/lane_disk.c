@@ -42,6 +42,7 @@ static void give_up_file(struct lane *l)
     lose_rows(l, s->samples, LOST_DAMAGED);
     s->gone_len = 0;
     s->retry_ns = 0;
+    s->bare = s->conf.mode == LANE_ALWAYS;
 }
 
 static void say_aside(struct lane *l, const char *name)
@@ -175,8 +176,9 @@ size_t lane_disk_write(struct lane *l, struct payload *const *add, size_t n, boo
                             .last_ms = s->stops ? (int)(s->conf.last_ns / MS_NS) : 0};
     if (!s->disk || !lane_disk_worked(l, spool_write(s->disk, &w, &err), &err))
         return 0;
-    if (!s->stops)
-        s->gone_len = 0;
+    s->gone_len -= w.removed;
+    if (s->gone_len > 0)
+        memmove(s->gone, s->gone + w.removed, s->gone_len * sizeof *s->gone);
     take_dropped(l, &w);
     for (size_t i = 0; i < w.added; i++)
         if (add[i]->row != 0)

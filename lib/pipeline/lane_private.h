@@ -37,6 +37,7 @@ struct lane_spool {
     bool relieving;   /* what is written leaves memory */
     bool blind;       /* what is on disk cannot be read now */
     bool failing;     /* the last thing that was tried failed */
+    bool bare;        /* something is in the window without the row that the mode promises it */
     bool stops;       /* what is not written now is lost */
     int64_t retry_ns; /* nothing is tried before */
     int64_t backoff_ns;

@@ -103,12 +103,19 @@ static bool is_direct(const struct lane_spool *s)
     return !goes_to_disk(s) && !is_behind(s);
 }
 
+static void put_direct(struct lane *l, struct payload *p)
+{
+    struct lane_spool *s = l->spool;
+    s->bare |= s->conf.mode == LANE_ALWAYS;
+    window_put(&l->window, p);
+}
+
 /* Those that waited go first.  Whether there is room for the next. */
 static bool pass_waiting(struct lane *l)
 {
     struct lane_spool *s = l->spool;
     while (s->first && window_has_room(&l->window))
-        window_put(&l->window, pop(s));
+        put_direct(l, pop(s));
     return !s->first && window_has_room(&l->window);
 }
 
@@ -127,7 +134,7 @@ static void receive(struct lane *l)
         struct payload *p = item;
         p->seq = s->next_seq++;
         if (direct)
-            window_put(&l->window, p);
+            put_direct(l, p);
         else
             append(s, p);
     }
@@ -173,6 +180,22 @@ static bool write_waiting(struct lane *l, bool keep)
     return true;
 }
 
+/* What went into the window while the disk could not be used gets its rows, and stays where it is.
+ * False: the disk failed. */
+static bool write_bare(struct lane *l)
+{
+    struct payload *bare[LANE_WINDOW];
+    size_t n = window_list_bare(&l->window, bare, LANE_WINDOW);
+    for (size_t done = 0, more; done < n; done += more) {
+        size_t left = n - done;
+        more = lane_disk_write(l, bare + done, left < WRITES_AT_ONCE ? left : WRITES_AT_ONCE, true);
+        if (more == 0)
+            return false;
+    }
+    l->spool->bare = false; /* one that is too large for the disk is not tried again */
+    return true;
+}
+
 static bool is_pressing(const struct lane *l)
 {
     const struct lane_spool *s = l->spool;
@@ -184,6 +207,8 @@ static void write_due(struct lane *l)
     struct lane_spool *s = l->spool;
     int64_t now = clock_mono_ns();
     if (!is_usable(s))
+        return;
+    if (s->bare && spool_unread(s->disk) == 0 && !write_bare(l)) /* nothing is lost to make room */
         return;
     if (s->first && goes_to_disk(s) && (is_pressing(l) || now - s->since_ns >= s->conf.commit_ns))
         (void)write_waiting(l, s->conf.mode == LANE_ALWAYS);

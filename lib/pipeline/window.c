@@ -301,6 +301,16 @@ struct payload *window_take_oldest(struct window *w, int64_t before_ns)
     return oldest ? take_first(w, oldest) : NULL;
 }
 
+size_t window_list_bare(const struct window *w, struct payload **ret, size_t most)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < w->used; i++)
+        for (struct payload *p = w->all[i].first; p && n < most; p = p->next)
+            if (p->row == 0)
+                ret[n++] = p;
+    return n;
+}
+
 struct payload *window_take(struct window *w)
 {
     for (size_t i = 0; i < w->used; i++)

@@ -15,7 +15,7 @@
  * fault is the key's, not the peer's.  It waits on its own (law 8), and where there is no
  * more room its payloads are the first to go.
  *
- * Not thread-safe: it is the lane's thread's alone.  Allocates only while it grows.  */
+ * Not thread-safe: it is for who has the lane's turn.  Allocates only while it grows.  */
 #ifndef WINDOW_H
 #define WINDOW_H
 
@@ -95,6 +95,9 @@ struct payload *window_evict(struct window *w);
 /* Takes out the waiting payload that came first to memory; NULL: there is none, or it came after
  * before_ns. */
 struct payload *window_take_oldest(struct window *w, int64_t before_ns);
+
+/* Lists up to `most` waiting payloads that have no row, those of a flow in their order; returns how many. */
+size_t window_list_bare(const struct window *w, struct payload **ret, size_t most);
 
 /* Takes out any waiting payload; NULL: there is none. */
 struct payload *window_take(struct window *w);

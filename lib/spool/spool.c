@@ -111,6 +111,8 @@ static int count_rows(struct spool *s)
         s->bytes = sqlite3_column_int64(q, 2);
         s->stored = sqlite3_column_int64(q, 3);
         r = sqlite3_column_int64(q, 4) == 0 ? SQLITE_OK : SQLITE_CORRUPT;
+        if (r == SQLITE_OK)
+            s->next_row = sqlite3_column_int64(q, 5) + 1;
     }
     int reset = sqlite3_reset(q);
     return r == SQLITE_OK ? reset : r;

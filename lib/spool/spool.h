@@ -97,17 +97,17 @@ struct spool_dropped {
 struct spool_write {
     struct payload *const *add; /* stay the caller's; each with a seq, and row 0 */
     size_t add_len;
-    const int64_t *gone; /* rows */
+    const int64_t *gone; /* rows; no number comes twice while s is open */
     size_t gone_len;
-    bool keep;   /* those added count as read: memory has them */
-    int last_ms; /* above 0: s is closed next, and what is not written is lost.  The log may have all
-                    that size leaves, and who holds the file is waited for so long.  Of gone some may
-                    stay, so all are given each time: whoever opens the file next reads them */
+    bool keep; /* those added count as read: memory has them */
+    int last_ms; /* above 0: what is not written soon is lost.  The log may have all that size leaves, and
+                    who holds the file is waited for so long.  Of gone some may stay: they are given
+                    again, or whoever opens the file next reads them */
 
     /* Filled on OK.  A call writes as many as one commit may hold, at least one: added says how many, the
-     * first ones; row of one that is larger than a quarter of the file stays 0.  All of gone are
-     * gone.  dropped is valid until the next call. */
-    size_t added;
+     * first ones; row of one that is larger than a quarter of the file stays 0.  removed: so many of
+     * gone, the first ones, are gone: without last_ms all.  dropped is valid until the next call. */
+    size_t added, removed;
     const struct spool_dropped *dropped;
     size_t dropped_len;
 };

@@ -52,6 +52,7 @@ struct spool {
     sqlite3_stmt *sql[SQL_COUNT];
 
     int64_t rows, samples, bytes, stored, log_frames;
+    int64_t next_row;    /* none that this process has had comes twice: it may still be spoken of */
     int64_t before_seq;  /* up to here an earlier process may have sent what it read */
     int64_t top_seq;     /* of what memory has had */
     bool damaged;        /* found while it was used */

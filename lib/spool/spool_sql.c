@@ -23,7 +23,7 @@ static const char *const texts[SQL_COUNT] = {
     [SQL_ROLLBACK] = "ROLLBACK",
     [SQL_ADD] = "INSERT INTO payload(seq, id, key, target_at, address, content_type, headers, "
                 "due_ms, scraped_ms, sent_ms, part, samples, records, stride, marks, bytes, "
-                "stored, sum, body) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+                "stored, sum, body, row) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
     [SQL_REMOVE] = "DELETE FROM payload WHERE row = ? RETURNING samples, bytes, stored",
     [SQL_OLDEST] = "SELECT row FROM payload INDEXED BY payload_order ORDER BY seq, row LIMIT 1",
     [SQL_NEXT] = "SELECT row, seq, samples, bytes, due_ms FROM payload INDEXED BY payload_order "
@@ -34,10 +34,11 @@ static const char *const texts[SQL_COUNT] = {
     [SQL_PAGES] = "PRAGMA page_count",
     [SQL_FREE] = "PRAGMA freelist_count",
     [SQL_TOP] = "UPDATE state SET sent_seq = ?",
-    /* The last one counts rows with numbers that we never write, and would reckon with. */
+    /* The last but one counts rows with numbers that we never write, and would reckon with. */
     [SQL_SUMS] =
         "SELECT count(*), sum(samples), sum(bytes), sum(stored), "
-        "sum(row < 1 OR seq < 0 OR seq >> 62 <> 0 OR samples < 0 OR bytes < 0 OR stored < 0) "
+        "sum(row < 1 OR row >> 62 <> 0 OR seq < 0 OR seq >> 62 <> 0 OR samples < 0 OR bytes < 0 OR "
+        "stored < 0), max(row) "
         "FROM payload INDEXED BY payload_order",
     [SQL_ENDS] = "SELECT seq, due_ms FROM payload INDEXED BY payload_order "
                  "ORDER BY seq DESC, row DESC LIMIT 1",

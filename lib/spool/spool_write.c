@@ -106,7 +106,7 @@ static bool was_just_added(const struct spool_write *w, int64_t row)
 /* Its payload has ended, and only the log had no room for its removal. */
 static bool has_ended(const struct spool_write *w, int64_t row)
 {
-    for (size_t i = 0; i < w->gone_len && w->last_ms > 0; i++)
+    for (size_t i = w->removed; i < w->gone_len; i++)
         if (w->gone[i] == row)
             return true;
     return false;
@@ -193,7 +193,7 @@ static void bind_blob(sqlite3_stmt *q, int at, struct span s)
     sqlite3_bind_blob(q, at, s.len ? s.data : "", (int)s.len, SQLITE_STATIC);
 }
 
-static int insert(struct spool *s, const struct spool_columns *v)
+static int insert(struct spool *s, const struct spool_columns *v, int64_t row)
 {
     sqlite3_stmt *q = s->sql[SQL_ADD];
     sqlite3_bind_int64(q, 1, v->seq);
@@ -215,6 +215,7 @@ static int insert(struct spool *s, const struct spool_columns *v)
     sqlite3_bind_int64(q, 17, (int64_t)v->body.len);
     sqlite3_bind_int64(q, 18, v->sum);
     bind_blob(q, 19, v->body);
+    sqlite3_bind_int64(q, 20, row);
     int r = spool_run(s, SQL_ADD, NULL);
     sqlite3_clear_bindings(q); /* what they point to is used again */
     return r;
@@ -234,10 +235,10 @@ static int add_payload(struct spool *s, const struct spool_write *w, int64_t *fr
         return SQLITE_OK;
     int r = make_room(s, w, pages, free_pages, c);
     if (r == SQLITE_OK)
-        r = insert(s, &v);
+        r = insert(s, &v, s->next_row);
     if (r != SQLITE_OK)
         return r;
-    p->row = sqlite3_last_insert_rowid(s->db);
+    p->row = s->next_row++;
     *free_pages -= pages;
     c->rows++;
     c->samples += v.samples;
@@ -273,9 +274,9 @@ static int change_rows(struct spool *s, struct spool_write *w, struct change *c)
 {
     int64_t free_pages, ignored, room = find_log_room(s, w);
     int r = spool_run(s, SQL_BEGIN, NULL);
-    for (size_t i = 0; i < w->gone_len && r == SQLITE_OK; i++)
-        if (w->last_ms == 0 || c->log_bytes < room / 2)
-            r = remove_row(s, w->gone[i], c, &ignored);
+    while (r == SQLITE_OK && w->removed < w->gone_len &&
+           (w->last_ms == 0 || c->log_bytes < room / 2))
+        r = remove_row(s, w->gone[w->removed++], c, &ignored);
     if (r == SQLITE_OK)
         r = find_free(s, &free_pages);
     while (r == SQLITE_OK && takes_next(w, c, room)) {
@@ -324,7 +325,7 @@ static void shrink(struct spool *s)
 enum status spool_write(struct spool *s, struct spool_write *w, struct err *err)
 {
     struct change c = {0};
-    w->added = s->dropped_len = 0;
+    w->added = w->removed = s->dropped_len = 0;
     enum status status = bound_log(s, w, err);
     if (status != OK)
         return status;
@@ -336,7 +337,7 @@ enum status spool_write(struct spool *s, struct spool_write *w, struct err *err)
         spool_undo(s);
         for (size_t i = 0; i < w->add_len; i++)
             w->add[i]->row = 0;
-        w->added = s->dropped_len = 0;
+        w->added = w->removed = s->dropped_len = 0;
         return status;
     }
     take_over(s, w, &c);

@@ -19,7 +19,7 @@ LIMITS = {"samples": 1000000, "series": 1000000, "new_series": 1000000, "names":
 ABOUT = f"""`agent.memory: {BOUND}MiB`, and loads that want ten times that. The peak of resident memory (VmHWM) must be at most
 {BESIDE} MiB above the bound, and 60 KiB more for each TLS connection; the books balance to the sample; what is refused or lost is named, and scrapes go on. Release build.
 Resident memory follows what is accounted because the allocator has two arenas, pieces above 1 MiB of their own, and gives back what is
-free every second, every 100 ms while three quarters of the bound are in use (0.5 ms of work); what it cannot give back counts as
+free every five seconds, every second while more than half of the bound is in use, every 100 ms while three quarters are (0.5 ms of work); what it cannot give back counts as
 `allocator`. jemalloc in its place was measured and took more: 102 MiB at the peak against 90 under an outage with a spool, 35 against 31 after 300 reloads."""
 
 
