@@ -5,12 +5,55 @@
 #include "test.h"
 #include "trust.h"
 
+#include <arpa/inet.h>
+#include <dlfcn.h>
+#include <fcntl.h>
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 static char path[64];
+static _Atomic int parsed;
+
+/* Where a thread hangs, as if the file were on a mount that does not answer. */
+enum place { NOWHERE, IN_FSTAT, IN_PARSE };
+static _Thread_local enum place hangs;
+static sem_t hanging, go_on;
+
+static void hang(enum place at)
+{
+    if (hangs != at)
+        return;
+    hangs = NOWHERE;
+    sem_post(&hanging);
+    sem_wait(&go_on);
+}
+
+static const struct stat *pretended; /* what every file looks like */
+
+int fstat(int fd, struct stat *is)
+{
+    hang(IN_FSTAT);
+    if (pretended) {
+        *is = *pretended;
+        return 0;
+    }
+    return fstatat(fd, "", is, AT_EMPTY_PATH);
+}
+
+STACK_OF(X509_INFO) *
+    PEM_X509_INFO_read_bio(BIO *in, STACK_OF(X509_INFO) * to, pem_password_cb *cb, void *u)
+{
+    STACK_OF(X509_INFO) * (*real)(BIO *, STACK_OF(X509_INFO) *, pem_password_cb *, void *);
+    *(void **)&real = dlsym(RTLD_NEXT, "PEM_X509_INFO_read_bio");
+    parsed++;
+    hang(IN_PARSE);
+    return real(in, to, cb, u);
+}
 
 __attribute__((constructor)) static void name_file(void)
 {
@@ -94,6 +137,8 @@ TEST(a_file_that_is_none_is_an_error_that_names_it)
     write_file(0);
     CHECK_INT(trust_get(path, &s, &err), ERR_INVALID);
     CHECK(strstr(err.text, path));
+    CHECK_INT(trust_get("/tmp", &s, &err), ERR_INVALID);
+    CHECK(strstr(err.text, "regular file"));
     write_file(1);
     CHECK_INT(trust_get(path, &s, &err), OK);
     X509_STORE_free(s);
@@ -106,6 +151,232 @@ TEST(a_transfer_that_found_no_authorities_says_so)
                  "tls.ca"));
     CHECK_STR(trust_words(CURLE_SSL_CONNECT_ERROR, "said"), "said");
     CHECK_STR(trust_words(CURLE_OK, ""), curl_easy_strerror(CURLE_OK));
+}
+
+TEST(a_file_that_is_too_large_is_not_read)
+{
+    X509_STORE *s;
+    struct err err;
+    write_file(1);
+    CHECK_INT(truncate(path, (8 << 20) + 1), 0);
+    CHECK_INT(trust_get(path, &s, &err), ERR_LIMIT);
+    unlink(path);
+}
+
+static void later(int seconds)
+{
+    clock_hold(clock_mono_ns() + seconds * SEC_NS, clock_wall_ms());
+}
+
+/* Somebody asks for something else, long after. */
+static void ask_late(void)
+{
+    X509_STORE *s;
+    later(2 * 3600);
+    CHECK_INT(trust_get("/tmp", &s, NULL), ERR_INVALID);
+}
+
+TEST(time_alone_makes_no_second_copy)
+{
+    X509_STORE *held[5];
+    struct err err;
+    write_file(2);
+    size_t counted = 0;
+    parsed = 0;
+    for (int i = 0; i < 5; i++) {
+        CHECK_INT(trust_get(path, &held[i], &err), OK);
+        CHECK(held[i] == held[0]);
+        counted = i == 0 ? budget_part_bytes(BUDGET_CLIENTS) : counted;
+        CHECK_INT(budget_part_bytes(BUDGET_CLIENTS), counted);
+        later(61);
+    }
+    CHECK_INT(parsed, 1);
+    ask_late();
+    clock_release();
+    for (int i = 0; i < 5; i++)
+        X509_STORE_free(held[i]);
+    unlink(path);
+}
+
+TEST(the_same_bytes_in_a_new_file_make_no_second_copy)
+{
+    char text[8192], other[80];
+    X509_STORE *a, *b;
+    struct err err;
+    size_t size = write_file(1);
+    CHECK_INT(trust_get(path, &a, &err), OK);
+    FILE *f = fopen(path, "r");
+    CHECK(f && size < sizeof text && fread(text, 1, size, f) == size);
+    fclose(f);
+    snprintf(other, sizeof other, "%s.new", path);
+    f = fopen(other, "w");
+    CHECK(f && fwrite(text, 1, size, f) == size && fclose(f) == 0);
+    CHECK_INT(rename(other, path), 0);
+    CHECK_INT(trust_get(path, &b, &err), OK);
+    CHECK(a == b);
+    X509_STORE_free(a);
+    X509_STORE_free(b);
+    unlink(path);
+}
+
+TEST(a_change_that_the_times_do_not_show_is_found_after_a_minute)
+{
+    X509_STORE *a, *b;
+    struct err err;
+    struct stat is;
+    size_t size = write_file(1);
+    CHECK_INT(stat(path, &is), 0);
+    CHECK_INT(trust_get(path, &a, &err), OK);
+    while (write_file(1) != size) /* signatures differ in length */
+        ;
+    pretended = &is;
+    CHECK_INT(trust_get(path, &b, &err), OK);
+    CHECK(a == b);
+    X509_STORE_free(b);
+    later(61);
+    CHECK_INT(trust_get(path, &b, &err), OK);
+    CHECK(a != b);
+    pretended = NULL;
+    ask_late();
+    clock_release();
+    X509_STORE_free(a);
+    X509_STORE_free(b);
+    unlink(path);
+}
+
+TEST(a_copy_counts_until_the_last_who_has_it_is_gone)
+{
+    X509_STORE *a, *b;
+    struct err err;
+    write_file(3);
+    CHECK_INT(trust_get(path, &a, &err), OK);
+    size_t both = budget_part_bytes(BUDGET_CLIENTS);
+    write_file(1);
+    CHECK_INT(trust_get(path, &b, &err), OK);
+    CHECK(budget_part_bytes(BUDGET_CLIENTS) > both);
+    both = budget_part_bytes(BUDGET_CLIENTS);
+    X509_STORE_up_ref(a);
+    X509_STORE_free(a);
+    CHECK_INT(budget_part_bytes(BUDGET_CLIENTS), both);
+    X509_STORE_free(a);
+    CHECK(budget_part_bytes(BUDGET_CLIENTS) < both);
+    X509_STORE_free(b);
+    unlink(path);
+}
+
+TEST(a_file_without_certificates_is_parsed_once)
+{
+    X509_STORE *s;
+    struct err err;
+    write_file(0);
+    parsed = 0;
+    for (int i = 0; i < 3; i++)
+        CHECK_INT(trust_get(path, &s, &err), ERR_INVALID);
+    CHECK_INT(parsed, 1);
+    unlink(path);
+}
+
+struct hung {
+    char path[80];
+    enum place at;
+    enum status got;
+};
+
+static void *get_hung(void *of)
+{
+    struct hung *h = of;
+    X509_STORE *s;
+    hangs = h->at;
+    h->got = trust_get(h->path, &s, NULL);
+    if (h->got == OK)
+        X509_STORE_free(s);
+    return NULL;
+}
+
+TEST(a_file_that_hangs_holds_up_nobody_who_asks_for_another)
+{
+    X509_STORE *s;
+    struct err err;
+    for (enum place at = IN_FSTAT; at <= IN_PARSE; at++) {
+        struct hung h = {.at = at};
+        pthread_t thread;
+        write_file(1 + (int)at);
+        snprintf(h.path, sizeof h.path, "%s.hung", path);
+        CHECK_INT(rename(path, h.path), 0);
+        write_file(1);
+        sem_init(&hanging, 0, 0);
+        sem_init(&go_on, 0, 0);
+        alarm(10);
+        CHECK_INT(pthread_create(&thread, NULL, get_hung, &h), 0);
+        sem_wait(&hanging);
+        CHECK_INT(trust_get(path, &s, &err), OK);
+        X509_STORE_free(s);
+        CHECK_INT(trust_get(h.path, &s, &err), OK); /* nor for this one, when it can be read */
+        sem_post(&go_on);
+        pthread_join(thread, NULL);
+        alarm(0);
+        CHECK_INT(h.got, OK);
+        size_t counted = budget_part_bytes(BUDGET_CLIENTS);
+        X509_STORE_free(s);
+        CHECK_INT(budget_part_bytes(BUDGET_CLIENTS), counted); /* theirs is ours */
+        unlink(h.path);
+        unlink(path);
+    }
+}
+
+/* A connection that has begun its handshake with somebody who says nothing. */
+static CURLM *begin(int listener, CURL **ret)
+{
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof to;
+    char url[64];
+    CHECK_INT(bind(listener, (struct sockaddr *)&to, len), 0);
+    CHECK_INT(listen(listener, 1), 0);
+    CHECK_INT(getsockname(listener, (struct sockaddr *)&to, &len), 0);
+    snprintf(url, sizeof url, "https://127.0.0.1:%d/", ntohs(to.sin_port));
+    CURL *easy = curl_easy_init();
+    CURLM *multi = curl_multi_init();
+    CHECK(easy && multi);
+    curl_easy_setopt(easy, CURLOPT_URL, url);
+    curl_easy_setopt(easy, CURLOPT_PROXY, "");
+    CHECK(trust_apply(easy, path));
+    curl_multi_add_handle(multi, easy);
+    int running = 1;
+    for (int before = parsed; running && parsed == before;) {
+        curl_multi_perform(multi, &running);
+        curl_multi_poll(multi, NULL, 0, 1, NULL);
+    }
+    CHECK_INT(running, 1);
+    *ret = easy;
+    return multi;
+}
+
+TEST(a_file_stays_while_a_connection_has_it)
+{
+    X509_STORE *a, *b;
+    struct err err;
+    CURL *easy;
+    write_file(2);
+    int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    CURLM *multi = begin(listener, &easy);
+    parsed = 0;
+    CHECK_INT(trust_get(path, &a, &err), OK);
+    X509_STORE_free(a);
+    ask_late();
+    CHECK_INT(trust_get(path, &b, &err), OK);
+    CHECK(a == b);
+    CHECK_INT(parsed, 0);
+    X509_STORE_free(b);
+    ask_late();
+    CHECK(budget_part_bytes(BUDGET_CLIENTS) > 0);
+    curl_multi_remove_handle(multi, easy);
+    curl_easy_cleanup(easy);
+    curl_multi_cleanup(multi);
+    ask_late();
+    CHECK_INT(budget_part_bytes(BUDGET_CLIENTS), 0);
+    clock_release();
+    close(listener);
+    unlink(path);
 }
 
 TEST(files_that_nobody_asks_for_any_more_are_forgotten)
