@@ -5,7 +5,8 @@
  * bytes.  What the second repeats of the first is found once and kept as a script: the sequences
  * as they stand in an LZ4 block, but for how far back a match lies, which hangs on the length of the
  * first record and so on its digits.  Writing it anew is a copy and a few additions.  It holds only
- * behind the very head it was made for, which is known by a number that no other head has.  */
+ * behind the very head it was made for, which is known by a number that no other head has.  It is a part of its
+ * series (series.h), and counts as memory of the page and of the agent.  */
 #ifndef LZ4_SCRIPT_H
 #define LZ4_SCRIPT_H
 

@@ -7,7 +7,7 @@
 
 enum {
     TRIES = 16,      /* places where the same four bytes stand, */
-    TRIES_MAX = 768, /* of one text */
+    TRIES_MAX = 256, /* of one text */
     NOWHERE = UINT16_MAX,
 };
 
@@ -53,6 +53,14 @@ struct span repeats_get(const struct repeats *r, unsigned back)
     return (struct span){r->data + of->start, of->len};
 }
 
+static bool same_four(const char *a, const char *b)
+{
+    uint32_t x, y;
+    memcpy(&x, a, sizeof x);
+    memcpy(&y, b, sizeof y);
+    return x == y;
+}
+
 static bool same_eight(const char *a, const char *b)
 {
     uint64_t x, y;
@@ -93,17 +101,18 @@ static struct repeat find_best(const struct repeats *r, struct span text, size_t
     struct repeat best = {.at = (uint16_t)i};
     size_t best_worth = REPEATS_LEAST - 1, at = r->last[hash_four(text.data + i)];
     unsigned back = 1, oldest = (unsigned)smaller(r->texts, REPEATS_TEXTS);
-    for (int try = 0; try < TRIES && at != NOWHERE; try++, at = r->before[at]) {
-        while (back <= oldest && text_at(r, back)->start > at)
+    size_t first = oldest ? text_at(r, oldest)->start : NOWHERE;
+    for (int try = 0; try < TRIES && at != NOWHERE && at >= first; try++, at = r->before[at]) {
+        ++*tries;
+        if (!same_four(r->data + at, text.data + i))
+            continue;
+        while (text_at(r, back)->start > at)
             back++;
-        if (back > oldest)
-            break;
-        ++*tries; /* not of that one: it hangs on what was added before */
         struct span of = repeats_get(r, back);
         size_t from = at - text_at(r, back)->start, most = smaller(of.len - from, end - i);
         size_t n = repeats_start(of.data + from, text.data + i, most);
         size_t value = n + (from + n == of.len && i + n == text.len ? worth : 0);
-        if (n >= REPEATS_LEAST && value > best_worth) {
+        if (value > best_worth) {
             best_worth = value;
             best = (struct repeat){(uint16_t)i, (uint16_t)from, (uint16_t)n, (uint8_t)back};
         }
