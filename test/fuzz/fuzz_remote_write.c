@@ -2,7 +2,8 @@
 /* fuzz_remote_write.c - version 1.0 of remote write, from whatever scrapes, is what it is field by field.
  *
  * The input: a byte that says how large messages may be and which samples are dropped, and texts of pages,
- * parted by \x01.  Each is read several times, a '$' in it being a number that changes from time to time.
+ * parted by \x01.  Each is read several times, a '$' in it being a number that changes from time to time,
+ * a '?' an exemplar that comes and goes.
  * A page that is read for the first time makes the same bytes. */
 #include "../remote_write_plain.h"
 #include "encoders.h"
@@ -31,6 +32,10 @@ const char *const fuzz_words[] = {
     "h_bucket{le=\"2\"} $ # {trace=\"123456\",span=\"abcdef\"} 1.5 1795271160\n",
     "h_bucket{le=\"+Inf\"} $\n",
     "h_count $\nh_sum $\n",
+    "# TYPE f counter\n",
+    "f_total{x=\"1\",y=\"1\"} $?\n",
+    "f_total{x=\"1\",y=\"21\"} $?\nf_total{x=\"2\",y=\"21\"} $\nf_total{x=\"2\",y=\"1\"} $?\n",
+    "f_total{x=\"3\",y=\"21\"} $\nf_total{x=\"34\",y=\"2\"} $?\nf_total{x=\"4\",y=\"11\"} $\n",
     "d{__name__=\"e\"} 1\n",
     "long{x=\"0123456789012345678901234567890123456789012345678901234567890123456789\"} $\n",
     "long{y=\"01234567890123456789012345678901234567890123456789012345678901234567890123\"} $\n",
@@ -152,14 +157,20 @@ static void scrape(struct run *r, struct span text)
     page_rest(r->page, &r->batch);
 }
 
-/* The text with numbers in place of each '$'. */
+/* The text with numbers in place of each '$', and at times an exemplar in place of each '?'. */
 static void fill(struct buf *out, const uint8_t *data, size_t size, int round)
 {
     buf_truncate(out, 0);
     for (size_t i = 0; i < size; i++) {
         char c = (char)data[i];
-        plain_require(
-            (c == '$' ? buf_printf(out, "%d", round * (int)(i % 5)) : buf_add(out, &c, 1)) == OK);
+        enum status done = OK;
+        if (c == '$')
+            done = buf_printf(out, "%d", round * (int)(i % 5));
+        else if (c != '?')
+            done = buf_add(out, &c, 1);
+        else if (round % 2)
+            done = buf_puts(out, " # {t=\"7\"} 1");
+        plain_require(done == OK);
     }
 }
 
@@ -167,15 +178,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     unsigned how = size > 0 ? data[0] : 0;
-    struct run r = {.step = {.ops = encoder_find("remote_write"), .max_samples = SIZE_MAX},
-                    .page = page_new(NULL, &PAGE_LIMITS_DEFAULT, 1),
-                    .got = payload_new("key", how & 0x80 ? MOST : 100 + 40 * (size_t)(how >> 3)),
-                    .manner = {.format = size % 2 ? FORMAT_OPENMETRICS : FORMAT_TEXT},
-                    .raw = BUF_INIT(2 * MOST),
-                    .want = BUF_INIT(8 * MOST),
-                    .back = BUF_INIT(8 * MOST),
-                    .text = BUF_INIT(MOST),
-                    .drop = how & 7};
+    struct run r = {
+        .step = {.ops = encoder_find("remote_write"), .max_samples = SIZE_MAX},
+        .page = page_new(NULL, &PAGE_LIMITS_DEFAULT, 1),
+        .got = payload_new("key", how & 0x80 ? MOST : 100 + 40 * (size_t)(how >> 3)),
+        .manner = {.format = size % 2 ? FORMAT_OPENMETRICS : FORMAT_TEXT, .mode = MODE_SALVAGE},
+        .raw = BUF_INIT(2 * MOST),
+        .want = BUF_INIT(8 * MOST),
+        .back = BUF_INIT(8 * MOST),
+        .text = BUF_INIT(MOST),
+        .drop = how & 7};
     _Alignas(max_align_t) char conf[256] = {0};
     setting_defaults(r.step.ops->settings, conf);
     r.again = payload_new("key", r.got->body.max);
