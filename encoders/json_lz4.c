@@ -51,10 +51,10 @@ static bool may_grow(const struct message *m, const struct lz4_script *old)
     return old->before == 0 || m->number * UINT64_C(0x9E3779B97F4A7C15) >> 61 == 0;
 }
 
-/* The script of l, a line of s, behind the record before: in the work part, and as the series' own. False:
- * there is none. */
+/* The script of l, a line of s, behind the record before: as the series' own, and l is that then. False: no
+ * script can be. */
 static bool make_script(const struct json *j, struct message *m, const struct series *s,
-                        const struct line *l)
+                        struct line *l)
 {
     struct lz4_message *z = m->lz4;
     struct lz4_script script = *l->script;
@@ -68,14 +68,14 @@ static bool make_script(const struct json *j, struct message *m, const struct se
         abort(); /* cannot be: they are short */
     script.before = z->number;
     script.own_len = (uint16_t)l->tail.len;
-    if (!lz4_script_make(&script, (struct span){heads->data, z->head_len},
-                         (struct span){heads->data + z->head_len, l->head_len}, kept, &z->work,
-                         &z->part))
-        return false;
+    bool made = lz4_script_make(&script, (struct span){heads->data, z->head_len},
+                                (struct span){heads->data + z->head_len, l->head_len}, kept,
+                                &z->work, &z->part);
     if (z->part.len <= lz4_script_round(part.len) || may_grow(m, l->script))
         series_change_part((struct series *)(uintptr_t)s, m->lane,
                            (struct span){z->part.data, z->part.len});
-    return true;
+    *l = look((struct span){z->part.data, z->part.len});
+    return made;
 }
 
 /* Whether a script goes in front of the value of l; it may be made first, and l is that then. */
@@ -86,11 +86,8 @@ static inline bool find_script(const struct json *j, struct message *m, const st
     if (z->number == 0 || z->len > LZ4_SCRIPT_FAR)
         return false;
     if (l->script->before == z->number)
-        return true;
-    if (!make_script(j, m, s, l))
-        return false;
-    *l = look((struct span){z->part.data, z->part.len});
-    return true;
+        return l->script->prefix > 0;
+    return make_script(j, m, s, l);
 }
 
 /* Up to the value: what goes on behind the head is as in the record before, or but for the end of its
@@ -125,12 +122,12 @@ static inline size_t count_shared(const struct lz4_message *z, const struct json
 
 /* What the record before still lacks, and as literals what is in front of the value. */
 static __attribute__((noinline)) char *put_plain(const struct json *j, struct message *m, char *p,
-                                                 const struct json_record *r)
+                                                 const struct json_record *r, const struct line *l)
 {
     struct lz4_message *z = m->lz4;
     struct buf *head = &z->text;
     buf_truncate(head, 0);
-    if (json_add_head(j, r->series, lz4_script_kept((const void *)r->constant.data), head) != OK)
+    if (json_add_head(j, r->series, lz4_script_kept(l->script), head) != OK)
         abort(); /* cannot be: it fits into a message */
     p = json_put(p, z->end.data, z->owed);
     p = json_put(p, head->data, head->len);
@@ -204,7 +201,7 @@ static enum status append_odd(const struct json *j, struct message *m, const str
     if (len > z->out.plain_max - z->out.plain)
         return ERR_LIMIT;
     char *p = make_room(z, len);
-    p = scripted ? put_scripted(m, p, r, l, 0) : put_plain(j, m, p, r);
+    p = scripted ? put_scripted(m, p, r, l, 0) : put_plain(j, m, p, r, l);
     p = put_end(put_value(p, r, 0), rest);
     lz4_out_used(&z->out, p);
     put_behind(z, r, l, len, 0);
@@ -246,7 +243,7 @@ enum status json_lz4_append(const struct json *j, struct message *m, const struc
     bool scripted = find_script(j, m, r->series, &l);
     size_t shared = scripted ? count_shared(z, r) : 0;
     bool same = scripted && shared == r->what.len && shared == z->value_len;
-    p = scripted ? put_scripted(m, p, r, &l, shared) : put_plain(j, m, p, r);
+    p = scripted ? put_scripted(m, p, r, &l, shared) : put_plain(j, m, p, r, &l);
     p = put_value(p, r, shared);
     bool ends = ends_so(z, l.tail);
     if (!ends) {

@@ -28,7 +28,7 @@ struct head {
     uint32_t len;    /* of the labels, when written */
     uint16_t prefix; /* bytes that they begin with as those of the record so many before */
     uint8_t back;
-    uint8_t pieces; /* at least 1 where there is a script */
+    uint8_t pieces; /* 0: there is no script, or before is not 0 and it would be too long */
 };
 
 /* Some literals, and a copy; the last one goes on to the value. */
@@ -41,13 +41,14 @@ struct piece {
 
 enum {
     MIDDLE = 3, /* bytes between labels and value, */
-    TAIL = 7,   /* and behind it, when the time has as many as it has from 2004 to 2109 */
+    TAIL = 7,   /* and behind it, when the time has as many as it has from 1971 to 2109 */
     ROW = REPEATS_TEXTS,
-    LONGEST = 2048, /* labels that are copied from or have a script */
+    LONGEST = 1024, /* labels that are copied from or have a script */
+    KEPT = 512,     /* bytes of the longest script */
     FAR = 57344,    /* how far back the records may reach that are copied from */
     SHORT = 3,      /* no prefix is less */
     PLACES = 2 * ROW,
-    WINDOW = (ROW + 1) * LONGEST, /* bytes of labels that are searched in, */
+    WINDOW = 2 * ROW * LONGEST, /* bytes of labels that are searched in, */
     WINDOW_TEXTS = 4 * ROW,
     PIECES = REPEATS_MAX + LONGEST / UINT8_MAX + 2,
     CONTENT = 4, /* times as many bytes as the block may have */
@@ -216,8 +217,9 @@ static void fill_window(struct state *z)
     z->window_records = z->records;
 }
 
-/* The record with the most of the start, and best with that in front of it too. */
-static void find_prefix(struct state *z, struct span labels, size_t inner, struct head *head)
+/* The record with the most of the start, and best with that in front of it too.  That hangs on exemplars
+ * as well, but a script must not: it is for a row of labels. */
+static void find_prefix(struct state *z, struct span labels, struct head *head)
 {
     size_t best = 0;
     head->prefix = head->back = 0;
@@ -225,7 +227,7 @@ static void find_prefix(struct state *z, struct span labels, size_t inner, struc
         struct span text = repeats_get(&z->window, back);
         size_t most = text.len < labels.len ? text.len : labels.len;
         size_t n = repeats_start(text.data, labels.data, most), worth = n < SHORT ? 0 : n;
-        worth += place_of(z, back)->inner == inner ? 3 : 1;
+        worth += text.len == labels.len ? 3 : 1;
         if (place_of(z, back)->own && worth > best) {
             best = worth;
             head->prefix = (uint16_t)(n < SHORT ? 0 : n);
@@ -262,9 +264,9 @@ static void find_pieces(struct state *z, struct span labels, struct script *s)
     add_piece(s, (struct span){labels.data + at, last.at - at}, last);
 }
 
-/* The script of s behind the records before becomes its part. */
+/* The script of s behind the records before becomes its part, or that there is none. */
 static __attribute__((noinline)) void make_script(struct message *m, const struct series *s,
-                                                  struct span constant, size_t inner)
+                                                  struct span constant)
 {
     struct state *z = state_of(m);
     char text[LONGEST], part[sizeof(struct script)];
@@ -275,9 +277,13 @@ static __attribute__((noinline)) void make_script(struct message *m, const struc
     script.head.before = z->row;
     script.head.pieces = 0;
     struct span labels = {text, (size_t)(put_labels(text, s) - text)};
-    find_prefix(z, labels, inner, &script.head);
+    find_prefix(z, labels, &script.head);
     find_pieces(z, labels, &script);
     size_t len = sizeof script.head, pieces = script.head.pieces * sizeof script.pieces[0];
+    if (pieces + script.len > KEPT) {
+        pieces = script.len = 0;
+        script.head.pieces = 0;
+    }
     memcpy(part, &script.head, len);
     memcpy(part + len, script.pieces, pieces);
     memcpy(part + len + pieces, script.literals, script.len);
@@ -434,10 +440,11 @@ static inline const struct head *find_script(struct message *m, const struct rec
         return NULL;
     if (z->plain - place_of(z, z->records < ROW ? z->records : ROW)->start > FAR)
         return NULL;
-    if (head->before == z->row)
-        return head;
-    make_script(m, r->series, constant, r->inner);
-    return (const void *)series_part(r->series, m->lane).data;
+    if (head->before != z->row) {
+        make_script(m, r->series, constant);
+        head = (const void *)series_part(r->series, m->lane).data;
+    }
+    return head->pieces ? head : NULL;
 }
 
 /* It was written, and is before the next. */

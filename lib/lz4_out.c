@@ -101,7 +101,7 @@ static void shorten(struct lz4_out *o, const char *last, size_t by)
 static void end_block(struct lz4_out *o)
 {
     size_t literals = o->out.len - o->token_at - 1;
-    char *p = lz4_out_room(o, literals / 255 + 2) + 0;
+    char *p = lz4_out_room(o, literals / 255 + 2);
     if (literals >= 15) {
         p = lz4_out_long(o, p, literals);
         literals = 15;

@@ -10,7 +10,8 @@ _Static_assert(sizeof(struct lz4_script) % 8 == 0, "what is behind it is aligned
 
 enum {
     BITS = 8,
-    WORTH = 5, /* bytes of a match that are more than it costs */
+    WORTH = 5,  /* bytes of a match that are more than it costs */
+    HASTE = 32, /* places without a match, after which as many are left out more */
     NOWHERE = UINT16_MAX,
 };
 
@@ -71,11 +72,11 @@ static void add_match(struct search *s, size_t from, size_t i, size_t at, size_t
 static void find_matches(struct search *s, size_t i, size_t end)
 {
     size_t from = i;
-    while (i + WORTH <= end && s->len < LZ4_SCRIPT_MOST) {
+    while (i + WORTH <= end && s->len < LZ4_SCRIPT_MOST && i - from <= LZ4_SCRIPT_LEN) {
         size_t at = s->at[hash_four(s->head.data + i)];
         size_t len = at == NOWHERE ? 0 : count_same(s, i, end, at);
         if (len < WORTH) {
-            i++;
+            i += 1 + (i - from) / HASTE;
             continue;
         }
         while (i > from && at > 0 && s->head.data[i - 1] == s->before.data[at - 1]) {
@@ -111,12 +112,13 @@ bool lz4_script_make(struct lz4_script *s, struct span before, struct span head,
     index_before(&search, prefix, before.len - suffix);
     find_matches(&search, prefix, head.len - suffix);
     size_t len = work->out.len - LZ4_OUT_HEAD;
-    if (len > LZ4_SCRIPT_LEN)
-        return false;
+    bool fits = len <= LZ4_SCRIPT_LEN;
     s->head_len = (uint16_t)head.len;
+    if (!fits)
+        prefix = suffix = len = search.len = 0;
     s->prefix = (uint16_t)prefix;
     s->suffix = (uint16_t)suffix;
-    s->last = (uint16_t)(work->token_at - LZ4_OUT_HEAD);
+    s->last = (uint16_t)(fits ? work->token_at - LZ4_OUT_HEAD : 0);
     s->len = (unsigned)len & LZ4_SCRIPT_LEN;
     s->matches = search.len & LZ4_SCRIPT_MOST;
     s->kept_len = (uint32_t)kept.len;
@@ -125,7 +127,7 @@ bool lz4_script_make(struct lz4_script *s, struct span before, struct span head,
     add(out, work->out.data + LZ4_OUT_HEAD, len);
     add(out, search.patches, search.len * sizeof search.patches[0]);
     add(out, kept.data, kept.len);
-    return true;
+    return fits;
 }
 
 static void start(struct buf *b)

@@ -5,7 +5,8 @@
  * bytes.  What the second repeats of the first is found once and kept as a script: the sequences
  * as they stand in an LZ4 block, but for how far back a match lies, which hangs on the length of the
  * first record and so on its digits.  Writing it anew is a copy and a few additions.  It holds only
- * behind the very head it was made for, which is known by a number that no other head has.  */
+ * behind the very head it was made for, which is known by a number that no other head has.  It is a part of its
+ * series (series.h), and counts as memory of the page and of the agent.  */
 #ifndef LZ4_SCRIPT_H
 #define LZ4_SCRIPT_H
 
@@ -20,8 +21,9 @@ struct lz4_script {
     uint32_t kept_len; /* bytes of what else is kept */
     uint16_t head_len; /* of the head, if before is not 0 */
     uint16_t own_len;  /* the encoder's own, likewise */
-    uint16_t prefix;   /* bytes that the first match takes of the head */
-    uint16_t suffix;   /* likewise, the last one */
+    uint16_t
+        prefix; /* bytes that the first match takes of the head; 0: the script would be too long */
+    uint16_t suffix; /* likewise, the last one */
     uint16_t
         last; /* where in bytes the last sequence begins: a place for its token, its literals */
     uint32_t len : 10;    /* bytes of sequences */
@@ -35,8 +37,8 @@ struct lz4_patch {
     int16_t more;
 };
 
-#define LZ4_SCRIPT_LEN  1023u /* bytes of the longest script */
-#define LZ4_SCRIPT_MOST 63u   /* matches */
+#define LZ4_SCRIPT_LEN  511u /* bytes of the longest script */
+#define LZ4_SCRIPT_MOST 63u  /* matches */
 
 /* Rounded up to where the next thing begins. */
 static inline size_t lz4_script_round(size_t bytes)
@@ -65,7 +67,7 @@ uint64_t lz4_script_number(void);
 /* How head is written behind before: what is to be kept, *s, sequences, patches and kept, in place of what out
  * holds; *s becomes as that needs, but for own and before.  Heads are at most LZ4_SCRIPT_HEAD bytes;
  * they begin with LZ4_OUT_MATCH equal bytes at least, and end with that many others.  work is for work.
- * False: the script would be too long, out holds nothing of use. */
+ * False: the script would be too long; what is to be kept says so, and so that no other search is worth it. */
 bool lz4_script_make(struct lz4_script *s, struct span before, struct span head, struct span kept,
                      struct lz4_out *work, struct buf *out) NODISCARD;
 

@@ -6,7 +6,8 @@
 #include <string.h>
 
 enum {
-    TRIES = 16, /* places where the same four bytes stand */
+    TRIES = 16,      /* places where the same four bytes stand, */
+    TRIES_MAX = 256, /* of one text */
     NOWHERE = UINT16_MAX,
 };
 
@@ -14,10 +15,8 @@ static unsigned hash_four(const char *p)
 {
     uint32_t four;
     memcpy(&four, p, sizeof four);
-    return four * UINT32_C(2654435761) >> 23;
+    return four * UINT32_C(2654435761) >> (32 - REPEATS_BITS);
 }
-_Static_assert(sizeof(((struct repeats *)0)->last) == sizeof(uint16_t) << (32 - 23),
-               "of that hash");
 
 void repeats_begin(struct repeats *r)
 {
@@ -52,6 +51,14 @@ struct span repeats_get(const struct repeats *r, unsigned back)
 {
     const struct repeats_text *of = text_at(r, back);
     return (struct span){r->data + of->start, of->len};
+}
+
+static bool same_four(const char *a, const char *b)
+{
+    uint32_t x, y;
+    memcpy(&x, a, sizeof x);
+    memcpy(&y, b, sizeof y);
+    return x == y;
 }
 
 static bool same_eight(const char *a, const char *b)
@@ -89,21 +96,23 @@ static size_t smaller(size_t a, size_t b)
 
 /* The best of what stands before as text does from i on; len 0: nothing. */
 static struct repeat find_best(const struct repeats *r, struct span text, size_t i, size_t end,
-                               size_t worth)
+                               size_t worth, unsigned *tries)
 {
     struct repeat best = {.at = (uint16_t)i};
     size_t best_worth = REPEATS_LEAST - 1, at = r->last[hash_four(text.data + i)];
     unsigned back = 1, oldest = (unsigned)smaller(r->texts, REPEATS_TEXTS);
-    for (int try = 0; try < TRIES && at != NOWHERE; try++, at = r->before[at]) {
-        while (back <= oldest && text_at(r, back)->start > at)
+    size_t first = oldest ? text_at(r, oldest)->start : NOWHERE;
+    for (int try = 0; try < TRIES && at != NOWHERE && at >= first; try++, at = r->before[at]) {
+        ++*tries;
+        if (!same_four(r->data + at, text.data + i))
+            continue;
+        while (text_at(r, back)->start > at)
             back++;
-        if (back > oldest)
-            break;
         struct span of = repeats_get(r, back);
         size_t from = at - text_at(r, back)->start, most = smaller(of.len - from, end - i);
         size_t n = repeats_start(of.data + from, text.data + i, most);
         size_t value = n + (from + n == of.len && i + n == text.len ? worth : 0);
-        if (n >= REPEATS_LEAST && value > best_worth) {
+        if (value > best_worth) {
             best_worth = value;
             best = (struct repeat){(uint16_t)i, (uint16_t)from, (uint16_t)n, (uint8_t)back};
         }
@@ -114,9 +123,9 @@ static struct repeat find_best(const struct repeats *r, struct span text, size_t
 unsigned repeats_find(const struct repeats *r, struct span text, size_t at, size_t end,
                       size_t worth, struct repeat ret[REPEATS_MAX])
 {
-    unsigned len = 0;
-    for (size_t i = at; i + REPEATS_LEAST <= end && len < REPEATS_MAX;) {
-        struct repeat best = find_best(r, text, i, end, worth);
+    unsigned len = 0, tries = 0;
+    for (size_t i = at; i + REPEATS_LEAST <= end && len < REPEATS_MAX && tries < TRIES_MAX;) {
+        struct repeat best = find_best(r, text, i, end, worth, &tries);
         if (best.len > 0)
             ret[len++] = best;
         i += best.len ? best.len : 1;

@@ -18,6 +18,7 @@
 #define REPEATS_TEXTS 16
 #define REPEATS_MAX   32 /* of one text */
 #define REPEATS_LEAST 4  /* bytes of one */
+#define REPEATS_BITS  11
 
 /* The texts.  data and before are the caller's, of room items each, which are below 65535. */
 struct repeats {
@@ -28,7 +29,7 @@ struct repeats {
     struct repeats_text {
         uint16_t start, len;
     } of[REPEATS_TEXTS];
-    uint16_t last[1 << 9]; /* by the hash of four bytes: where they stood last */
+    uint16_t last[1 << REPEATS_BITS]; /* by the hash of four bytes: where they stood last */
 };
 
 /* So many bytes of a text at `at` stand at `from` in the one that was added so many before it. */
@@ -46,7 +47,8 @@ bool repeats_add(struct repeats *r, struct span text);
 struct span repeats_get(const struct repeats *r, unsigned back);
 
 /* What text repeats from `at` up to end: in order, none in another.  That one ends where its text and
- * the other one end is worth as much as so many bytes more.  Returns how many there are. */
+ * the other one end is worth as much as so many bytes more.  After so many places looked at that it would
+ * take microseconds nothing more is found.  Returns how many there are. */
 unsigned repeats_find(const struct repeats *r, struct span text, size_t at, size_t end,
                       size_t worth, struct repeat ret[REPEATS_MAX]);
 

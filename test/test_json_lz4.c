@@ -271,6 +271,35 @@ TEST(heads_and_records_too_long_for_a_script)
     rig_close(&r);
 }
 
+/* A head that repeats little of the one before has no script, and nobody looks for one again. */
+TEST(scripts_that_would_be_too_long_are_not_made_again)
+{
+    struct rig r;
+    unsigned seed = 1;
+    AUTO(buf) struct buf text = BUF_INIT(MOST);
+    rig_open(&r, "", MOST);
+    for (int i = 0; i < 20; i++) {
+        CHECK_INT(buf_puts(&text, "b{x=\""), OK);
+        for (int n = 0; n < 100; n++)
+            CHECK_INT(buf_printf(&text, "%08x", (unsigned)rand_r(&seed) * 2654435761u), OK);
+        CHECK_INT(buf_printf(&text, "\"} %d\n", i), OK);
+    }
+    CHECK_INT(buf_puts(&text, "c 1\nc{x=\"1\"} 2\n"), OK);
+    for (int scrape = 0; scrape < 3; scrape++) {
+        struct batch *b = read_text(r.page, text.data);
+        check_batch(&r, b);
+        for (size_t i = 0; i < b->len; i++) {
+            const struct lz4_script *script =
+                (const void *)series_part(b->samples[i].series, 1).data;
+            CHECK((script->before != 0) == (i > 0));
+            CHECK((script->prefix > 0) == (i >= 20));
+            CHECK(script->len < 100);
+        }
+        batch_commit(b);
+    }
+    rig_close(&r);
+}
+
 TEST(a_steady_scrape_allocates_nothing_and_changes_no_part)
 {
     struct rig r;

@@ -284,6 +284,77 @@ TEST(equal_records_are_equal_bytes)
     rig_close(&two);
 }
 
+/* The first message of what page reads of text, each third record with an exemplar or none. */
+static void encode_exemplars(struct rig *r, const char *text, bool with)
+{
+    struct encoder_counts counts = {0};
+    size_t from = 0;
+    struct batch *b = read_text(r->page, text);
+    b->extras_len = 0;
+    for (size_t i = 0; with && i < b->len; i += 3)
+        extra_set(b, i,
+                  &(struct sample_extra){.created_ms = EXTRA_NO_TIME,
+                                         .has_exemplar = true,
+                                         .exemplar = {.labels = {"trace\0007\0", 8}}});
+    buf_truncate(&r->got->body, 0);
+    CHECK_INT(encoder_run(&r->step, b, &from, r->got, &r->raw, &counts), b->len);
+    batch_commit(b);
+}
+
+TEST(scripts_do_not_hang_on_exemplars)
+{
+    struct rig one;
+    AUTO(buf) struct buf text = BUF_INIT(MOST);
+    rig_open(&one, 20000);
+    for (int i = 0; i < 60; i++)
+        CHECK_INT(buf_printf(&text, "x_total{a=\"pod-%d\",m=\"mode%d\",z=\"%s%d\"} %d\n", i / 7,
+                             i % 5, i % 3 ? "red" : "green", i % 11, i * 3),
+                  OK);
+    for (int i = 0; i < 4; i++) {
+        struct rig two;
+        rig_open(&two, 20000);
+        encode_exemplars(&one, text.data, i % 2);
+        encode_exemplars(&two, text.data, i % 2);
+        CHECK_INT(one.got->body.len, two.got->body.len);
+        CHECK(memcmp(one.got->body.data, two.got->body.data, one.got->body.len) == 0);
+        rig_close(&two);
+    }
+    rig_close(&one);
+}
+
+static uint64_t next_random(uint64_t *state)
+{
+    *state ^= *state << 13;
+    *state ^= *state >> 7;
+    *state ^= *state << 17;
+    return *state;
+}
+
+/* Of labels that repeat nothing no more is kept than of a short script. */
+TEST(scripts_that_would_be_too_long_are_not_kept)
+{
+    struct rig r;
+    uint64_t random = 88172645463325252;
+    AUTO(buf) struct buf text = BUF_INIT(MOST);
+    rig_open(&r, MOST);
+    for (int i = 0; i < 40; i++) {
+        CHECK_INT(buf_puts(&text, "b{x=\""), OK);
+        for (int n = 0; n < i; n++)
+            CHECK_INT(buf_printf(&text, "%016llx%08llx", (unsigned long long)next_random(&random),
+                                 (unsigned long long)next_random(&random) >> 32),
+                      OK);
+        CHECK_INT(buf_printf(&text, "\"} %d\n", i), OK);
+    }
+    for (int scrape = 0; scrape < 3; scrape++) {
+        struct batch *b = read_text(r.page, text.data);
+        check_batch(&r, b);
+        for (size_t i = 0; i < b->len; i++)
+            CHECK(series_part(b->samples[i].series, 0).len <= 700);
+        batch_commit(b);
+    }
+    rig_close(&r);
+}
+
 TEST(a_steady_scrape_allocates_nothing_and_changes_no_part)
 {
     struct rig r;
@@ -304,14 +375,6 @@ TEST(a_steady_scrape_allocates_nothing_and_changes_no_part)
     CHECK_INT(mem_count(), before);
     CHECK_INT(page_stats(r.page).held_bytes, held);
     rig_close(&r);
-}
-
-static uint64_t next_random(uint64_t *state)
-{
-    *state ^= *state << 13;
-    *state ^= *state >> 7;
-    *state ^= *state << 17;
-    return *state;
 }
 
 static void add_random_line(struct buf *text, uint64_t *random, int i)

@@ -41,6 +41,10 @@ const char *const fuzz_words[] = {
     "{\"x.y\",\"l.m\"=\"z\"} $\n",
     "long_name_long_name_long_name_long_name_long_name_long_name_long_name{x=\"1\"} $\n",
     "long_name_long_name_long_name_long_name_long_name_long_name_long_namf{x=\"1\"} $\n",
+    "long{z=\"1\",x="
+    "\"0b5c8a521f0e4f3c9d57d1e26a7780c4f9b3e6a8127d5c40918e3fab62c7d05498e1b3f7a2c6d4\"} $\n",
+    "90ab4e17c2d86f35a1b0978e6c4d2f13857ae9b60c4f1d283e7a95b6d0c1f4e8273b5a96",
+    "7e15d3c9a8426fb0e71c5d934a8b26f0c9e4173d5a8f62b0d9c3e7514a6f8b20d3c97e15",
     "$",
     "\"",
     "# EOF\n",
