@@ -243,7 +243,7 @@ static double measure_many(struct rig *r, const struct buf *bodies, long scrapes
     struct payload *out = r->out, *outs[OUTS];
     double best = 1e9;
     for (size_t i = 0; i < OUTS; i++)
-        outs[i] = payload_new("bench", 8 << 20);
+        outs[i] = payload_new("bench", LZ4_OUT_MAX);
     for (size_t i = 0; i < len; i++)
         pages[i] = page_new(NULL, &PAGE_LIMITS_DEFAULT, 1);
     for (unsigned round = 0; round < ROUNDS; round++) { /* the first two make room for all */
