@@ -201,9 +201,9 @@ static int add_all(X509_STORE *s, const STACK_OF(X509_INFO) * all)
  * is given, and must find it there, for others use the store meanwhile. */
 static X509_STORE *parse(const char *path, const char *text, size_t len)
 {
+    /* Or OpenSSL asks the terminal for that of a certificate that has one. */
+    char no_password[1] = "";
     X509_STORE *s = X509_STORE_new();
-    char no_password[1] =
-        ""; /* or OpenSSL asks the terminal for that of a certificate that has one */
     BIO *in = BIO_new_mem_buf(text, (int)len);
     if (!s || !in)
         out_of_memory();
@@ -226,12 +226,13 @@ static X509_STORE *parse(const char *path, const char *text, size_t len)
 static enum status read_text(int fd, size_t size, char *text)
 {
     size_t len = 0;
-    for (ssize_t n = 1; len < size && n > 0; len += n > 0 ? (size_t)n : 0) {
-        n = read(fd, text + len, size - len);
-        if (n < 0)
-            return ERR_IO;
+    while (len < size) {
+        ssize_t n = read(fd, text + len, size - len);
+        if (n <= 0)
+            return ERR_IO; /* n is 0: it is being written, and the next one finds it whole */
+        len += (size_t)n;
     }
-    return len == size ? OK : ERR_IO; /* it is being written: the next one finds it whole */
+    return OK;
 }
 
 static enum status read_file(const char *path, int fd, struct look *now, X509_STORE **ret,

@@ -7,7 +7,7 @@
  * until the last of them is gone.  The newest copy stays for an hour after that, and is then given up when
  * somebody connects, with whatever file; if nobody ever does, it stays.
  *
- * Any thread.  A file whose mount hangs holds up those who ask for that file, and nobody else.  */
+ * Any thread.  A file whose mount hangs holds up the threads that ask for that file, and no others.  */
 #ifndef TRUST_H
 #define TRUST_H
 
