@@ -291,7 +291,7 @@ TEST(scripts_that_would_be_too_long_are_not_made_again)
         for (size_t i = 0; i < b->len; i++) {
             const struct lz4_script *script =
                 (const void *)series_part(b->samples[i].series, 1).data;
-            CHECK((script->before != 0) == (i > 0));
+            CHECK(script && (script->before != 0) == (i > 0));
             CHECK((script->prefix > 0) == (i >= 20));
             CHECK(script->len < 100);
         }
