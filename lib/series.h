@@ -126,6 +126,8 @@ static inline struct span series_part(const struct series *s, unsigned lane)
 static inline void series_prefetch_part(const struct series *s, unsigned lane)
 {
     const char *part = series_part(s, lane).data;
+    if (!part)
+        return;
     __builtin_prefetch(part);
     __builtin_prefetch(part + 64);
 }
