@@ -177,7 +177,8 @@ static void bind(struct page *p, const struct page_limits *limits, uint8_t lanes
 }
 
 /* The same body again and again.  Where there is no room for a new name, a line is refused that counts
- * from the next scrape on, if one behind it made its series known: of two alike the first one. */
+ * from the next scrape on, if one behind it made its series known: of two alike the first one; and so on,
+ * until no more such lines are left. */
 static void read_again(struct span body, const struct page_limits *limits)
 {
     AUTO_PTR(page) struct page *p = page_new(NULL, limits, 0);
@@ -185,8 +186,10 @@ static void read_again(struct span body, const struct page_limits *limits)
     bind(p, limits, 1);
     struct seen seen;
     struct page_faults f = scrape(p, body, &b, limits);
-    if (f.refused_by[PAGE_MAX_NAMES] > 0)
+    for (size_t before = 0; f.refused_by[PAGE_MAX_NAMES] != before;) {
+        before = f.refused_by[PAGE_MAX_NAMES];
         f = scrape(p, body, &b, limits);
+    }
     see(&seen, &b, &f);
     uint64_t sent = encode(&b, 0).encoded;
     for (int i = 0; i < 3; i++) {
