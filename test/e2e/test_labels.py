@@ -52,10 +52,14 @@ class Labels(harness.Case):
         sink = harness.nats_sink(server.url, "metrics.all", "METRICS")
         sink["nats"]["timeout"] = "60s"    # nothing is sent twice because the machine is busy
         agent = self.start(sinks=[sink])
+        tries = None    # before there was a connection; nothing was sent then
         for zone in ("one", "two", "one"):
             self.write(zone)
             self.scraped_as(agent, zone)
+            self.wait_for(lambda: books.delivered(agent.metrics()) > 0, what="something is delivered")
+            tries = books.retries(agent.metrics()) if tries is None else tries
         self.balanced(agent)
+        self.assertEqual(books.retries(agent.metrics()), tries)
         account = self.stop(agent)
         found = read_all(self, client)
         self.assertEqual(account["lost"], 0)

@@ -186,7 +186,9 @@ static void read_again(struct span body, const struct page_limits *limits)
     bind(p, limits, 1);
     struct seen seen;
     struct page_faults f = scrape(p, body, &b, limits);
+    size_t scrapes = 0;
     for (size_t before = 0; f.refused_by[PAGE_MAX_NAMES] != before;) {
+        require(scrapes++ < MOST); /* each finds room for one at least */
         before = f.refused_by[PAGE_MAX_NAMES];
         f = scrape(p, body, &b, limits);
     }
