@@ -282,11 +282,11 @@ def machine():
 
 DOCUMENT = os.path.join(ROOT, "docs", "BENCHMARKS.md")
 PARTS = {"pages": "\n## Pages\n", "pairs": "\n## Encoders and sinks\n", "field": "\n## Beside other agents\n",
-         "scale": "\n## Scale\n"}    # after the own one
+         "scale": "\n## Scale\n", "stages": "\n## Stages\n"}    # after the own one
 
 
 def write_document(**parts):
-    """own, pages, pairs, field and scale; what is not given stays as it is."""
+    """own, and PARTS; what is not given stays as it is."""
     text, there = "", {}
     if os.path.exists(DOCUMENT):
         with open(DOCUMENT) as f:

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """where.py [--agent PROGRAM]... [--window SECONDS] [LOAD...] - where one scrape's CPU goes.
 
-target_server -> agent -> a real nats-server, at the named loads: small, large, daemonset, wide
-(default: the first three). Of each: CPU, wake-ups and page faults of each thread per scrape, then
+target_server -> agent -> a real nats-server, at the named loads: small, large, million, daemonset,
+wide (default: small, large, daemonset). Of each: CPU, wake-ups and page faults of each thread per scrape, then
 system calls per scrape by kind and thread (`perf trace`, in a window of its own: it costs time), then
 pages of memory touched in one round (clear_refs).
 
@@ -17,7 +17,7 @@ import run
 
 ROOT = run.ROOT
 LOADS = {"small": (100, 1000, 10, False), "large": (200, 5000, 5, False),
-         "daemonset": (40, 500, 15, True), "wide": (10000, 50, 60, False)}
+         "million": (1000, 1000, 10, False), "daemonset": (40, 500, 15, True), "wide": (10000, 50, 60, False)}
 
 
 def thread_kind(name):
