@@ -113,9 +113,10 @@ int64_t nats_confirm_due_ns(struct nats_link *l)
 {
     pthread_mutex_lock(&l->lock);
     bool wanted = !l->stream && l->quick && l->published_ns != l->confirmed_ns;
-    int64_t due_ns = wanted ? l->pinged_ns + GATHER_NS : DEADLINE_NEVER;
+    int64_t due_ns = l->pinged_ns + GATHER_NS;
+    due_ns = due_ns > l->more_ns ? due_ns : l->more_ns;
     pthread_mutex_unlock(&l->lock);
-    return due_ns;
+    return wanted ? due_ns : DEADLINE_NEVER;
 }
 
 bool nats_confirm_quickly(struct nats_link *l, int64_t deadline_ns)

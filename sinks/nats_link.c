@@ -18,6 +18,7 @@
 #define FIRST_NS \
     (50 * MS_NS) /* that a send waits for the first connection: its lane has more to do */
 #define FREE_NS (2 * SEC_NS) /* for the thread to go */
+#define MORE_NS (4 * MS_NS)  /* for the next part of a scrape */
 
 struct nats_link *nats_link_new(const struct nats_conf *conf, struct sink_lane *lane)
 {
@@ -153,6 +154,7 @@ static enum status publish(struct nats_link *l, struct payload *p, const struct 
     }
     int64_t deadline_ns = clock_mono_ns() + l->conf.timeout;
     l->put_ns = deadline_ns > l->put_ns ? deadline_ns : l->put_ns + 1;
+    l->more_ns = p->more ? clock_mono_ns() + MORE_NS : 0;
     nats_flights_put(&l->flights, ticket, p, l->put_ns);
     pthread_mutex_unlock(&l->lock);
     n = natsConnection_PublishMsg(l->nc, msg);

@@ -56,6 +56,7 @@ struct nats_link {
     int64_t published_ns; /* deadline of the last one handed to the library */
     int64_t confirmed_ns; /* core: that of the last one confirmed */
     int64_t pinged_ns;    /* core: when the last PING went out */
+    int64_t more_ns;      /* core: the next one waits until then, for another message comes */
     bool quick;           /* core: a PONG comes so soon that the lane's thread waits for it */
     int64_t looks_ns;     /* when the keeper looks again by itself */
     unsigned flushing;    /* threads that wait until nothing is in flight */

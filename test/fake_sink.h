@@ -29,6 +29,7 @@ struct fake_send {
     struct payload_id id;
     int64_t due_ms;
     uint32_t part;
+    bool more;
     size_t samples;
     enum status result;
     char key[FAKE_TEXT], address[FAKE_TEXT], body[FAKE_TEXT];
@@ -128,6 +129,7 @@ static void fake_note(struct fake *f, const struct payload *p, enum status resul
     s->id = p->id;
     s->due_ms = p->due_ms;
     s->part = p->part;
+    s->more = p->more;
     s->samples = p->samples;
     s->result = result;
     copy_text(s->key, &p->key);

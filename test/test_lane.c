@@ -59,6 +59,7 @@ TEST(a_scrape_larger_than_a_message_goes_in_parts)
         const struct fake_send *s = &r->fake.log[i];
         bool x = strcmp(s->key, "prod/x") == 0;
         CHECK(same_id(s->id, id_of(x ? "x" : "y", 5, s->part, 0)));
+        CHECK_INT(s->more, x && s->part == 0);
         CHECK_STR(s->body, s->part == 1 ? "c:3|g\n" : x ? "a:1|g\nb:2|g\n" : "a:1|g\n");
     }
     rig_finish(r);

@@ -134,7 +134,7 @@ static void put(struct lane *l, struct payload *p)
         lane_give_up(l, p, r == ERR_CLOSED ? LOST_CLOSED : LOST_TOO_LARGE);
 }
 
-void lane_put_part(struct work *w, const struct batch *b)
+void lane_put_part(struct work *w, const struct batch *b, bool more)
 {
     struct lane *l = w->lane;
     struct payload *p = detach(l, w->scratch);
@@ -143,6 +143,7 @@ void lane_put_part(struct work *w, const struct batch *b)
         buf_add(&p->address, address->data, address->len) != OK)
         abort(); /* cannot be: prepare_names has seen them */
     p->part = w->origin.part++;
+    p->more = more;
     p->due_ms = w->scrape->due_ms;
     p->scraped_ms = b->scraped_ms;
     p->lane = l;
@@ -165,7 +166,7 @@ static void encode(struct work *w, const struct batch *b, uint32_t first_part)
     size_t from = 0;
     w->origin.part = first_part;
     while (lane_write_part(w, b, &from) > 0)
-        lane_put_part(w, b);
+        lane_put_part(w, b, from < batch_records(b));
 }
 
 static struct payload_origin origin_of(const struct lane *l, const struct lane_scrape *scrape)

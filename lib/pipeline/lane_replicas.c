@@ -48,7 +48,7 @@ static bool send_whole(struct work *w, const struct batch *b, uint32_t number)
         return false;
     }
     if (any)
-        lane_put_part(w, b);
+        lane_put_part(w, b, false);
     return true;
 }
 

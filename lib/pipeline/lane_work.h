@@ -17,9 +17,9 @@ struct work {
 
 /* Writes the next part, by w->origin: of the records of b as many as fit from *from on.  0: none is
  * left.  Nothing has left the scratch until lane_put_part, which gives the part that was written to the
- * buffer. */
+ * buffer.  more: as payload.more. */
 size_t lane_write_part(struct work *w, const struct batch *b, size_t *from);
-void lane_put_part(struct work *w, const struct batch *b);
+void lane_put_part(struct work *w, const struct batch *b, bool more);
 
 /* The samples of b, of a lane that other agents' lanes are equal to.
  *
