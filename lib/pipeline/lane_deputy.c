@@ -80,11 +80,6 @@ void lane_deputy_wake(struct lane *l)
         set_timer(l->deputy, 1);
 }
 
-static int64_t earlier(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
 /* What the lane's thread would do now. */
 static struct cue stand_in(struct lane *l)
 {
@@ -100,9 +95,9 @@ static struct cue stand_in(struct lane *l)
     lane_publish(l);
     if (l->window.held > held)
         lane_ring(l); /* it may merely wait for something to end */
-    int64_t at_ns = earlier(lane_spool_wake_ns(l), lane_memory_wake_ns(l));
+    int64_t at_ns = clock_earlier(lane_spool_wake_ns(l), lane_memory_wake_ns(l));
     int64_t least_ns = clock_mono_ns() + LEAST_NS;
-    at_ns = earlier(at_ns > least_ns ? at_ns : least_ns, l->closing ? l->close_ns : at_ns);
+    at_ns = clock_earlier(at_ns > least_ns ? at_ns : least_ns, l->closing ? l->close_ns : at_ns);
     return (struct cue){.input = !l->drained && lane_spool_takes(l), .at_ns = at_ns};
 }
 
