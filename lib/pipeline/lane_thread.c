@@ -50,7 +50,7 @@ static void take_input(struct lane *l)
     if (!window_has_room(&l->window))
         make_room(l);
     if (l->spool) {
-        lane_spool_turn(l);
+        lane_spool_round(l);
         return;
     }
     while (r == OK && !l->drained && window_has_room(&l->window)) {
@@ -234,7 +234,7 @@ static void stop(struct lane *l)
     if (l->spool)
         lane_spool_put_by(l);
     lane_publish(l);
-    lane_turn_give(l);
+    lane_duty_give(l);
     lane_deputy_end(l);
     while (l->rendering > 0) /* for less than a moment; whoever comes later sees closing */
         sched_yield();
@@ -256,7 +256,7 @@ static void stop(struct lane *l)
 void *lane_run(void *lane)
 {
     struct lane *l = lane;
-    lane_turn_take(l);
+    lane_duty_take(l);
     while (!is_finished(l)) {
         l->beat_ns = clock_mono_ns();
         heed_close(l);
