@@ -21,6 +21,12 @@
 int64_t clock_mono_ns(void);
 int64_t clock_wall_ms(void);
 
+/* Of two times of the monotonic clock. */
+static inline int64_t clock_earlier(int64_t a_ns, int64_t b_ns)
+{
+    return a_ns < b_ns ? a_ns : b_ns;
+}
+
 /* For tests: both clocks stand at these times until held elsewhere or released, in all
  * threads.  What waits on a condition or a descriptor still waits in real time. */
 void clock_hold(int64_t mono_ns, int64_t wall_ms);

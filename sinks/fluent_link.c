@@ -398,11 +398,6 @@ static void step(struct fluent_link *l)
         fail(l, &err);
 }
 
-static int64_t earlier(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
 /* When step has something to do, whatever the sockets say. */
 static int64_t next_ns(const struct fluent_link *l)
 {
@@ -417,7 +412,7 @@ static int64_t next_ns(const struct fluent_link *l)
     if (at <= clock_mono_ns())
         at = silent_ns(l);
     if (f->written < f->len)
-        at = earlier(at, l->progress_ns + write_bound_ns(l) + 1);
+        at = clock_earlier(at, l->progress_ns + write_bound_ns(l) + 1);
     return at;
 }
 
@@ -436,7 +431,7 @@ static struct pollfd poll_of(const struct fluent_link *l)
 static bool wait(const struct fluent_link *l, int wake_fd, int64_t deadline_ns)
 {
     struct pollfd p[2] = {{.fd = wake_fd, .events = POLLIN}, poll_of(l)};
-    int64_t left = earlier(deadline_ns, next_ns(l)) - clock_mono_ns();
+    int64_t left = clock_earlier(deadline_ns, next_ns(l)) - clock_mono_ns();
     left = left > 0 && !fluent_stream_pending(&l->stream) ? left : 0;
     struct timespec t = {(time_t)(left / SEC_NS), (long)(left % SEC_NS)};
     return ppoll(p, ARRAY_LEN(p), &t, NULL) > 0 && p[0].revents != 0;
@@ -452,7 +447,7 @@ static enum status ensure_up(struct fluent_link *l, int64_t deadline_ns, struct 
 {
     size_t tried = 0;
     int64_t first_ns = clock_mono_ns() + FIRST_NS;
-    deadline_ns = first_ns < deadline_ns ? first_ns : deadline_ns;
+    deadline_ns = clock_earlier(first_ns, deadline_ns);
     for (;;) {
         struct err why;
         step(l);

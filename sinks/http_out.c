@@ -323,8 +323,8 @@ static int64_t end_overdue(struct http_out *o)
             continue;
         if (f->deadline_ns <= now_ns)
             end(o, f, err_set(&err, ERR_AGAIN, "no token yet"), &err);
-        else if (f->deadline_ns < next_ns)
-            next_ns = f->deadline_ns;
+        else
+            next_ns = clock_earlier(next_ns, f->deadline_ns);
     }
     return next_ns;
 }
@@ -332,7 +332,7 @@ static int64_t end_overdue(struct http_out *o)
 static void step(struct http_out *o, int64_t deadline_ns)
 {
     int64_t next_ns = end_overdue(o);
-    curl_loop_wait(o->loop, next_ns < deadline_ns ? next_ns : deadline_ns);
+    curl_loop_wait(o->loop, clock_earlier(next_ns, deadline_ns));
 }
 
 static bool is_readable(int fd)

@@ -176,7 +176,7 @@ static void serve(struct nats_link *l)
         }
         if (l->stream)
             next_ns = nats_state_end_overdue(l, now_ns);
-        l->looks_ns = next_ns < l->recheck_ns ? next_ns : l->recheck_ns;
+        l->looks_ns = clock_earlier(next_ns, l->recheck_ns);
         nats_state_wait(l, l->looks_ns);
     }
 }

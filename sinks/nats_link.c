@@ -90,9 +90,9 @@ static enum status check_ready(struct nats_link *l, const char *subject, int64_t
                                struct err *err)
 {
     int64_t look_ns = cut_overdue(l), first_ns = clock_mono_ns() + FIRST_NS;
-    deadline_ns = first_ns < deadline_ns ? first_ns : deadline_ns;
+    deadline_ns = clock_earlier(first_ns, deadline_ns);
     while (!l->up && l->why.status == OK && clock_mono_ns() < deadline_ns) {
-        nats_state_wait(l, look_ns < deadline_ns ? look_ns : deadline_ns);
+        nats_state_wait(l, clock_earlier(look_ns, deadline_ns));
         look_ns = cut_overdue(l);
     }
     if (!l->up && l->why.status == OK)

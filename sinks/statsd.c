@@ -114,7 +114,7 @@ static void give_up(struct statsd_sink *s)
 static bool wait_once(struct statsd_sink *s, int wake_fd, int64_t deadline_ns)
 {
     int64_t stalls_ns = s->pending ? s->moved_ns + s->timeout_ns : DEADLINE_NEVER;
-    int64_t until_ns = stalls_ns < deadline_ns ? stalls_ns : deadline_ns;
+    int64_t until_ns = clock_earlier(stalls_ns, deadline_ns);
     int64_t left_ns = until_ns - clock_mono_ns();
     int64_t left_ms = left_ns <= 0 ? 0 : left_ns / MS_NS + 1;
     struct pollfd p[] = {{.fd = wake_fd, .events = POLLIN},

@@ -206,14 +206,9 @@ static void look_at_stream(struct statsd_link *k)
     }
 }
 
-static int64_t earlier(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
 static enum status open_link(struct statsd_link *k, int64_t deadline_ns, struct err *err)
 {
-    deadline_ns = earlier(deadline_ns, clock_mono_ns() + k->connect_timeout_ns);
+    deadline_ns = clock_earlier(deadline_ns, clock_mono_ns() + k->connect_timeout_ns);
     int why;
     if (k->peer.host[0]) {
         enum status s = find_host(k, deadline_ns, err);

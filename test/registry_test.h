@@ -60,6 +60,14 @@ static inline struct job *next_job(struct pool_inlet *in)
     return channel_recv(in->channels[0], &j, NULL, DEADLINE_NOW) == OK ? j : NULL;
 }
 
+/* Likewise, and there is one. */
+static inline struct job *take_job(struct pool_inlet *in)
+{
+    struct job *j = next_job(in);
+    CHECK(j != NULL);
+    return j;
+}
+
 /* Lets time pass until there is a job. */
 static inline struct job *wait_job(struct registry *r, struct pool_inlet *in)
 {

@@ -1,11 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Lines of JSON as LZ4 frames: what is opened is what is written without compression. */
-#include "encoder_run.h"
-#include "extra.h"
+#include "script_pages.h"
 
 #include <lz4frame.h>
-
-enum { MOST = 1 << 20 };
 
 /* Two lanes of one page: plain, and as frames. */
 struct rig {
@@ -100,18 +97,13 @@ static void check_text(struct rig *r, const char *text)
     batch_commit(b);
 }
 
-#define PODS                                                       \
-    "# TYPE pods gauge\npods{ns=\"shop\",pod=\"cart-5d8f\"} 1.5\n" \
-    "pods{ns=\"shop\",pod=\"mail-77aa\"} 2\npods{ns=\"front\",pod=\"mail-77aa\"} 33\n"
-#define REST "# TYPE rest counter\nrest_total{code=\"200\"} 170\nrest_total{code=\"500\"} 0\nup 1\n"
-
 TEST(steady_pages)
 {
     struct rig r;
     rig_open(&r, "", 5000);
     check_text(&r, PODS REST);
     check_text(&r, PODS REST);
-    check_text(&r, PODS "rest_total{code=\"200\"} 171\nrest_total{code=\"500\"} 17000.25\nup 0\n");
+    check_text(&r, PODS REST_LATER);
     CHECK_INT(r.frames, 3);
     CHECK(r.bytes * 2 < r.plain_bytes);
     rig_close(&r);
@@ -158,20 +150,10 @@ TEST(values_that_are_as_before)
 
 TEST(other_orders_and_series)
 {
-    static const char *const texts[] = {
-        PODS REST,
-        REST PODS,
-        "up 1\npods{ns=\"front\",pod=\"mail-77aa\"} 33\n"
-        "pods{ns=\"shop\",pod=\"cart-5d8f\"} 1.5\n",
-        PODS,
-        REST,
-        "# TYPE pods counter\n" PODS,
-        PODS "pods{ns=\"shop\",pod=\"cart-5d8f-and-one-whose-name-is-long\"} 4\n" REST,
-        PODS REST};
     struct rig r;
     rig_open(&r, "", 5000);
-    for (size_t i = 0; i < 3 * ARRAY_LEN(texts); i++)
-        check_text(&r, texts[i % ARRAY_LEN(texts)]);
+    for (size_t i = 0; i < 3 * ARRAY_LEN(script_orders); i++)
+        check_text(&r, script_orders[i % ARRAY_LEN(script_orders)]);
     rig_close(&r);
 }
 
@@ -179,16 +161,8 @@ TEST(lines_drop_out)
 {
     struct rig r;
     rig_open(&r, "", 5000);
-    for (unsigned mask = 0; mask < 64; mask++) {
-        struct batch *b = read_text(r.page, PODS REST);
-        size_t n = 0;
-        CHECK_INT(b->len, 6);
-        for (size_t i = 0; i < b->len; i++)
-            if (mask >> i & 1)
-                b->samples[n++] = b->samples[i];
-        b->len = n;
-        check_batch(&r, b);
-    }
+    for (unsigned bits = 0; bits < 64; bits++)
+        check_batch(&r, script_some(r.page, bits));
     rig_close(&r);
 }
 
@@ -207,8 +181,7 @@ TEST(times_of_their_own)
     struct rig r;
     rig_open(&r, "", 5000);
     for (int i = 0; i < 3; i++)
-        check_text(&r, "a{x=\"1\"} 1 1795271160122\na{x=\"2\"} 2 1795271160123\n"
-                       "a{x=\"3\"} 3\na{x=\"4\"} 4 1795271100000\na{x=\"5\"} 5 0\nb 0 1\nc 2 1\n");
+        check_text(&r, SCRIPT_TIMES);
     rig_close(&r);
 }
 
@@ -236,18 +209,12 @@ TEST(every_bound)
     }
 }
 
-/* Of values and names so short and so long that lengths take another byte. */
 TEST(lengths)
 {
     struct rig r;
     AUTO(buf) struct buf text = BUF_INIT(MOST);
     rig_open(&r, "", MOST);
-    for (size_t n = 1; n < 600; n += n < 40 ? 1 : 37) {
-        CHECK_INT(buf_printf(&text, "a{x=\"%0*d\",y=\"%0*d\"} %.*f\n", (int)n, 1, (int)n / 2 + 1,
-                             (int)n, (int)n % 12, 1.0),
-                  OK);
-        CHECK_INT(buf_printf(&text, "n%0*d{x=\"%0*d\"} %zu\n", (int)n, 1, (int)n, 2, n), OK);
-    }
+    script_lengths(&text);
     for (int i = 0; i < 3; i++)
         check_text(&r, text.data);
     CHECK_INT(r.frames, 3);
@@ -303,23 +270,9 @@ TEST(scripts_that_would_be_too_long_are_not_made_again)
 TEST(a_steady_scrape_allocates_nothing_and_changes_no_part)
 {
     struct rig r;
-    uint64_t before = 0;
-    size_t held = 0;
     rig_open(&r, "", 5000);
     r.lz4.lz4 = &r.message;
-    for (int scrape = 0; scrape < 4; scrape++) {
-        struct batch *b = read_text(r.page, scrape % 2 ? PODS REST : PODS REST "\n");
-        struct encoder_counts counts = {0};
-        size_t from = 0;
-        buf_truncate(&r.got->body, 0);
-        CHECK_INT(encoder_run(&r.lz4, b, &from, r.got, NULL, &counts), 6);
-        batch_commit(b);
-        page_rest(r.page, b);
-        before = scrape == 1 ? mem_count() : before;
-        held = scrape == 1 ? page_stats(r.page).held_bytes : held;
-    }
-    CHECK_INT(mem_count(), before);
-    CHECK_INT(page_stats(r.page).held_bytes, held);
+    script_check_steady(&r.lz4, r.page, r.got, NULL);
     rig_close(&r);
 }
 
@@ -334,35 +287,14 @@ TEST(only_lines_are_written_so)
     CHECK(!encoder_writes_lz4(encoder_find("statsd"), NULL));
 }
 
-static uint64_t next_random(uint64_t *state)
-{
-    *state ^= *state << 13;
-    *state ^= *state >> 7;
-    *state ^= *state << 17;
-    return *state;
-}
-
-static void add_random_line(struct buf *text, uint64_t *random, int i)
-{
-    uint64_t n = next_random(random);
-    CHECK_INT(buf_printf(text, "%s%d{%s=\"%d\",pod=\"cart-%d\"} %d%s\n",
-                         (n & 7) == 0 ? "name_of_another_kind_" : "name_", i / 7,
-                         (n >> 3 & 15) == 0 ? "colour" : "zone", i % 5, i, (int)(n >> 8 & 0xffff),
-                         (n >> 25 & 7) == 0 ? " 1795271160000" : ""),
-              OK);
-}
-
 TEST(random_pages)
 {
     struct rig r;
-    uint64_t random = 88172645463325252;
+    uint64_t random = SCRIPT_SEED;
     AUTO(buf) struct buf text = BUF_INIT(MOST);
     rig_open(&r, "", 3000);
     for (int scrape = 0; scrape < 60; scrape++) {
-        buf_truncate(&text, 0);
-        for (int i = 0; i < 60; i++)
-            if ((next_random(&random) & 15) != 0)
-                add_random_line(&text, &random, scrape % 3 ? i : 60 - i);
+        script_random_page(&text, &random, scrape);
         check_text(&r, text.data);
     }
     CHECK(r.frames > 100);

@@ -213,6 +213,85 @@ TEST(other_lanes_change_nothing_in_what_is_known)
     CHECK(b->samples[0].series->has_last);
 }
 
+/* Of four families, one with help and unit, one with each alone, one with nothing. */
+#define SAID                                                                                     \
+    "# TYPE a_s gauge\n# HELP a_s All \\\\ of it.\n# UNIT a_s s\na_s 1\n# HELP b Only help.\nb " \
+    "1\n"                                                                                        \
+    "# UNIT c_m m\nc_m 1\nd 1\n"
+#define UNSAID "a_s 1\nb 1\nc_m 1\nd 1\n"
+
+static void check_comment(const char *got, const char *want)
+{
+    CHECK_INT(got != NULL, want != NULL);
+    if (want)
+        CHECK_STR(got, want);
+}
+
+static void check_said(const struct batch *b)
+{
+    static const struct {
+        const char *name, *help, *unit;
+    } families[] = {{"a_s", "All \\ of it.", "s"},
+                    {"b", "Only help.", NULL},
+                    {"c_m", NULL, "m"},
+                    {"d", NULL, NULL}};
+    CHECK(b->len >= ARRAY_LEN(families));
+    for (size_t i = 0; i < ARRAY_LEN(families); i++) {
+        const struct family *f = b->samples[i].series->family;
+        CHECK_STR(family_name(f), families[i].name);
+        check_comment(family_help(f), families[i].help);
+        check_comment(family_unit(f), families[i].unit);
+    }
+    CHECK_INT(b->samples[0].series->family->kind, SERIES_GAUGE);
+}
+
+/* All that was derived of the four is kept: their comments are those of the scrape before. */
+static void check_not_forgotten(const struct batch *b)
+{
+    for (size_t i = 0; i < 4; i++)
+        CHECK_STR(series_part(b->samples[i].series, 0).data, "part");
+}
+
+static void set_parts(const struct batch *b)
+{
+    for (size_t i = 0; i < 4; i++)
+        if (!series_part(b->samples[i].series, 0).data)
+            series_set_part(b->samples[i].series, 0, (struct span){"part", 5});
+}
+
+TEST(what_comments_say_stays_while_texts_are_moved)
+{
+    AUTO_PTR(page) struct page *p = new_page();
+    AUTO(buf) struct buf text = BUF_INIT(10000);
+    CHECK_INT(buf_puts(&text, "before 1\n" SAID), OK);
+    for (int i = 0; i < 100; i++)
+        CHECK_INT(buf_printf(&text, "gone_%d 1\n", i), OK);
+    for (int i = 0; i < 3; i++) {
+        struct batch *b = read_text(p, text.data);
+        b = read_text(p, SAID); /* a hundred end */
+        const struct texts *t = b->samples[0].series->family->texts;
+        size_t before = t->len;
+        set_parts(b);
+        b = read_text(p, UNSAID);
+        CHECK(t->len < before / 2 && t->dead == 0);
+        check_said(b);
+        b = read_text(p, SAID);
+        check_said(b);
+        check_not_forgotten(b);
+    }
+}
+
+TEST(what_comments_say_stays_when_lanes_change)
+{
+    static const char *const lanes[] = {"A", "BA", "A", "", "CBA"};
+    AUTO_PTR(page) struct page *p = new_page();
+    check_said(read_text(p, SAID));
+    for (uint32_t i = 0; i < ARRAY_LEN(lanes); i++) {
+        bind(p, i + 1, lanes[i]);
+        check_said(read_text(p, i % 2 ? SAID : UNSAID));
+    }
+}
+
 TEST(a_plan_of_the_same_generation_changes_nothing)
 {
     AUTO_PTR(page) struct page *p = new_page();

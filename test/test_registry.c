@@ -32,8 +32,7 @@ TEST(first_scrape_now_is_due_at_the_moment_it_appears)
     struct registry *r = open_with_pool(true, &in);
     add(r, 1, "a", "main");
     registry_step(r);
-    struct job *j = next_job(in);
-    CHECK(j != NULL);
+    struct job *j = take_job(in);
     CHECK_INT(j->due_ms, START_MS);
     job_end(j);
     close_registry(r, in);
@@ -73,10 +72,9 @@ TEST(a_job_without_room_waits_and_is_dropped_as_late_at_the_next_due_time)
     struct registry_books b = registry_books(r);
     CHECK(b.dropped[DROP_LATE] >= 1);
     check_books(r);
-    job_end(next_job(in));
+    job_end(take_job(in));
     registry_step(r);
-    struct job *j = next_job(in);
-    CHECK(j != NULL); /* room came: the newest job is handed on */
+    struct job *j = take_job(in); /* room came: the newest job is handed on */
     job_end(j);
     check_books(r);
     close_registry(r, in);
@@ -92,8 +90,7 @@ TEST(a_job_goes_out_as_soon_as_its_pool_appears)
     registry_put_pool(r, "late-pool", in);
     later(SEC_NS);
     registry_step(r);
-    struct job *j = next_job(in);
-    CHECK(j != NULL);
+    struct job *j = take_job(in);
     CHECK_INT(j->due_ms, START_MS);
     job_end(j);
     close_registry(r, in);
@@ -105,8 +102,7 @@ TEST(a_target_whose_scrape_still_runs_is_dropped_as_busy)
     struct registry *r = open_with_pool(true, &in);
     add(r, 1, "a", "main");
     registry_step(r);
-    struct job *running = next_job(in);
-    CHECK(running != NULL);
+    struct job *running = take_job(in);
     for (int i = 0; i < 3; i++) {
         later(10 * SEC_NS);
         registry_step(r);
@@ -116,8 +112,7 @@ TEST(a_target_whose_scrape_still_runs_is_dropped_as_busy)
     job_end(running);
     later(20 * MS_NS);
     registry_step(r);
-    struct job *j = next_job(in);
-    CHECK(j != NULL);
+    struct job *j = take_job(in);
     job_end(j);
     check_books(r);
     close_registry(r, in);
@@ -129,11 +124,10 @@ TEST(a_removed_target_gets_one_last_job)
     struct registry *r = open_with_pool(true, &in);
     add(r, 1, "a", "main");
     registry_step(r);
-    job_end(next_job(in));
+    job_end(take_job(in));
     drop(r, 1, "a");
     registry_step(r);
-    struct job *j = next_job(in);
-    CHECK(j != NULL);
+    struct job *j = take_job(in);
     CHECK_INT(j->kind, JOB_END);
     CHECK_STR(j->target->id, "a");
     job_end(j);
@@ -162,8 +156,7 @@ TEST(a_target_that_comes_back_before_its_end_was_said_goes_on)
     struct registry *r = open_with_pool(true, &in);
     add(r, 1, "a", "main");
     registry_step(r);
-    struct job *running = next_job(in);
-    CHECK(running != NULL);
+    struct job *running = take_job(in);
     struct target_state *state = running->state;
     drop(r, 1, "a");
     registry_step(r); /* its end waits: a scrape still runs */
@@ -184,22 +177,20 @@ TEST(a_step_of_the_wall_clock_makes_neither_a_burst_nor_a_repeated_due_time)
     struct registry *r = open_with_pool(true, &in);
     add(r, 1, "a", "main");
     registry_step(r);
-    job_end(next_job(in));
+    job_end(take_job(in));
     step_wall(3600 * 1000);
     registry_step(r);
     CHECK(next_job(in) == NULL); /* no burst */
     later(10 * SEC_NS);
     registry_step(r);
-    struct job *j = next_job(in);
-    CHECK(j != NULL);
+    struct job *j = take_job(in);
     CHECK_INT(j->clock_steps, 0);
     job_end(j);
     step_wall(-7200 * 1000);
     registry_step(r);
     later(10 * SEC_NS);
     registry_step(r);
-    j = next_job(in);
-    CHECK(j != NULL);
+    j = take_job(in);
     CHECK_INT(j->clock_steps, 1);
     job_end(j);
     CHECK_INT(registry_books(r).dropped[DROP_LATE], 0);
@@ -212,11 +203,10 @@ TEST(what_passed_while_the_process_stood_still_is_counted_as_late)
     struct registry *r = open_with_pool(true, &in);
     add(r, 1, "a", "main");
     registry_step(r);
-    job_end(next_job(in));
+    job_end(take_job(in));
     later(100 * SEC_NS);
     registry_step(r);
-    struct job *j = next_job(in);
-    CHECK(j != NULL);
+    struct job *j = take_job(in);
     CHECK(wall_ms - j->due_ms < 10000);
     job_end(j);
     CHECK(next_job(in) == NULL); /* one, not ten */
@@ -308,8 +298,7 @@ TEST(places_are_counted_until_their_last_job_is_handed_on)
     registry_step(r);
     CHECK_INT(registry_pool_places(r, "main"), 0);
     for (int i = 0; i < 2; i++) {
-        struct job *j = next_job(in);
-        CHECK(j != NULL);
+        struct job *j = take_job(in);
         CHECK_INT(j->kind, JOB_END);
         job_end(j);
     }
@@ -363,8 +352,7 @@ TEST(a_first_scrape_that_waits_for_its_pool_is_not_dropped_at_a_regular_time_tha
     CHECK_INT(registry_books(r).due, 1);
     registry_put_pool(r, "main", in);
     registry_step(r);
-    struct job *j = next_job(in);
-    CHECK(j != NULL);
+    struct job *j = take_job(in);
     CHECK_INT(j->due_ms, START_MS);
     job_end(j);
     int64_t regular_ms = (int64_t)(hash_bytes(id, strlen(id)) % 10000);
@@ -385,7 +373,7 @@ TEST(a_regular_time_half_an_interval_after_the_first_scrape_is_kept)
     struct registry *r = open_with_pool(true, &in);
     add(r, 1, id_due_at(5000, id), "main");
     registry_step(r);
-    job_end(next_job(in));
+    job_end(take_job(in));
     struct job *j = wait_job(r, in);
     CHECK_INT(j->due_ms, START_MS + (int64_t)(hash_bytes(id, strlen(id)) % 10000));
     job_end(j);
@@ -406,8 +394,7 @@ TEST(a_replaced_pool_keeps_the_jobs_it_has_and_its_successor_gets_the_next)
     registry_step(r);
     CHECK(next_job(new) == NULL); /* both are still busy with the jobs of the old one */
     for (int i = 0; i < 2; i++) {
-        struct job *j = next_job(old);
-        CHECK(j != NULL);
+        struct job *j = take_job(old);
         job_end(j);
     }
     void *none = NULL;
@@ -452,8 +439,7 @@ TEST(a_pool_removed_with_jobs_inside_drains_them_and_gets_no_more)
     registry_step(r);
     registry_remove_pool(r, "main");
     channel_close(in->channels[0]);
-    struct job *j = next_job(in);
-    CHECK(j != NULL);
+    struct job *j = take_job(in);
     job_end(j);
     later(30 * SEC_NS);
     registry_step(r);

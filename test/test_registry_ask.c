@@ -10,6 +10,16 @@ static struct job *ask(struct pool_inlet *in, size_t number, int64_t *ret_ns)
     return in->source->next(in->source->of, in, number, ret_ns);
 }
 
+/* With the target a, of which the one worker knows: it is to ask at *ret_ns. */
+static struct registry *open_asked(struct pool_inlet **ret, int64_t *ret_ns)
+{
+    struct registry *r = open_with_pool(false, ret);
+    add(r, 1, "a", "main");
+    registry_step(r);
+    CHECK(ask(*ret, 0, ret_ns) == NULL);
+    return r;
+}
+
 static int64_t next_ms_of(struct registry *r)
 {
     struct registry_entry *entries;
@@ -60,17 +70,13 @@ TEST(who_asks_gets_each_job_at_its_due_time_and_no_other_thread_wakes_for_it)
 TEST(who_does_not_come_when_it_said_finds_what_was_due_in_its_channel)
 {
     struct pool_inlet *in;
-    struct registry *r = open_with_pool(false, &in);
     int64_t ask_ns;
-    add(r, 1, "a", "main");
-    registry_step(r);
-    CHECK(ask(in, 0, &ask_ns) == NULL);
+    struct registry *r = open_asked(&in, &ask_ns);
     int64_t due_ms = next_ms_of(r), wake_ns = registry_step(r);
     CHECK(wake_ns > ask_ns && wake_ns <= ask_ns + 2500 * MS_NS); /* a quarter of the interval */
     at(wake_ns);
     registry_step(r);
-    struct job *j = next_job(in);
-    CHECK(j != NULL);
+    struct job *j = take_job(in);
     CHECK_INT(j->due_ms, due_ms);
     CHECK_INT(j->due_ns, ask_ns);
     job_end(j);
@@ -83,11 +89,8 @@ TEST(who_does_not_come_when_it_said_finds_what_was_due_in_its_channel)
 TEST(a_target_that_goes_or_comes_between_two_askings_is_seen)
 {
     struct pool_inlet *in;
-    struct registry *r = open_with_pool(false, &in);
     int64_t ask_ns, none_ns;
-    add(r, 1, "a", "main");
-    registry_step(r);
-    CHECK(ask(in, 0, &ask_ns) == NULL);
+    struct registry *r = open_asked(&in, &ask_ns);
     drop(r, 1, "a");
     registry_step(r);
     at(ask_ns);
@@ -98,8 +101,7 @@ TEST(a_target_that_goes_or_comes_between_two_askings_is_seen)
     CHECK_INT((wake_ns - mono_ns) / MS_NS, due_ms - wall_ms); /* the worker does not know of b */
     at(wake_ns);
     registry_step(r);
-    struct job *j = next_job(in);
-    CHECK(j != NULL);
+    struct job *j = take_job(in);
     CHECK_INT(j->due_ms, due_ms);
     job_end(j);
     CHECK_INT(registry_books(r).due, 1);
@@ -114,16 +116,14 @@ TEST(a_target_whose_scrape_still_runs_waits_for_the_registrys_thread)
     int64_t ask_ns;
     add(r, 1, "a", "main");
     registry_step(r);
-    struct job *running = next_job(in);
-    CHECK(running != NULL);
+    struct job *running = take_job(in);
     CHECK(ask(in, 0, &ask_ns) == NULL);
     at(ask_ns);
     CHECK(ask(in, 0, &ask_ns) == NULL);
     CHECK_INT(registry_books(r).queued, 1);
     job_end(running);
     CHECK(registry_step(r) > mono_ns);
-    struct job *j = next_job(in);
-    CHECK(j != NULL);
+    struct job *j = take_job(in);
     job_end(j);
     at(ask_ns);
     j = ask(in, 0, &ask_ns);
@@ -144,11 +144,8 @@ TEST(at_a_step_of_the_clock_who_asks_gets_nothing_until_all_is_worked_out_anew)
     static const int64_t steps_ms[] = {3600000, -3600000, 7000, -7000};
     for (size_t i = 0; i < ARRAY_LEN(steps_ms); i++) {
         struct pool_inlet *in;
-        struct registry *r = open_with_pool(false, &in);
         int64_t ask_ns;
-        add(r, 1, "a", "main");
-        registry_step(r);
-        CHECK(ask(in, 0, &ask_ns) == NULL);
+        struct registry *r = open_asked(&in, &ask_ns);
         at(ask_ns);
         step_wall(steps_ms[i]);
         CHECK(ask(in, 0, &ask_ns) == NULL);
@@ -171,11 +168,8 @@ TEST(at_a_step_of_the_clock_who_asks_gets_nothing_until_all_is_worked_out_anew)
 TEST(what_passed_before_somebody_asked_is_counted_as_late)
 {
     struct pool_inlet *in;
-    struct registry *r = open_with_pool(false, &in);
     int64_t ask_ns;
-    add(r, 1, "a", "main");
-    registry_step(r);
-    CHECK(ask(in, 0, &ask_ns) == NULL);
+    struct registry *r = open_asked(&in, &ask_ns);
     later(100 * SEC_NS);
     struct job *j = ask(in, 0, &ask_ns);
     CHECK(j != NULL);

@@ -45,8 +45,7 @@ TEST(an_extra_scrape_is_made_at_once_and_the_regular_ones_go_on)
     int64_t at_ms = moment("a");
     tell_extra(r, 1, "a", at_ms);
     check_moved(r, &b, 1, 1);
-    j = next_job(in);
-    CHECK(j != NULL);
+    j = take_job(in);
     CHECK_INT(j->kind, JOB_SCRAPE);
     CHECK_INT(j->due_ms, at_ms);
     CHECK_INT(j->due_ns, mono_ns); /* its age counts from now: the moment is of another clock */
@@ -71,13 +70,13 @@ TEST(the_same_extra_scrape_is_made_once_and_another_one_again)
     int64_t at_ms = moment("a");
     tell_extra(r, 2, "a", at_ms);
     check_moved(r, &b, 1, 1);
-    job_end(next_job(in));
+    job_end(take_job(in));
     tell_extra(r, 1, "a", at_ms);
     tell_extra(r, 2, "a", at_ms);
     check_moved(r, &b, 0, 0);
     tell_extra(r, 1, "a", at_ms + 3000);
     check_moved(r, &b, 1, 1);
-    job_end(next_job(in));
+    job_end(take_job(in));
     close_registry(r, in);
 }
 
@@ -111,11 +110,10 @@ TEST(a_scrape_that_runs_waits_or_is_due_makes_an_extra_one_needless)
     check_moved(r, &b, 1, 0); /* no room */
     tell_extra(r, 1, "b", START_MS);
     check_moved(r, &b, 0, 0);
-    job_end(next_job(in));
+    job_end(take_job(in));
     tell_extra(r, 1, "a", START_MS + 1); /* was told already, while the job was out */
     check_moved(r, &b, 0, 1);
-    struct job *j = next_job(in);
-    CHECK(j != NULL);
+    struct job *j = take_job(in);
     CHECK_STR(j->target->id, "b");
     job_end(j);
     check_moved(r, &b, 0, 0);
@@ -171,19 +169,17 @@ TEST(an_extra_scrape_is_due_at_no_time_at_which_another_one_is)
     struct registry *r = open_with_pool(true, &in);
     add(r, 1, "a", "main");
     registry_step(r);
-    job_end(next_job(in)); /* the first scrape, due at START_MS */
+    job_end(take_job(in)); /* the first scrape, due at START_MS */
     tell_extra(r, 1, "a", START_MS);
     registry_step(r);
-    struct job *j = next_job(in);
-    CHECK(j != NULL);
+    struct job *j = take_job(in);
     CHECK(j->due_ms > START_MS && j->due_ms <= START_MS + 2);
     job_end(j);
     struct target t = like("a", "main");
     int64_t regular_ms = due_after(&t, START_MS);
     tell_extra(r, 1, "a", regular_ms); /* by a clock that is ahead */
     registry_step(r);
-    j = next_job(in);
-    CHECK(j != NULL);
+    j = take_job(in);
     CHECK_INT(j->due_ms, regular_ms + 1);
     job_end(j);
     close_registry(r, in);

@@ -13,8 +13,7 @@ TEST(what_two_sources_found_is_scraped_once_and_the_second_takes_over)
     tell(r, TARGET_ADDED, 2, &second);
     tell(r, TARGET_ADDED, 1, &first);
     registry_step(r);
-    struct job *j = next_job(in);
-    CHECK(j != NULL);
+    struct job *j = take_job(in);
     struct target_state *state = j->state;
     CHECK_STR(j->target->id, "first");
     CHECK(next_job(in) == NULL);
@@ -39,8 +38,7 @@ TEST(what_one_source_found_twice_is_scraped_once_whichever_goes)
         tell(r, TARGET_ADDED, 1, &a);
         tell(r, TARGET_ADDED, 1, &b);
         registry_step(r);
-        struct job *j = next_job(in);
-        CHECK(j != NULL);
+        struct job *j = take_job(in);
         CHECK(next_job(in) == NULL);
         job_end(j);
         drop(r, 1, ids[gone]);
@@ -167,8 +165,7 @@ TEST(who_wins_by_a_new_rank_takes_over_the_state_and_nothing_ends)
     add_ranked(r, 1, 0, "a");
     add_ranked(r, 2, 1, "b");
     registry_step(r);
-    struct job *j = next_job(in);
-    CHECK(j != NULL);
+    struct job *j = take_job(in);
     CHECK_STR(j->target->id, "a");
     struct target_state *state = j->state;
     job_end(j);

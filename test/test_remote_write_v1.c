@@ -1,11 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Version 1.0 of remote write as snappy's elements: what the library opens is what is written field by
  * field here. */
-#include "extra.h"
-
 #include "remote_write_plain.h"
-
-enum { MOST = 1 << 20 };
+#include "script_pages.h"
 
 struct rig {
     struct page *page;
@@ -72,18 +69,13 @@ static void check_text(struct rig *r, const char *text)
     batch_commit(b);
 }
 
-#define PODS                                                       \
-    "# TYPE pods gauge\npods{ns=\"shop\",pod=\"cart-5d8f\"} 1.5\n" \
-    "pods{ns=\"shop\",pod=\"mail-77aa\"} 2\npods{ns=\"front\",pod=\"mail-77aa\"} 33\n"
-#define REST "# TYPE rest counter\nrest_total{code=\"200\"} 170\nrest_total{code=\"500\"} 0\nup 1\n"
-
 TEST(steady_pages)
 {
     struct rig r;
     rig_open(&r, 5000);
     for (int i = 0; i < 3; i++)
         check_text(&r, PODS REST);
-    check_text(&r, PODS "rest_total{code=\"200\"} 171\nrest_total{code=\"500\"} 17000.25\nup 0\n");
+    check_text(&r, PODS REST_LATER);
     CHECK_INT(r.messages, 4);
     CHECK_INT(r.records, 24);
     CHECK(r.bytes * 5 < r.content * 3);
@@ -104,20 +96,10 @@ TEST(equal_values_and_values_that_share_some_bytes)
 
 TEST(other_orders_and_series)
 {
-    static const char *const texts[] = {
-        PODS REST,
-        REST PODS,
-        "up 1\npods{ns=\"front\",pod=\"mail-77aa\"} 33\n"
-        "pods{ns=\"shop\",pod=\"cart-5d8f\"} 1.5\n",
-        PODS,
-        REST,
-        "# TYPE pods counter\n" PODS,
-        PODS "pods{ns=\"shop\",pod=\"cart-5d8f-and-one-whose-name-is-long\"} 4\n" REST,
-        PODS REST};
     struct rig r;
     rig_open(&r, 5000);
-    for (size_t i = 0; i < 3 * ARRAY_LEN(texts); i++)
-        check_text(&r, texts[i % ARRAY_LEN(texts)]);
+    for (size_t i = 0; i < 3 * ARRAY_LEN(script_orders); i++)
+        check_text(&r, script_orders[i % ARRAY_LEN(script_orders)]);
     rig_close(&r);
 }
 
@@ -125,16 +107,8 @@ TEST(lines_drop_out)
 {
     struct rig r;
     rig_open(&r, 5000);
-    for (unsigned mask = 0; mask < 64; mask++) {
-        struct batch *b = read_text(r.page, PODS REST);
-        size_t n = 0;
-        CHECK_INT(b->len, 6);
-        for (size_t i = 0; i < b->len; i++)
-            if (mask >> i & 1)
-                b->samples[n++] = b->samples[i];
-        b->len = n;
-        check_batch(&r, b);
-    }
+    for (unsigned bits = 0; bits < 64; bits++)
+        check_batch(&r, script_some(r.page, bits));
     rig_close(&r);
 }
 
@@ -143,10 +117,7 @@ TEST(times_of_their_own)
     struct rig r;
     rig_open(&r, 5000);
     for (int i = 0; i < 3; i++)
-        check_text(&r, "a{x=\"1\"} 1 1795271160122\na{x=\"2\"} 1 1795271160123\n"
-                       "a{x=\"3\"} 1\na{x=\"4\"} 4 1795271100000\na{x=\"5\"} 5 0\nb 0 1\nc 2 1\n"
-                       "d 3 4398046511103\ne 3 4398046511104\nf 3 4398046511104\n"
-                       "g 3 1099511627776\nh 3 34359738368\ni 3 34359738367\nj 3 -1\n");
+        check_text(&r, SCRIPT_TIMES);
     rig_close(&r);
 }
 
@@ -159,22 +130,12 @@ TEST(exemplars)
     rig_close(&r);
 }
 
-/* Of values and names so short and so long that lengths take another byte. */
-static void add_lengths(struct buf *text)
-{
-    for (size_t n = 1; n < 600; n += n < 40 ? 1 : 37) {
-        int x = (int)n;
-        CHECK_INT(buf_printf(text, "a{x=\"%0*d\",y=\"%0*d\"} %zu\n", x, 1, x / 2 + 1, x, n), OK);
-        CHECK_INT(buf_printf(text, "n%0*d_total{x=\"%0*d\"} %zu\n", x, 1, x, 2, n / 3), OK);
-    }
-}
-
 TEST(lengths)
 {
     struct rig r;
     AUTO(buf) struct buf text = BUF_INIT(MOST);
     rig_open(&r, MOST);
-    add_lengths(&text);
+    script_lengths(&text);
     for (int i = 0; i < 3; i++)
         check_text(&r, text.data);
     CHECK_INT(r.messages, 3);
@@ -322,26 +283,18 @@ TEST(scripts_do_not_hang_on_exemplars)
     rig_close(&one);
 }
 
-static uint64_t next_random(uint64_t *state)
-{
-    *state ^= *state << 13;
-    *state ^= *state >> 7;
-    *state ^= *state << 17;
-    return *state;
-}
-
 /* Of labels that repeat nothing no more is kept than of a short script. */
 TEST(scripts_that_would_be_too_long_are_not_kept)
 {
     struct rig r;
-    uint64_t random = 88172645463325252;
+    uint64_t random = SCRIPT_SEED;
     AUTO(buf) struct buf text = BUF_INIT(MOST);
     rig_open(&r, MOST);
     for (int i = 0; i < 40; i++) {
         CHECK_INT(buf_puts(&text, "b{x=\""), OK);
         for (int n = 0; n < i; n++)
-            CHECK_INT(buf_printf(&text, "%016llx%08llx", (unsigned long long)next_random(&random),
-                                 (unsigned long long)next_random(&random) >> 32),
+            CHECK_INT(buf_printf(&text, "%016llx%08llx", (unsigned long long)script_random(&random),
+                                 (unsigned long long)script_random(&random) >> 32),
                       OK);
         CHECK_INT(buf_printf(&text, "\"} %d\n", i), OK);
     }
@@ -358,47 +311,19 @@ TEST(scripts_that_would_be_too_long_are_not_kept)
 TEST(a_steady_scrape_allocates_nothing_and_changes_no_part)
 {
     struct rig r;
-    uint64_t before = 0;
-    size_t held = 0;
     rig_open(&r, 5000);
-    for (int scrape = 0; scrape < 4; scrape++) {
-        struct batch *b = read_text(r.page, scrape % 2 ? PODS REST : PODS REST "\n");
-        struct encoder_counts counts = {0};
-        size_t from = 0;
-        buf_truncate(&r.got->body, 0);
-        CHECK_INT(encoder_run(&r.step, b, &from, r.got, &r.raw, &counts), 6);
-        batch_commit(b);
-        page_rest(r.page, b);
-        before = scrape == 1 ? mem_count() : before;
-        held = scrape == 1 ? page_stats(r.page).held_bytes : held;
-    }
-    CHECK_INT(mem_count(), before);
-    CHECK_INT(page_stats(r.page).held_bytes, held);
+    script_check_steady(&r.step, r.page, r.got, &r.raw);
     rig_close(&r);
-}
-
-static void add_random_line(struct buf *text, uint64_t *random, int i)
-{
-    uint64_t n = next_random(random);
-    CHECK_INT(buf_printf(text, "%s%d{%s=\"%d\",pod=\"cart-%d\"} %d%s\n",
-                         (n & 7) == 0 ? "name_of_another_kind_" : "name_", i / 7,
-                         (n >> 3 & 15) == 0 ? "colour" : "zone", i % 5, i,
-                         (int)(n >> 8 & 0xffff) >> (n >> 30 & 15),
-                         (n >> 25 & 7) == 0 ? " 1795271160000" : ""),
-              OK);
 }
 
 TEST(random_pages)
 {
     struct rig r;
-    uint64_t random = 88172645463325252;
+    uint64_t random = SCRIPT_SEED;
     AUTO(buf) struct buf text = BUF_INIT(MOST);
     rig_open(&r, 300);
     for (int scrape = 0; scrape < 60; scrape++) {
-        buf_truncate(&text, 0);
-        for (int i = 0; i < 60; i++)
-            if ((next_random(&random) & 15) != 0)
-                add_random_line(&text, &random, scrape % 3 ? i : 60 - i);
+        script_random_page(&text, &random, scrape);
         check_text(&r, text.data);
     }
     CHECK(r.messages > 100);

@@ -8,7 +8,9 @@
 #include <arpa/inet.h>
 #include <dlfcn.h>
 #include <fcntl.h>
+#include <openssl/err.h>
 #include <openssl/pem.h>
+#include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 #include <pthread.h>
 #include <semaphore.h>
@@ -60,33 +62,60 @@ __attribute__((constructor)) static void name_file(void)
     snprintf(path, sizeof path, "/tmp/strata-trust-%d.pem", (int)getpid());
 }
 
-/* A file of so many authorities, in place of the one before. */
-static size_t write_file(int n)
+struct authority {
+    X509 *cert;
+    EVP_PKEY *key;
+};
+
+static struct authority make_authority(int serial)
+{
+    X509 *x = X509_new();
+    EVP_PKEY *key = EVP_EC_gen("P-256");
+    CHECK(x && key);
+    ASN1_INTEGER_set(X509_get_serialNumber(x), serial);
+    X509_gmtime_adj(X509_getm_notBefore(x), -3600);
+    X509_gmtime_adj(X509_getm_notAfter(x), 3600);
+    X509_NAME_add_entry_by_txt(X509_get_subject_name(x), "CN", MBSTRING_ASC,
+                               (const unsigned char *)"authority", -1, -1, 0);
+    X509_set_issuer_name(x, X509_get_subject_name(x));
+    X509_set_pubkey(x, key);
+    CHECK(X509_sign(x, key, EVP_sha256()) > 0);
+    return (struct authority){x, key};
+}
+
+static void authority_done(struct authority *a)
+{
+    X509_free(a->cert);
+    EVP_PKEY_free(a->key);
+}
+
+/* A file of these authorities, in place of the one before. */
+static size_t write_these(const struct authority *a, int n)
 {
     char other[80];
     struct stat is;
     snprintf(other, sizeof other, "%s.new", path);
     FILE *f = fopen(other, "w");
     CHECK(f != NULL);
-    for (int i = 0; i < n; i++) {
-        X509 *x = X509_new();
-        EVP_PKEY *key = EVP_EC_gen("P-256");
-        CHECK(x && key);
-        ASN1_INTEGER_set(X509_get_serialNumber(x), i + 1);
-        X509_gmtime_adj(X509_getm_notBefore(x), -3600);
-        X509_gmtime_adj(X509_getm_notAfter(x), 3600);
-        X509_NAME_add_entry_by_txt(X509_get_subject_name(x), "CN", MBSTRING_ASC,
-                                   (const unsigned char *)"authority", -1, -1, 0);
-        X509_set_issuer_name(x, X509_get_subject_name(x));
-        X509_set_pubkey(x, key);
-        CHECK(X509_sign(x, key, EVP_sha256()) > 0 && PEM_write_X509(f, x) == 1);
-        X509_free(x);
-        EVP_PKEY_free(key);
-    }
+    for (int i = 0; i < n; i++)
+        CHECK(PEM_write_X509(f, a[i].cert) == 1);
     CHECK_INT(fclose(f), 0);
     CHECK_INT(rename(other, path), 0);
     CHECK_INT(stat(path, &is), 0);
     return (size_t)is.st_size;
+}
+
+/* Likewise, of so many new ones. */
+static size_t write_file(int n)
+{
+    struct authority some[3];
+    CHECK(n <= (int)ARRAY_LEN(some));
+    for (int i = 0; i < n; i++)
+        some[i] = make_authority(i + 1);
+    size_t size = write_these(some, n);
+    for (int i = 0; i < n; i++)
+        authority_done(&some[i]);
+    return size;
 }
 
 static int authorities(X509_STORE *s)
@@ -324,16 +353,22 @@ TEST(a_file_that_hangs_holds_up_nobody_who_asks_for_another)
     }
 }
 
-/* A connection that has begun its handshake with somebody who says nothing. */
-static CURLM *begin(int listener, CURL **ret)
+/* The URL of a new listener. */
+static void listen_at(int listener, char *url, size_t size)
 {
     struct sockaddr_in to = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t len = sizeof to;
-    char url[64];
     CHECK_INT(bind(listener, (struct sockaddr *)&to, len), 0);
     CHECK_INT(listen(listener, 1), 0);
     CHECK_INT(getsockname(listener, (struct sockaddr *)&to, &len), 0);
-    snprintf(url, sizeof url, "https://127.0.0.1:%d/", ntohs(to.sin_port));
+    snprintf(url, size, "https://127.0.0.1:%d/", ntohs(to.sin_port));
+}
+
+/* A connection that has begun its handshake with somebody who says nothing. */
+static CURLM *begin(int listener, CURL **ret)
+{
+    char url[64];
+    listen_at(listener, url, sizeof url);
     CURL *easy = curl_easy_init();
     CURLM *multi = curl_multi_init();
     CHECK(easy && multi);
@@ -376,6 +411,142 @@ TEST(a_file_stays_while_a_connection_has_it)
     CHECK_INT(budget_part_bytes(BUDGET_CLIENTS), 0);
     clock_release();
     close(listener);
+    unlink(path);
+}
+
+/* A server that is its own authority. */
+struct server {
+    struct authority is;
+    SSL_CTX *ctx;
+    int listener;
+    char url[64];
+};
+
+static void server_open(struct server *s)
+{
+    *s = (struct server){.is = make_authority(7), .ctx = SSL_CTX_new(TLS_server_method())};
+    CHECK(s->ctx && SSL_CTX_use_certificate(s->ctx, s->is.cert) == 1);
+    CHECK(SSL_CTX_use_PrivateKey(s->ctx, s->is.key) == 1);
+    s->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    listen_at(s->listener, s->url, sizeof s->url);
+}
+
+static void server_close(struct server *s)
+{
+    close(s->listener);
+    SSL_CTX_free(s->ctx);
+    authority_done(&s->is);
+}
+
+/* A handle that is to connect to s, whatever its name. */
+static CURL *connects_only(const struct server *s)
+{
+    CURL *easy = curl_easy_init();
+    CHECK(easy);
+    curl_easy_setopt(easy, CURLOPT_URL, s->url);
+    curl_easy_setopt(easy, CURLOPT_PROXY, "");
+    curl_easy_setopt(easy, CURLOPT_CONNECT_ONLY, 1L);
+    curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 0L);
+    return easy;
+}
+
+/* How a handshake of easy with s ends, on a connection of its own. */
+static CURLcode shake_hands(const struct server *s, CURL *easy)
+{
+    CURLM *multi = curl_multi_init();
+    SSL *ssl = SSL_new(s->ctx);
+    int fd = -1, left = 0;
+    CURLMsg *end = NULL;
+    CHECK(multi && ssl);
+    curl_multi_add_handle(multi, easy);
+    for (int running = 1; !end; end = curl_multi_info_read(multi, &left)) {
+        curl_multi_perform(multi, &running);
+        if (fd < 0 && (fd = accept4(s->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0)
+            SSL_set_fd(ssl, fd);
+        if (fd >= 0)
+            (void)SSL_accept(ssl);
+        ERR_clear_error();
+        if (running)
+            curl_multi_poll(multi, NULL, 0, 1, NULL);
+    }
+    CURLcode how = end->data.result;
+    curl_multi_remove_handle(multi, easy);
+    curl_multi_cleanup(multi);
+    SSL_free(ssl);
+    close(fd);
+    return how;
+}
+
+/* The authorities of easy are those of a file, or text. */
+static void set_authority(CURL *easy, const struct authority *a, bool text, const char *file)
+{
+    char *data;
+    BIO *out = BIO_new(BIO_s_mem());
+    CHECK(out && PEM_write_bio_X509(out, a->cert) == 1);
+    size_t len = (size_t)BIO_get_mem_data(out, &data);
+    struct curl_blob blob = {.data = data, .len = len, .flags = CURL_BLOB_COPY};
+    if (text) {
+        CHECK_INT(curl_easy_setopt(easy, CURLOPT_CAINFO_BLOB, &blob), CURLE_OK);
+    } else {
+        FILE *f = fopen(file, "w");
+        CHECK(f && fwrite(data, 1, len, f) == len && fclose(f) == 0);
+        CHECK_INT(curl_easy_setopt(easy, CURLOPT_CAINFO, file), CURLE_OK);
+    }
+    BIO_free(out);
+}
+
+static int authorities_of_file(void)
+{
+    X509_STORE *s;
+    CHECK_INT(trust_get(path, &s, NULL), OK);
+    int n = authorities(s);
+    X509_STORE_free(s);
+    return n;
+}
+
+TEST(what_a_handle_trusted_before_is_trusted_no_more_and_nobody_else_trusts_it)
+{
+    char file[80];
+    snprintf(file, sizeof file, "%s.own", path);
+    for (int text = 0; text < 2; text++) {
+        struct server s;
+        server_open(&s);
+        CURL *easy = connects_only(&s);
+        set_authority(easy, &s.is, text, file);
+        CHECK_INT(shake_hands(&s, easy), CURLE_OK);
+        write_file(1);
+        CHECK(trust_apply(easy, path));
+        CHECK_INT(shake_hands(&s, easy), CURLE_PEER_FAILED_VERIFICATION);
+        CHECK_INT(authorities_of_file(), 1);
+        write_these(&s.is, 1);
+        CHECK_INT(shake_hands(&s, easy), CURLE_OK);
+        CHECK_INT(authorities_of_file(), 1);
+        curl_easy_cleanup(easy);
+        server_close(&s);
+        unlink(file);
+        unlink(path);
+    }
+}
+
+TEST(of_two_files_a_handle_trusts_the_one_that_it_was_told_last)
+{
+    char file[80];
+    struct server s;
+    server_open(&s);
+    CURL *easy = connects_only(&s);
+    snprintf(file, sizeof file, "%s.other", path);
+    write_file(1);
+    CHECK_INT(rename(path, file), 0);
+    write_these(&s.is, 1);
+    for (int i = 0; i < 3; i++) {
+        CHECK(trust_apply(easy, path));
+        CHECK_INT(shake_hands(&s, easy), CURLE_OK);
+        CHECK(trust_apply(easy, file));
+        CHECK_INT(shake_hands(&s, easy), CURLE_PEER_FAILED_VERIFICATION);
+    }
+    curl_easy_cleanup(easy);
+    server_close(&s);
+    unlink(file);
     unlink(path);
 }
 

@@ -263,7 +263,7 @@ static int wait_ms(const struct discover *d)
         if (s->ended)
             continue;
         int64_t timer_ns = s->blocked ? now_ns + RETRY_NS : s->ops->timer_ns(s->self);
-        until_ns = timer_ns < until_ns ? timer_ns : until_ns;
+        until_ns = clock_earlier(timer_ns, until_ns);
     }
     return until_ns <= now_ns ? 0 : (int)((until_ns - now_ns + MS_NS - 1) / MS_NS);
 }

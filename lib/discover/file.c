@@ -443,7 +443,7 @@ static int file_fd(const void *self)
 static int64_t file_timer_ns(const void *self)
 {
     const struct files *s = self;
-    return s->due_ns < s->refresh_ns ? s->due_ns : s->refresh_ns;
+    return clock_earlier(s->due_ns, s->refresh_ns);
 }
 
 static enum status file_ready(void *self, const struct target_emit *emit, struct err *err)

@@ -297,7 +297,7 @@ static int64_t next_ns(const struct kubernetes *k)
 {
     int64_t until_ns = kube_hub_timer_ns(k->hub);
     int64_t lease_ns = k->lease ? kube_lease_timer_ns(k->lease) : DEADLINE_NEVER;
-    return lease_ns < until_ns ? lease_ns : until_ns;
+    return clock_earlier(lease_ns, until_ns);
 }
 
 static bool all_synced(const struct kubernetes *k)
@@ -346,7 +346,7 @@ static int64_t kubernetes_timer_ns(const void *self)
         return DEADLINE_NOW;
     int64_t until_ns = next_ns(k), lines_ns = k->refused_ns + KUBERNETES_REFUSED_NS;
     bool lines = k->refused_stale && k->diff.refused + k->diff.excess > 0;
-    return lines && lines_ns < until_ns ? lines_ns : until_ns;
+    return lines ? clock_earlier(lines_ns, until_ns) : until_ns;
 }
 
 static enum status kubernetes_ready(void *self, const struct target_emit *emit, struct err *err)

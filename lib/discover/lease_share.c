@@ -61,8 +61,8 @@ static void give_up(struct lease_share *s, int64_t goodbye_ns)
     while (!s->goodbye && clock_mono_ns() < until_ns) {
         struct pollfd p = {.fd = kube_hub_fd(s->hub), .events = POLLIN};
         int64_t hub_ns = kube_hub_timer_ns(s->hub), lease_ns = kube_lease_timer_ns(s->lease);
-        int64_t end_ns = hub_ns < lease_ns ? hub_ns : lease_ns;
-        int64_t wait_ns = (end_ns < until_ns ? end_ns : until_ns) - clock_mono_ns();
+        int64_t end_ns = clock_earlier(hub_ns, lease_ns);
+        int64_t wait_ns = clock_earlier(end_ns, until_ns) - clock_mono_ns();
         poll(&p, 1, wait_ns <= 0 ? 0 : (int)(wait_ns / MS_NS) + 1);
         kube_hub_run(s->hub);
         kube_lease_run(s->lease);

@@ -232,8 +232,7 @@ static void run_timers(struct curl_loop *l)
             s->timer_ns = DEADLINE_NEVER;
             act(l, s, CURL_SOCKET_TIMEOUT, 0);
         }
-        if (s->timer_ns < l->next_ns)
-            l->next_ns = s->timer_ns;
+        l->next_ns = clock_earlier(l->next_ns, s->timer_ns);
     }
 }
 
@@ -259,7 +258,7 @@ void curl_loop_wait(struct curl_loop *l, int64_t deadline_ns)
     run_timers(l);
     if (l->ended != ended)
         deadline_ns = DEADLINE_NOW; /* whoever waits for that has something to do */
-    int64_t until = l->next_ns < deadline_ns ? l->next_ns : deadline_ns;
+    int64_t until = clock_earlier(l->next_ns, deadline_ns);
     int64_t wait_ns = until - clock_mono_ns();
     int64_t wait_ms = wait_ns <= 0 ? 0 : (wait_ns + MS_NS - 1) / MS_NS;
     int n = epoll_wait(l->epoll_fd, events, EVENTS, wait_ms > MOST_MS ? MOST_MS : (int)wait_ms);

@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #define LATE_NS  (50 * MS_NS) /* inside of the sink for longer is held up */
-#define LEAST_NS MS_NS        /* between two turns that nothing from outside asks for */
+#define LEAST_NS MS_NS        /* between two rounds that nothing from outside asks for */
 
 /* When the deputy goes on: at the timer in any case, which others set, and at these. */
 struct cue {
@@ -18,7 +18,7 @@ struct cue {
     int64_t at_ns;
 };
 
-/* 0: not at all.  Who sets it holds the turn, or asks for what is due at once. */
+/* 0: not at all.  Who sets it has the duty, or asks for what is due at once. */
 static void set_timer(const struct lane_deputy *d, int64_t ns)
 {
     struct itimerspec t = {
@@ -27,16 +27,16 @@ static void set_timer(const struct lane_deputy *d, int64_t ns)
         abort(); /* cannot be: the time is a sound one */
 }
 
-void lane_turn_take(struct lane *l)
+void lane_duty_take(struct lane *l)
 {
     if (l->deputy)
-        pthread_mutex_lock(&l->deputy->turn);
+        pthread_mutex_lock(&l->deputy->duty);
 }
 
-void lane_turn_give(struct lane *l)
+void lane_duty_give(struct lane *l)
 {
     if (l->deputy)
-        pthread_mutex_unlock(&l->deputy->turn);
+        pthread_mutex_unlock(&l->deputy->duty);
 }
 
 void lane_go_inside(struct lane *l)
@@ -48,7 +48,7 @@ void lane_go_inside(struct lane *l)
     if (!d->watched)
         set_timer(d, LATE_NS);
     d->watched = true;
-    pthread_mutex_unlock(&d->turn);
+    pthread_mutex_unlock(&d->duty);
 }
 
 void lane_rest(struct lane *l)
@@ -59,7 +59,7 @@ void lane_rest(struct lane *l)
     if (d->watched)
         set_timer(d, 0);
     d->watched = false;
-    pthread_mutex_unlock(&d->turn);
+    pthread_mutex_unlock(&d->duty);
 }
 
 void lane_come_back(struct lane *l)
@@ -67,7 +67,7 @@ void lane_come_back(struct lane *l)
     struct lane_deputy *d = l->deputy;
     if (!d)
         return;
-    pthread_mutex_lock(&d->turn);
+    pthread_mutex_lock(&d->duty);
     d->inside_ns = 0;
     if (d->acts)
         set_timer(d, LATE_NS); /* it looks again then */
@@ -78,11 +78,6 @@ void lane_deputy_wake(struct lane *l)
 {
     if (l->deputy && l->deputy->acts)
         set_timer(l->deputy, 1);
-}
-
-static int64_t earlier(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
 }
 
 /* What the lane's thread would do now. */
@@ -96,17 +91,17 @@ static struct cue stand_in(struct lane *l)
         return (struct cue){.at_ns = DEADLINE_NEVER};
     }
     lane_memory_relieve(l);
-    lane_spool_turn(l);
+    lane_spool_round(l);
     lane_publish(l);
     if (l->window.held > held)
         lane_ring(l); /* it may merely wait for something to end */
-    int64_t at_ns = earlier(lane_spool_wake_ns(l), lane_memory_wake_ns(l));
+    int64_t at_ns = clock_earlier(lane_spool_wake_ns(l), lane_memory_wake_ns(l));
     int64_t least_ns = clock_mono_ns() + LEAST_NS;
-    at_ns = earlier(at_ns > least_ns ? at_ns : least_ns, l->closing ? l->close_ns : at_ns);
+    at_ns = clock_earlier(at_ns > least_ns ? at_ns : least_ns, l->closing ? l->close_ns : at_ns);
     return (struct cue){.input = !l->drained && lane_spool_takes(l), .at_ns = at_ns};
 }
 
-/* The turn is the deputy's. */
+/* The duty is the deputy's. */
 static struct cue look(struct lane *l)
 {
     struct lane_deputy *d = l->deputy;
@@ -142,10 +137,10 @@ static void *run(void *lane)
     struct cue cue = {.at_ns = DEADLINE_NEVER};
     while (!l->deputy->over) {
         wait_for_cue(l, cue);
-        lane_turn_take(l);
+        lane_duty_take(l);
         if (!l->deputy->over)
             cue = look(l);
-        lane_turn_give(l);
+        lane_duty_give(l);
     }
     return NULL;
 }
@@ -160,7 +155,7 @@ enum status lane_deputy_start(struct lane *l, struct err *err)
         mem_free(d);
         return err_set(err, ERR_IO, "%s: no descriptor is left (%s)", l->name, strerror(errno));
     }
-    pthread_mutex_init(&d->turn, NULL);
+    pthread_mutex_init(&d->duty, NULL);
     l->deputy = d;
     int r = pthread_create(&d->thread, NULL, run, l);
     if (r != 0)
@@ -189,7 +184,7 @@ void lane_deputy_free(struct lane *l)
     if (!d)
         return;
     close(d->timer_fd);
-    pthread_mutex_destroy(&d->turn);
+    pthread_mutex_destroy(&d->duty);
     mem_free(d);
     l->deputy = NULL;
 }

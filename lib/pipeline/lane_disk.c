@@ -183,7 +183,7 @@ size_t lane_disk_write(struct lane *l, struct payload *const *add, size_t n, boo
     for (size_t i = 0; i < w.added; i++)
         if (add[i]->row != 0)
             count_row(l, add[i]);
-    s->stated_ns = 0; /* told at the end of the turn */
+    s->stated_ns = 0; /* told at the end of the round */
     return w.added;
 }
 

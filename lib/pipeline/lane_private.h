@@ -16,7 +16,7 @@
 #include "payload_pool.h"
 #include "window.h"
 
-/* The part of a lane that has a spool; guarded by the turn, as all that is the thread's. */
+/* The part of a lane that has a spool; guarded by the duty, as all that is the thread's. */
 struct lane_spool {
     struct lane_spool_conf conf; /* file and vfs are owned */
     struct spool_kinds *kinds;
@@ -27,7 +27,7 @@ struct lane_spool {
     struct payload *first, *last;
     size_t len, bytes, max_bytes;
     int64_t since_ns; /* when the first came, or earlier */
-    int64_t turn_ns;  /* when the turn began that runs, or ran last */
+    int64_t round_ns; /* when the round began that runs, or ran last */
 
     int64_t *gone; /* rows that have ended and are to be deleted */
     size_t gone_len;
@@ -48,12 +48,12 @@ struct lane_spool {
     enum status said; /* of failures, what was logged last */
 };
 
-/* A lane with a spool has a second thread, its deputy.  The lane's thread has the turn but while it is
- * inside of its sink; when that lasts, the deputy takes the turn and does what there is to do with
+/* A lane with a spool has a second thread, its deputy.  The lane's thread has the duty but while it is
+ * inside of its sink; when that lasts, the deputy takes the duty and does what there is to do with
  * channel, window and spool.  What is being sent is in flight, and in no list, so that the deputy never
  * meets it; nor does it hear of ends, or send. */
 struct lane_deputy {
-    pthread_mutex_t turn; /* guards all of the lane that is its thread's, and what follows */
+    pthread_mutex_t duty; /* guards all of the lane that is its thread's, and what follows */
     pthread_t thread;
     bool runs;
     int timer_fd;
@@ -102,7 +102,7 @@ struct lane {
 
     struct lane_deputy *deputy; /* NULL: the lane has no spool */
 
-    /* The thread's; with a deputy, of whoever has the turn. */
+    /* The thread's; with a deputy, of whoever has the duty. */
     uint64_t random;
     bool drained; /* nothing will come from input any more */
     bool polls_input, knows_closing;
@@ -143,12 +143,12 @@ void lane_end(struct lane *l, struct payload *p, enum status how, bool accepted,
 /* Whether the sink, which did not take p, is merely full: p waits until something ends. */
 bool lane_is_busy(struct lane *l, struct payload *p, enum status how);
 
-/* lane_spool.c: all but _new and _free are for who has the turn. */
+/* lane_spool.c: all but _new and _free are for who has the duty. */
 void lane_spool_new(struct lane *l, const struct lane_spool_conf *c, size_t max_bytes);
 void lane_spool_free(struct lane *l);
 
 /* Takes from the channel, writes what is due, reads what there is room for. */
-void lane_spool_turn(struct lane *l);
+void lane_spool_round(struct lane *l);
 bool lane_spool_takes(const struct lane *l);      /* more from the channel */
 int64_t lane_spool_wake_ns(const struct lane *l); /* when it has something to do */
 bool lane_spool_waits(const struct lane *l);      /* something wants into the window */
@@ -175,7 +175,7 @@ void lane_memory_join(struct lane *l);
 void lane_memory_leave(struct lane *l);
 /* Gives up payloads that wait in the channel as far as the budget asks l to; any thread. */
 void lane_memory_give(struct lane *l);
-void lane_memory_relieve(struct lane *l); /* likewise, of all that waits; who has the turn */
+void lane_memory_relieve(struct lane *l); /* likewise, of all that waits; who has the duty */
 /* Whether l takes nothing more: what waits could not be given up in its place. */
 bool lane_memory_is_out(struct lane *l);
 /* When the thread looks again, because the budget still asks for something; DEADLINE_NEVER: it does not. */
@@ -198,13 +198,13 @@ void lane_disk_close(struct lane *l);
 /* lane_deputy.c; without a spool they do nothing. */
 enum status lane_deputy_start(struct lane *l, struct err *err) NODISCARD;
 void lane_deputy_end(
-    struct lane *l); /* nobody has the turn; the lane's thread, or before it is there */
+    struct lane *l); /* nobody has the duty; the lane's thread, or before it is there */
 void lane_deputy_free(struct lane *l);
 void lane_deputy_wake(struct lane *l); /* any thread */
-void lane_turn_take(struct lane *l);
-void lane_turn_give(struct lane *l);
+void lane_duty_take(struct lane *l);
+void lane_duty_give(struct lane *l);
 
-/* Around each call of the sink that may wait: the turn is given away, and taken again. */
+/* Around each call of the sink that may wait: the duty is given away, and taken again. */
 void lane_go_inside(struct lane *l);
 void lane_come_back(struct lane *l);
 void lane_rest(
@@ -212,7 +212,7 @@ void lane_rest(
 
 void lane_wake(struct lane *l);    /* any thread */
 void lane_ring(struct lane *l);    /* likewise, the thread alone, not its deputy */
-void lane_publish(struct lane *l); /* what is in memory, for others to see; who has the turn */
+void lane_publish(struct lane *l); /* what is in memory, for others to see; who has the duty */
 
 /* Says what was lost since it last did; not often, unless now is asked for. */
 void lane_say_losses(struct lane *l, bool at_once);

@@ -47,7 +47,7 @@ void lane_spool_free(struct lane *l)
 static void append(struct lane_spool *s, struct payload *p)
 {
     if (!s->first)
-        s->since_ns = s->turn_ns; /* it may have come while the disk was waited for */
+        s->since_ns = s->round_ns; /* it may have come while the disk was waited for */
     p->next = NULL;
     *(s->first ? &s->last->next : &s->first) = p;
     s->last = p;
@@ -329,11 +329,11 @@ static void load(struct lane *l)
             return;
 }
 
-void lane_spool_turn(struct lane *l)
+void lane_spool_round(struct lane *l)
 {
     if (l->hold) /* the lane before has the file */
         return;
-    l->disk_since_ns = l->spool->turn_ns = clock_mono_ns();
+    l->disk_since_ns = l->spool->round_ns = clock_mono_ns();
     (void)lane_disk_ready(l);
     receive(l);
     heed_mark(l->spool);

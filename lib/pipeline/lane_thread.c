@@ -12,11 +12,6 @@
 #define BEAT_NS       SEC_NS /* the longest that the thread waits */
 #define SENDS_A_ROUND 64
 
-static int64_t earlier(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
 static int64_t later(int64_t a, int64_t b)
 {
     return a > b ? a : b;
@@ -55,7 +50,7 @@ static void take_input(struct lane *l)
     if (!window_has_room(&l->window))
         make_room(l);
     if (l->spool) {
-        lane_spool_turn(l);
+        lane_spool_round(l);
         return;
     }
     while (r == OK && !l->drained && window_has_room(&l->window)) {
@@ -77,7 +72,8 @@ static void send_one(struct lane *l, struct payload *p)
     p->maybe_twice |= twice;
     p->first_sent_ns = first ? first : now;
     lane_go_inside(l);
-    enum status r = l->sink->send(l->sink_self, p, earlier(now + LANE_SEND_NS, l->close_ns), &err);
+    enum status r =
+        l->sink->send(l->sink_self, p, clock_earlier(now + LANE_SEND_NS, l->close_ns), &err);
     lane_come_back(l);
     if (r == OK) {
         l->books->payloads_sent++;
@@ -158,15 +154,15 @@ static void wait_readable(int fd, int64_t deadline_ns)
 
 static void wait_for_more(struct lane *l)
 {
-    int64_t until = earlier(clock_mono_ns() + BEAT_NS, l->close_ns);
-    until = earlier(until, lane_memory_wake_ns(l));
+    int64_t until = clock_earlier(clock_mono_ns() + BEAT_NS, l->close_ns);
+    until = clock_earlier(until, lane_memory_wake_ns(l));
     if (has_flight(l)) {
         if (l->window.ready.first)
-            until = earlier(until, find_resume_ns(l));
-        until = earlier(until, later(find_resume_ns(l), window_resume_ns(&l->window)));
+            until = clock_earlier(until, find_resume_ns(l));
+        until = clock_earlier(until, later(find_resume_ns(l), window_resume_ns(&l->window)));
     }
     if (l->spool)
-        until = earlier(until, lane_spool_wake_ns(l));
+        until = clock_earlier(until, lane_spool_wake_ns(l));
     poll_input(l);
     if (l->sink->work && l->window.in_flight > 0)
         lane_go_inside(l); /* it may write */
@@ -187,7 +183,7 @@ static void flush(struct lane *l)
     const struct window *w = &l->window;
     if (!l->sink->flush || !l->drained || w->held > 0 || w->in_flight == 0)
         return;
-    int64_t until = earlier(clock_mono_ns() + BEAT_NS, l->close_ns);
+    int64_t until = clock_earlier(clock_mono_ns() + BEAT_NS, l->close_ns);
     lane_go_inside(l);
     enum status r = l->sink->flush(l->sink_self, until, NULL);
     (void)r; /* the ends say how each went */
@@ -238,7 +234,7 @@ static void stop(struct lane *l)
     if (l->spool)
         lane_spool_put_by(l);
     lane_publish(l);
-    lane_turn_give(l);
+    lane_duty_give(l);
     lane_deputy_end(l);
     while (l->rendering > 0) /* for less than a moment; whoever comes later sees closing */
         sched_yield();
@@ -260,7 +256,7 @@ static void stop(struct lane *l)
 void *lane_run(void *lane)
 {
     struct lane *l = lane;
-    lane_turn_take(l);
+    lane_duty_take(l);
     while (!is_finished(l)) {
         l->beat_ns = clock_mono_ns();
         heed_close(l);

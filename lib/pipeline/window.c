@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* window.c - flows of payloads, one per key, and whose turn it is. */
+/* window.c - flows of payloads, one per key, and which of them is next. */
 #include "window.h"
 
 #include "clock.h"
@@ -75,8 +75,8 @@ static bool is_stubborn(const struct flow *f)
     return f->stubborn >= WINDOW_STUBBORN_FROM;
 }
 
-/* Brings f where it belongs after each change.  A listed flow stays where it is until its
- * turn comes, even if there is nothing to send any more. */
+/* Brings f where it belongs after each change.  A listed flow stays where it is until it
+ * is next, even if there is nothing to send any more. */
 static void settle(struct window *w, struct flow *f)
 {
     if (f->listed)

@@ -15,7 +15,7 @@
  * fault is the key's, not the peer's.  It waits on its own (law 8), and where there is no
  * more room its payloads are the first to go.
  *
- * Not thread-safe: it is for who has the lane's turn.  Allocates only while it grows.  */
+ * Not thread-safe: it is for who has the lane's duty.  Allocates only while it grows.  */
 #ifndef WINDOW_H
 #define WINDOW_H
 

@@ -222,7 +222,7 @@ int64_t agenda_wake_ns(const struct agenda *a)
             int64_t next_ns = queue_next_ns(q);
             if (q->asks_ns <= next_ns && next_ns != DEADLINE_NEVER)
                 next_ns += a->late_ns;
-            wake_ns = next_ns < wake_ns ? next_ns : wake_ns;
+            wake_ns = clock_earlier(next_ns, wake_ns);
         }
     return wake_ns;
 }

@@ -249,7 +249,7 @@ static int64_t step(struct registry *r)
     int64_t wake_ns = agenda_wake_ns(&r->agenda);
     if (more)
         return now_ns;
-    return wake_ns < now_ns + IDLE_NS ? wake_ns : now_ns + IDLE_NS;
+    return clock_earlier(wake_ns, now_ns + IDLE_NS);
 }
 
 int64_t registry_step(struct registry *r)

@@ -475,7 +475,7 @@ static int64_t wake_ns(const struct worker *w)
 {
     int64_t beat_ns = budget_has_room(BUDGET_TEXTS, 0) ? BEAT_NS : SHORT_NS;
     int64_t until_ns = w->beat_ns + (w->waiting ? LOOK_NS : beat_ns);
-    return has_place(w) && w->asks_ns < until_ns ? w->asks_ns : until_ns;
+    return has_place(w) ? clock_earlier(w->asks_ns, until_ns) : until_ns;
 }
 
 static void *run(void *arg)

@@ -486,12 +486,12 @@ int kube_client_fd(const struct kube_client *c)
 int64_t kube_client_timer_ns(const struct kube_client *c)
 {
     int64_t at_ns = curl_loop_timer_ns(c->loop);
-    if (c->plugin && kube_exec_timer_ns(c->plugin) < at_ns)
-        at_ns = kube_exec_timer_ns(c->plugin);
+    if (c->plugin)
+        at_ns = clock_earlier(at_ns, kube_exec_timer_ns(c->plugin));
     for (struct kube_call *call = c->calls; call; call = call->next) {
         bool waits = call->state == WAITING && needs_plugin(call) && c->plugin;
         int64_t call_ns = call->state == RUNNING || waits ? late_ns(call) : DEADLINE_NOW;
-        at_ns = call_ns < at_ns ? call_ns : at_ns;
+        at_ns = clock_earlier(call_ns, at_ns);
     }
     return at_ns;
 }

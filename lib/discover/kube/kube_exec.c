@@ -231,7 +231,7 @@ enum status kube_exec_start(struct kube_exec_run **ret, const struct kube_exec *
 int64_t kube_exec_timer_ns(const struct kube_exec_run *r)
 {
     int64_t tick_ns = r->looked_ns + TICK_NS;
-    return r->end < 0 && tick_ns < r->deadline_ns ? tick_ns : r->deadline_ns;
+    return r->end < 0 ? clock_earlier(tick_ns, r->deadline_ns) : r->deadline_ns;
 }
 
 /* What is there; all of it is read, so that the plugin goes on. False: it has ended, or is enough. */

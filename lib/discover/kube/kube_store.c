@@ -362,7 +362,7 @@ int64_t kube_hub_timer_ns(const struct kube_hub *h)
     int64_t until_ns = kube_client_timer_ns(h->client);
     for (const struct kube_store *s = h->stores; s; s = s->next) {
         int64_t timer_ns = kube_watch_timer_ns(s->watch);
-        until_ns = timer_ns < until_ns ? timer_ns : until_ns;
+        until_ns = clock_earlier(timer_ns, until_ns);
     }
     return until_ns;
 }
