@@ -43,7 +43,7 @@ size_t page_bytes(const struct page *p)
 static void pack(struct page *p)
 {
     struct texts old = p->texts;
-    p->texts = (struct texts){.data = NULL};
+    p->texts = (struct texts){.numbers = old.numbers};
     texts_reserve(&p->texts, old.len - old.dead);
     for (size_t i = 0; i < p->records.len; i++)
         series_move(&p->records.items[i], &old, &p->texts);
@@ -275,7 +275,7 @@ static uint8_t find_lane(const struct page *p, uint32_t id)
 static void relane(struct page *p, uint8_t lanes, const uint8_t *from)
 {
     struct texts old = p->texts;
-    p->texts = (struct texts){.data = NULL};
+    p->texts = (struct texts){.numbers = old.numbers};
     for (size_t i = 0; i < p->records.len; i++) {
         struct series *s = &p->records.items[i];
         if (s->role & LINE_SILENT)
