@@ -238,11 +238,12 @@ static bool may_be_plain(const struct page *p)
 static void freeze(struct page *p, struct cold_room *room)
 {
     bool changed;
+    uint64_t kind = kind_of(p); /* while the families are there */
     if (p->texts.len <= SMALL_TEXTS && packed_can(&p->records, (uint8_t)p->scrape))
         packed_put(&p->packed, &p->records, &p->families, &p->cold, &p->texts, room, &changed);
     else
         packed_drop(&p->packed, &p->records, &p->cold, &changed);
-    cold_freeze(&p->cold, &p->texts, room, changed || p->texts.changed, kind_of(p));
+    cold_freeze(&p->cold, &p->texts, room, changed || p->texts.changed, kind);
 }
 
 void page_rest(struct page *p, struct batch *b)
