@@ -47,7 +47,7 @@ static enum status make_part(const struct encoder_step *e, struct series *s, str
 static enum status make_scripted(const struct encoder_step *e, struct series *s)
 {
     struct buf *out = &e->lz4->part;
-    struct lz4_script script = {.own = lz4_script_number()};
+    struct lz4_script script = {.own = texts_number(s->family->texts)};
     buf_truncate(out, 0);
     enum status r = buf_add(out, &script, sizeof script);
     if (r == OK)

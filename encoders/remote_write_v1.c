@@ -142,13 +142,13 @@ static char *put_labels(char *p, const struct series *s)
     }
 }
 
-/* Never the same, never 0; nobody can tell it before, so nobody can write a page of which two rows of
- * labels would have equal sums. */
-static uint64_t new_number(void)
+/* Never the same within a page, and so within a message; never 0; nobody can tell it before, so nobody can
+ * write a page of which two rows of labels would have equal sums. */
+static uint64_t new_number(struct texts *t)
 {
     uint64_t salt = hash_salt(), n = 0;
     while (n == 0) {
-        n = lz4_script_number() * TURN ^ salt;
+        n = texts_number(t) * TURN ^ salt;
         n = (n ^ n >> 32) * UINT64_C(0xd6e8feb86659fd93);
         n ^= n >> 32;
     }
@@ -164,7 +164,7 @@ enum status v1_constant(const struct series *s, struct buf *out)
             return ERR_INVALID;
         len += field_len(strlen(l.name), strlen(l.value));
     }
-    struct head head = {.own = new_number(), .len = (uint32_t)len};
+    struct head head = {.own = new_number(s->family->texts), .len = (uint32_t)len};
     return buf_add(out, &head, sizeof head);
 }
 

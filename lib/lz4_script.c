@@ -4,8 +4,6 @@
 
 #include "repeats.h"
 
-#include <stdatomic.h>
-
 _Static_assert(sizeof(struct lz4_script) % 8 == 0, "what is behind it is aligned");
 
 enum {
@@ -14,12 +12,6 @@ enum {
     HASTE = 32, /* places without a match, after which as many are left out more */
     NOWHERE = UINT16_MAX,
 };
-
-uint64_t lz4_script_number(void)
-{
-    static _Atomic uint64_t last;
-    return atomic_fetch_add_explicit(&last, 1, memory_order_relaxed) + 1;
-}
 
 struct search {
     struct span before, head;

@@ -5,8 +5,8 @@
  * bytes.  What the second repeats of the first is found once and kept as a script: the sequences
  * as they stand in an LZ4 block, but for how far back a match lies, which hangs on the length of the
  * first record and so on its digits.  Writing it anew is a copy and a few additions.  It holds only
- * behind the very head it was made for, which is known by a number that no other head has.  It is a part of its
- * series (series.h), and counts as memory of the page and of the agent.  */
+ * behind the very head it was made for, which is known by a number that no other head of its page has, and so none of
+ * its message.  It is a part of its series (series.h), and counts as memory of the page and of the agent.  */
 #ifndef LZ4_SCRIPT_H
 #define LZ4_SCRIPT_H
 
@@ -16,7 +16,7 @@
 /* In front of what else is kept of a series: of most a line or two of the processor's cache, with the
  * sequences that follow.  Behind these the patches, then what else is kept; each begins at a multiple of 8. */
 struct lz4_script {
-    uint64_t own;      /* number of this head; never 0 */
+    uint64_t own;      /* number of this head (texts_number); never 0 */
     uint64_t before;   /* of the head that the script goes behind; 0: there is none */
     uint32_t kept_len; /* bytes of what else is kept */
     uint16_t head_len; /* of the head, if before is not 0 */
@@ -60,9 +60,6 @@ static inline struct span lz4_script_kept(const struct lz4_script *s)
 
 #define LZ4_SCRIPT_HEAD 4096  /* the longest head that has a script */
 #define LZ4_SCRIPT_FAR  57344 /* the longest record before: patches fit behind it */
-
-/* A number that no other head of this process has. */
-uint64_t lz4_script_number(void);
 
 /* How head is written behind before: what is to be kept, *s, sequences, patches and kept, in place of what out
  * holds; *s becomes as that needs, but for own and before.  Heads are at most LZ4_SCRIPT_HEAD bytes;

@@ -7,36 +7,6 @@
 
 #include <assert.h>
 
-static const struct label *copy_labels(const struct label *labels, size_t n)
-{
-    struct label *copy = mem_alloc(n * sizeof *copy);
-    for (size_t i = 0; i < n; i++)
-        copy[i] = (struct label){mem_strdup(labels[i].name), mem_strdup(labels[i].value)};
-    return copy;
-}
-
-struct target *target_new(const struct target *like)
-{
-    assert(like->timeout_ns <= like->interval_ns && like->labels_len <= TARGET_LABELS);
-    struct target *t = mem_alloc(sizeof *t);
-    t->refs = 1;
-    t->id = mem_strdup(like->id);
-    t->source = mem_strdup(like->source);
-    t->pool = mem_strdup(like->pool);
-    t->url = mem_strdup(like->url);
-    t->interval_ns = like->interval_ns;
-    t->timeout_ns = like->timeout_ns;
-    t->labels = copy_labels(like->labels, like->labels_len);
-    t->labels_len = like->labels_len;
-    t->max_samples = like->max_samples;
-    t->mode = like->mode;
-    t->honor_labels = like->honor_labels;
-    t->honor_timestamps = like->honor_timestamps;
-    t->http = http_ref(like->http);
-    budget_add(BUDGET_DISCOVERY, (ptrdiff_t)target_bytes(t));
-    return t;
-}
-
 static size_t text_bytes(const char *s)
 {
     return s ? strlen(s) + 1 : 0;
@@ -49,6 +19,45 @@ size_t target_bytes(const struct target *t)
     for (size_t i = 0; i < t->labels_len; i++)
         n += text_bytes(t->labels[i].name) + text_bytes(t->labels[i].value);
     return n;
+}
+
+/* A copy of s at *at, which moves on behind it. */
+static const char *keep(char **at, const char *s)
+{
+    size_t n = text_bytes(s);
+    if (!s)
+        return NULL;
+    *at += n;
+    return memcpy(*at - n, s, n);
+}
+
+/* All in one piece of memory: there may be very many. */
+struct target *target_new(const struct target *like)
+{
+    assert(like->timeout_ns <= like->interval_ns && like->labels_len <= TARGET_LABELS);
+    struct target *t = mem_alloc(target_bytes(like));
+    struct label *labels = (struct label *)(t + 1);
+    char *at = (char *)(labels + like->labels_len);
+    t->refs = 1;
+    t->id = keep(&at, like->id);
+    t->source = keep(&at, like->source);
+    t->pool = keep(&at, like->pool);
+    t->url = keep(&at, like->url);
+    t->interval_ns = like->interval_ns;
+    t->timeout_ns = like->timeout_ns;
+    for (size_t i = 0; i < like->labels_len; i++) {
+        labels[i].name = keep(&at, like->labels[i].name);
+        labels[i].value = keep(&at, like->labels[i].value);
+    }
+    t->labels = labels;
+    t->labels_len = like->labels_len;
+    t->max_samples = like->max_samples;
+    t->mode = like->mode;
+    t->honor_labels = like->honor_labels;
+    t->honor_timestamps = like->honor_timestamps;
+    t->http = http_ref(like->http);
+    budget_add(BUDGET_DISCOVERY, (ptrdiff_t)target_bytes(t));
+    return t;
 }
 
 static bool has_label(const struct target *t, const struct label *l, size_t likely_at)
@@ -90,15 +99,6 @@ void target_unref(struct target *t)
     if (!t || --t->refs > 0)
         return;
     budget_add(BUDGET_DISCOVERY, -(ptrdiff_t)target_bytes(t));
-    for (size_t i = 0; i < t->labels_len; i++) {
-        mem_free((void *)t->labels[i].name);
-        mem_free((void *)t->labels[i].value);
-    }
-    mem_free((void *)t->labels);
-    mem_free((void *)t->id);
-    mem_free((void *)t->source);
-    mem_free((void *)t->pool);
-    mem_free((void *)t->url);
     http_unref(t->http);
     mem_free(t);
 }

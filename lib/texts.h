@@ -31,8 +31,9 @@ struct text {
 struct texts {
     char *data;
     size_t len, cap;
-    size_t dead;  /* of len: given up */
-    bool changed; /* since its owner last said that it is not */
+    size_t dead;      /* of len: given up */
+    uint64_t numbers; /* that were given; they go on when all is moved into new texts */
+    bool changed;     /* since its owner last said that it is not */
 };
 
 void texts_done(struct texts *t); /* it is empty then */
@@ -67,6 +68,13 @@ void texts_set_part(struct texts *t, uint32_t at, unsigned lane, struct span dat
 /* Likewise, in place of the part there is: where that stands, if there is room.  It is at least as long as
  * data then, and as it was. */
 void texts_change_part(struct texts *t, uint32_t at, unsigned lane, struct span data);
+
+/* For a part: a number that no other one of t has or had, never 0.  Texts that are made alike have the same ones in the
+ * same places, so that one page can stand for another (models.h). */
+static inline uint64_t texts_number(struct texts *t)
+{
+    return ++t->numbers;
+}
 
 /* Gives up the parts of the entry; with texts_remove the entry too. */
 void texts_forget(struct texts *t, uint32_t at, uint8_t lanes);

@@ -88,3 +88,21 @@ TEST(a_page_that_is_alone_of_its_kind_is_no_model)
     CHECK(models_get(&m, 7, &a, a));
     models_done(&m);
 }
+
+TEST(pages_of_one_length_that_come_often_have_a_model_of_their_own)
+{
+    struct models m = {0};
+    struct span a = span_of("short"), b = span_of("longer");
+    for (int i = 0; i < 3; i++)
+        get(&m, 7, a);
+    struct model *any = get(&m, 7, a);
+    for (int i = 0; i < 23; i++)
+        CHECK(get(&m, 7, b) == any);
+    struct model *own = get(&m, 7, b);
+    CHECK(own != any && own->len == b.len && memcmp(own->data, b.data, b.len) == 0);
+    CHECK(get(&m, 7, span_of("middle1")) == any);
+    CHECK(get(&m, 7, b) == own);
+    CHECK(get(&m, 8, b) == NULL); /* of another kind */
+    models_done(&m);
+    CHECK_INT(budget_part_bytes(BUDGET_PAGES), 0);
+}

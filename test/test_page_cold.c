@@ -213,6 +213,40 @@ TEST(a_small_page_is_cold_though_there_is_room)
     side_close(&s);
 }
 
+/* The one of that name, which is a sample of s. */
+static const struct family *family_of(const struct side *s, const char *name)
+{
+    for (size_t i = 0; i < s->batch.len; i++)
+        if (strcmp(series_name(s->batch.samples[i].series), name) == 0)
+            return s->batch.samples[i].series->family;
+    return NULL;
+}
+
+TEST(families_come_and_go_while_a_page_is_cold_between_scrapes)
+{
+#define OLD   "# HELP a_total As it was.\n# TYPE a_total counter\na_total 1\n"
+#define GOES  "# TYPE b gauge\n# UNIT b seconds\nb{x=\"1\"} 2\nb{x=\"2\"} 2\n"
+#define COMES "# HELP c New.\n# TYPE c gauge\nc 3\n"
+    const char *const texts[] = {OLD GOES, OLD GOES, "a_total 1\n" COMES, OLD COMES, OLD GOES, OLD};
+    const size_t families[] = {2, 2, 2, 2, 2, 1};
+    struct side s;
+    side_open(&s);
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+        page_read(s.page, (struct span){texts[i], strlen(texts[i])}, 1000, &s.batch, NULL);
+        const struct family *old = family_of(&s, "a_total"), *goes = family_of(&s, "b"),
+                            *comes = family_of(&s, "c");
+        CHECK_INT(old->kind, SERIES_COUNTER);
+        CHECK_STR(family_help(old), "As it was.");
+        CHECK_INT(!goes, !strstr(texts[i], "gauge\n# UNIT"));
+        CHECK(!goes || (goes->kind == SERIES_GAUGE && !family_help(goes)));
+        CHECK(!comes || strcmp(family_help(comes), "New.") == 0);
+        side_send(&s, true);
+        CHECK_INT(page_stats(s.page).families, families[i]);
+    }
+    side_close(&s);
+    CHECK_INT(budget_part_bytes(BUDGET_PAGES), 0);
+}
+
 /* A first scrape of a target of that number, which rests cold in the room of b. */
 static struct page *rest_like(struct batch *b, const struct buf *text, unsigned number)
 {

@@ -23,6 +23,8 @@ void cold_room_done(struct cold_room *r)
     mem_free(r->plain);
     mem_free(r->small);
     mem_free(r->items);
+    mem_free(r->families.items);
+    mem_free(r->families.block);
     if (r->work)
         models_done(&r->work->models);
     mem_free(r->work);
@@ -38,7 +40,8 @@ void cold_room_trim(struct cold_room *r)
 size_t cold_room_bytes(const struct cold_room *r)
 {
     return r->plain_cap + r->small_cap + r->items_cap * sizeof *r->items +
-           (r->work ? sizeof *r->work : 0);
+           r->families.items_cap * sizeof *r->families.items +
+           r->families.block_cap * sizeof *r->families.block + (r->work ? sizeof *r->work : 0);
 }
 
 /* The memory that r has, if it is enough: what stands in it need not be kept. */

@@ -7,8 +7,8 @@
 #ifndef COLD_H
 #define COLD_H
 
+#include "families.h"
 #include "models.h"
-#include "series.h"
 
 /* Zeroed: the texts are plain and nowhere else. */
 struct cold {
@@ -34,6 +34,7 @@ struct cold_room {
     size_t small_cap;
     struct series *items; /* records that no page has now, or NULL */
     size_t items_cap;
+    struct family_room families;
     struct cold_work *work; /* likewise, and models; NULL at first */
 };
 void cold_room_done(struct cold_room *r);

@@ -24,11 +24,72 @@ void families_init(struct families *f, struct texts *texts)
     *f = (struct families){.texts = texts};
 }
 
+static void free_one(struct families *f, struct family *family)
+{
+    if (f->block && family >= f->block && family < f->block + f->block_cap)
+        return; /* it goes with the others */
+    mem_free(family);
+    f->singles--;
+}
+
+static void free_singles(struct families *f)
+{
+    for (size_t i = 0; i < f->len && f->singles > 0; i++)
+        free_one(f, f->items[i]);
+}
+
 void families_done(struct families *f)
 {
-    for (size_t i = 0; i < f->len; i++)
-        mem_free(f->items[i]);
+    free_singles(f);
+    mem_free(f->block);
     mem_free(f->items);
+}
+
+void families_give(struct families *f, struct family_room *r)
+{
+    assert(f->unused == 0);
+    free_singles(f);
+    if (f->block_cap > r->block_cap) {
+        mem_free(r->block);
+        r->block = f->block;
+        r->block_cap = f->block_cap;
+    } else {
+        mem_free(f->block);
+    }
+    if (f->cap > r->items_cap) {
+        mem_free(r->items);
+        r->items = f->items;
+        r->items_cap = f->cap;
+    } else {
+        mem_free(f->items);
+    }
+    f->block = NULL;
+    f->items = NULL;
+    f->block_cap = f->cap = 0;
+    if (r->block_cap >= f->len)
+        return;
+    mem_free(r->block); /* a first scrape makes them one by one, the next shall not make any */
+    r->block = mem_realloc(NULL, f->len * sizeof *r->block);
+    r->block_cap = f->len;
+}
+
+void families_take(struct families *f, struct family_room *r)
+{
+    if (r && r->block_cap >= f->len && r->items_cap >= f->len) {
+        f->block = r->block;
+        f->block_cap = r->block_cap;
+        f->items = r->items;
+        f->cap = r->items_cap;
+        *r = (struct family_room){.items = NULL};
+    } else {
+        f->block_cap = f->cap = f->len;
+        f->block = mem_realloc(NULL, f->len * sizeof *f->block);
+        f->items = mem_realloc(NULL, f->len * sizeof(struct family *));
+    }
+    for (size_t i = 0; i < f->len; i++) {
+        f->block[i] = (struct family){.texts = f->texts};
+        f->items[i] = &f->block[i];
+    }
 }
 
 void families_index(const struct families *f, struct idmap *index)
@@ -70,6 +131,7 @@ static struct family *add(struct families *f)
     }
     struct family *family = mem_alloc(sizeof *family);
     family->texts = f->texts;
+    f->singles++;
     f->items[f->len++] = family;
     return family;
 }
@@ -110,7 +172,7 @@ void families_settle(struct families *f)
             continue;
         }
         texts_remove(f->texts, family->text, 0);
-        mem_free(family);
+        free_one(f, family);
     }
     f->len = kept;
     f->unused = 0;
@@ -160,7 +222,7 @@ bool families_say(struct families *f, struct family *family, struct span help, s
 
 size_t families_bytes(const struct families *f)
 {
-    return f->len * sizeof **f->items + f->cap * sizeof *f->items;
+    return (f->block_cap + f->singles) * sizeof **f->items + f->cap * sizeof *f->items;
 }
 
 /* What may stand behind the name of a family, beside nothing. */

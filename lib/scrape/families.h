@@ -9,10 +9,20 @@
 #include "series.h"
 
 struct families {
-    struct family **items;
+    struct family **items; /* NULL: they are put away, see families_give */
     size_t len, cap;
-    size_t unused;       /* of them: without series, until families_settle */
-    struct texts *texts; /* of them and their series; outlives them */
+    size_t unused;        /* of them: without series, until families_settle */
+    struct texts *texts;  /* of them and their series; outlives them */
+    struct family *block; /* those that families_take made, side by side */
+    size_t block_cap;
+    size_t singles; /* of them: not in block */
+};
+
+/* Memory of families that no page has now. */
+struct family_room {
+    struct family **items;
+    struct family *block;
+    size_t items_cap, block_cap;
 };
 
 void families_init(struct families *f, struct texts *texts);
@@ -33,6 +43,13 @@ struct family *families_get(struct families *f, struct idmap *index, struct span
 /* One series less points there; with the last one the family goes at the next families_settle. */
 void families_drop(struct families *f, struct family *family);
 void families_settle(struct families *f);
+
+/* Puts them away: their memory goes to r, and no more is left of them than how many there are.  None is
+ * unused. */
+void families_give(struct families *f, struct family_room *r);
+
+/* And back, where they are put away: as many, of which nothing is known but texts.  r may be NULL. */
+void families_take(struct families *f, struct family_room *r);
 
 /* Moves their texts to other ones. */
 void families_move(struct families *f, const struct texts *from, struct texts *to);

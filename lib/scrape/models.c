@@ -2,9 +2,11 @@
 #include "models.h"
 
 #include "budget.h"
+#include "hash.h"
 #include "mem.h"
 
-enum { SEEN_ENOUGH = 3, SEEN_MOST = 100 };
+/* A model of its own for each length pays where many pages share it. */
+enum { SEEN_ENOUGH = 3, SEEN_ENOUGH_OF_LENGTH = 24, SEEN_MOST = 100 };
 
 struct model *model_ref(struct model *m)
 {
@@ -32,7 +34,8 @@ static struct model *model_new(struct span of)
     return m;
 }
 
-struct model *models_get(struct models *m, uint64_t kind, const void *page, struct span of)
+static struct model *get(struct models *m, uint64_t kind, unsigned enough, const void *page,
+                         struct span of)
 {
     size_t at = kind % MODELS_LEN;
     if (m->slots[at].kind != kind && m->slots[at].seen > 0) {
@@ -48,9 +51,16 @@ struct model *models_get(struct models *m, uint64_t kind, const void *page, stru
     if (m->slots[at].page != page && m->slots[at].seen < SEEN_MOST)
         m->slots[at].seen++;
     m->slots[at].page = page;
-    if (!m->slots[at].model && m->slots[at].seen >= SEEN_ENOUGH)
+    if (!m->slots[at].model && m->slots[at].seen >= enough)
         m->slots[at].model = model_new(of);
     return m->slots[at].model;
+}
+
+struct model *models_get(struct models *m, uint64_t kind, const void *page, struct span of)
+{
+    uint64_t and_length = hash_bytes((const char *)(uint64_t[]){kind, of.len}, 2 * sizeof kind);
+    struct model *same = get(m, and_length, SEEN_ENOUGH_OF_LENGTH, page, of);
+    return same ? same : get(m, kind, SEEN_ENOUGH, page, of);
 }
 
 void models_trim(struct models *m)

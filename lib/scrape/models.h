@@ -7,7 +7,9 @@
  *     struct model *m = models_get(&models, kind, texts);     NULL: none yet
  *
  * A model is made when pages of a kind came three times, each another one than the last, lives as long as some page needs it (who frees
- * pages calls models_trim), and is counted once.  Threads: models are shared by count, a struct models belongs to one thread.  */
+ * pages calls models_trim), and is counted once.  Where the addresses of targets differ in length, so do all places that stand in their
+ * texts: pages of one kind and length have a model of their own when they came often.  Threads: models are shared by count, a struct
+ * models belongs to one thread.  */
 #ifndef MODELS_H
 #define MODELS_H
 
@@ -25,7 +27,7 @@ struct model *model_ref(struct model *m); /* NULL gives NULL */
 void model_unref(struct model *m);        /* NULL is fine */
 
 /* Where kinds meet, the one that comes more often stays. */
-#define MODELS_LEN 64
+#define MODELS_LEN 256
 /* Zeroed is empty. */
 struct models {
     struct {

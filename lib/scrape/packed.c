@@ -18,6 +18,18 @@ struct fixed {
 };
 _Static_assert(sizeof(struct fixed) == 32, "it has holes");
 
+/* Likewise, of a family: what else there is lasts no longer than a scrape, or is counted anew. */
+struct fixed_family {
+    uint32_t text; /* less that of the one before */
+    uint8_t kind, has_help, has_unit, zero;
+};
+_Static_assert(sizeof(struct fixed_family) == 8, "it has holes");
+
+static size_t bytes_of(const struct records *r, const struct families *f)
+{
+    return r->len * sizeof(struct fixed) + f->len * sizeof(struct fixed_family);
+}
+
 void packed_done(struct packed *k)
 {
     mem_free(k->values);
@@ -71,16 +83,29 @@ static void give_items(struct records *r, struct cold_room *room)
     r->cap = 0;
 }
 
-void packed_put(struct packed *k, struct records *r, const struct families *f, struct cold *c,
-                struct texts *t, struct cold_room *room, bool *ret_changed)
+/* *changed: what stands there may be something else. */
+static void put(char *to, const void *kept, size_t bytes, bool *changed)
 {
-    bool changed = t->changed || c->beside != r->len * sizeof(struct fixed);
-    char *to = cold_beside(c, t, r->len * sizeof(struct fixed));
-    uint32_t text = 0, family = 0;
-    if (k->cap != r->len) {
-        k->values = mem_realloc(k->values, r->len * sizeof *k->values);
-        k->cap = r->len;
+    *changed = *changed || memcmp(to, kept, bytes) != 0;
+    if (*changed)
+        memcpy(to, kept, bytes);
+}
+
+static void put_families(const struct families *f, char *to, bool *changed)
+{
+    uint32_t text = 0;
+    for (size_t i = 0; i < f->len; i++, to += sizeof(struct fixed_family)) {
+        const struct family *of = f->items[i];
+        struct fixed_family x = {of->text - text, of->kind, of->has_help, of->has_unit, 0};
+        text = of->text;
+        put(to, &x, sizeof x, changed);
     }
+}
+
+static void put_records(struct packed *k, const struct records *r, const struct families *f,
+                        char *to, bool *changed)
+{
+    uint32_t text = 0, family = 0;
     for (size_t i = 0; i < r->len; i++, to += sizeof(struct fixed)) {
         const struct series *s = &r->items[i];
         family = find_family(f, s->family, family);
@@ -91,13 +116,24 @@ void packed_put(struct packed *k, struct records *r, const struct families *f, s
             memcpy(&k->values[i], &s->id, sizeof s->id);
         else
             k->values[i] = s->last_value;
-        if (changed || memcmp(to, &x, sizeof x) != 0) {
-            changed = true;
-            memcpy(to, &x, sizeof x);
-        }
+        put(to, &x, sizeof x, changed);
     }
+}
+
+void packed_put(struct packed *k, struct records *r, struct families *f, struct cold *c,
+                struct texts *t, struct cold_room *room, bool *ret_changed)
+{
+    bool changed = t->changed || c->beside != bytes_of(r, f);
+    char *to = cold_beside(c, t, bytes_of(r, f));
+    if (k->cap != r->len) {
+        k->values = mem_realloc(k->values, r->len * sizeof *k->values);
+        k->cap = r->len;
+    }
+    put_records(k, r, f, to, &changed);
+    put_families(f, to + r->len * sizeof(struct fixed), &changed);
     k->now = true;
     give_items(r, room);
+    families_give(f, &room->families);
     *ret_changed = changed;
 }
 
@@ -114,7 +150,22 @@ static void take_items(struct records *r, struct cold_room *room)
     r->cap = r->len;
 }
 
-void packed_take(struct packed *k, struct records *r, const struct families *f, struct texts *t,
+static void take_families(struct families *f, const char *from, struct cold_room *room)
+{
+    uint32_t text = 0;
+    families_take(f, room ? &room->families : NULL);
+    for (size_t i = 0; i < f->len; i++, from += sizeof(struct fixed_family)) {
+        struct fixed_family x;
+        memcpy(&x, from, sizeof x);
+        text += x.text;
+        f->items[i]->text = text;
+        f->items[i]->kind = x.kind;
+        f->items[i]->has_help = x.has_help;
+        f->items[i]->has_unit = x.has_unit;
+    }
+}
+
+void packed_take(struct packed *k, struct records *r, struct families *f, struct texts *t,
                  uint8_t scrape, struct cold_room *room)
 {
     if (!k->now)
@@ -122,6 +173,7 @@ void packed_take(struct packed *k, struct records *r, const struct families *f, 
     const char *from = t->data + t->len;
     uint32_t text = 0;
     take_items(r, room);
+    take_families(f, from + r->len * sizeof(struct fixed), room);
     for (size_t i = 0; i < r->len; i++, from += sizeof(struct fixed)) {
         struct fixed x;
         memcpy(&x, from, sizeof x);
@@ -137,6 +189,7 @@ void packed_take(struct packed *k, struct records *r, const struct families *f, 
                              .scrape = scrape,
                              .asked = x.asked,
                              .has_last = x.has_last};
+        s->family->users++;
         if (s->role & LINE_SILENT) {
             memcpy(&s->id, &k->values[i], sizeof s->id);
         } else {

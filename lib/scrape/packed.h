@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* packed.h - the records of a small page while it is cold; part of page.c.
+/* packed.h - the records and families of a small page while it is cold; part of page.c.
  *
  * What of a record stays as it is goes with the texts, and with them is mostly in their model: of pages
  * that are alike even the hashes of lines are.  Ids are worked out again, but for lines without a sample
  * (LINE_SILENT), whose id is no hash of their key: it stands in place of a last value.  Last values stay
- * as they are: 8 bytes of a series in place of 48.  */
+ * as they are: 8 bytes of a series in place of 48, and none of a family.  */
 #ifndef PACKED_H
 #define PACKED_H
 
@@ -24,9 +24,9 @@ void packed_done(struct packed *k);
 /* Whether all is as after a scrape that met each of them, its number's low bits being these. */
 bool packed_can(const struct records *r, uint8_t scrape);
 
-/* From settled records; their memory goes to room.  *ret_changed: something but values is not as it was
+/* From settled records and families; their memory goes to room.  *ret_changed: something but values is not as it was
  * when they were packed last.  What is not in k stands behind t then, as cold_beside has it. */
-void packed_put(struct packed *k, struct records *r, const struct families *f, struct cold *c,
+void packed_put(struct packed *k, struct records *r, struct families *f, struct cold *c,
                 struct texts *t, struct cold_room *room, bool *ret_changed);
 
 /* The records, which are not packed, stay so until the next scrape.  *ret_changed: what is in c is not
@@ -34,7 +34,7 @@ void packed_put(struct packed *k, struct records *r, const struct families *f, s
 void packed_drop(struct packed *k, struct records *r, struct cold *c, bool *ret_changed);
 
 /* And back, where they are packed and t is thawed; room may be NULL. */
-void packed_take(struct packed *k, struct records *r, const struct families *f, struct texts *t,
+void packed_take(struct packed *k, struct records *r, struct families *f, struct texts *t,
                  uint8_t scrape, struct cold_room *room);
 
 #endif

@@ -43,7 +43,7 @@ size_t page_bytes(const struct page *p)
 static void pack(struct page *p)
 {
     struct texts old = p->texts;
-    p->texts = (struct texts){.data = NULL};
+    p->texts = (struct texts){.numbers = old.numbers};
     texts_reserve(&p->texts, old.len - old.dead);
     for (size_t i = 0; i < p->records.len; i++)
         series_move(&p->records.items[i], &old, &p->texts);
@@ -157,7 +157,7 @@ void page_read(struct page *p, struct span body, int64_t scraped_ms, struct batc
     if (!reader_run(&r, body)) {
         faults.lines_bad = 1;
         faults.strict = true;
-        p->stats.lines_bad++;
+        p->counts.lines_bad++;
     }
     faults.unreadable = is_unreadable(&r);
     if (faults.unreadable) {
@@ -207,7 +207,8 @@ static size_t held_bytes(const struct page *p)
 {
     return sizeof *p + records_bytes(&p->records) + p->packed.cap * sizeof *p->packed.values +
            p->texts.cap + p->cold.bytes + families_bytes(&p->families) +
-           p->lanes * sizeof *p->lane_ids;
+           p->lanes * sizeof *p->lane_ids +
+           (p->counts.refused ? PAGE_REFUSALS * sizeof *p->counts.refused : 0);
 }
 
 /* Of pages of one exporter: by names of its metrics, for those of series tell of the target too. */
@@ -238,11 +239,12 @@ static bool may_be_plain(const struct page *p)
 static void freeze(struct page *p, struct cold_room *room)
 {
     bool changed;
+    uint64_t kind = kind_of(p); /* while the families are there */
     if (p->texts.len <= SMALL_TEXTS && packed_can(&p->records, (uint8_t)p->scrape))
         packed_put(&p->packed, &p->records, &p->families, &p->cold, &p->texts, room, &changed);
     else
         packed_drop(&p->packed, &p->records, &p->cold, &changed);
-    cold_freeze(&p->cold, &p->texts, room, changed || p->texts.changed, kind_of(p));
+    cold_freeze(&p->cold, &p->texts, room, changed || p->texts.changed, kind);
 }
 
 void page_rest(struct page *p, struct batch *b)
@@ -275,7 +277,7 @@ static uint8_t find_lane(const struct page *p, uint32_t id)
 static void relane(struct page *p, uint8_t lanes, const uint8_t *from)
 {
     struct texts old = p->texts;
-    p->texts = (struct texts){.data = NULL};
+    p->texts = (struct texts){.numbers = old.numbers};
     for (size_t i = 0; i < p->records.len; i++) {
         struct series *s = &p->records.items[i];
         if (s->role & LINE_SILENT)
@@ -383,6 +385,7 @@ void page_free(struct page *p)
     cold_done(&p->cold);
     budget_count(BUDGET_PAGES, &p->counted, 0);
     mem_free(p->lane_ids);
+    mem_free(p->counts.refused);
     families_done(&p->families);
     target_unref(p->target);
     mem_free(p);
@@ -395,10 +398,16 @@ struct target *page_target(const struct page *p)
 
 struct page_stats page_stats(const struct page *p)
 {
-    struct page_stats s = p->stats;
-    s.series = p->records.live - p->silent;
-    s.families = families_len(&p->families);
-    s.bytes = page_bytes(p);
-    s.held_bytes = held_bytes(p);
+    const struct page_counts *c = &p->counts;
+    struct page_stats s = {.series = p->records.live - p->silent,
+                           .families = families_len(&p->families),
+                           .bytes = page_bytes(p),
+                           .held_bytes = held_bytes(p),
+                           .known = c->known,
+                           .parsed = c->parsed,
+                           .lines_bad = c->lines_bad,
+                           .flaws = c->flaws};
+    if (c->refused)
+        memcpy(s.refused, c->refused, sizeof s.refused);
     return s;
 }

@@ -47,6 +47,12 @@ static inline enum line_rule line_rule(const struct series *s)
     return (enum line_rule)(s->role >> LINE_RULE_SHIFT);
 }
 
+/* As in struct page_stats, since birth. */
+struct page_counts {
+    uint64_t known, parsed, lines_bad, flaws;
+    uint64_t *refused; /* of each reason; NULL: none, as of most pages */
+};
+
 struct page {
     struct target *target;
     struct page_limits limits;
@@ -71,9 +77,9 @@ struct page {
     bool faulty;     /* the last body was not, and yet was read */
     size_t tail_len; /* of it: what stood behind the last sample; SIZE_MAX: not known */
     uint64_t tail_hash;
-    bool keep_created;       /* of the plan */
-    unsigned failures;       /* in a row */
-    struct page_stats stats; /* what it is made of now is filled in when asked */
+    bool keep_created; /* of the plan */
+    unsigned failures; /* in a row */
+    struct page_counts counts;
 };
 
 /* What the comments in front of a line said. */

@@ -3,6 +3,7 @@
 #include "page_private.h"
 
 #include "hash.h"
+#include "mem.h"
 
 /* What a line does that brings more than a sample, or none.  True: it brings one. */
 static bool take_role(struct reader *r, const struct series *s, const struct promtext_value *v)
@@ -78,7 +79,7 @@ static bool read_known(struct reader *r)
     r->known++;
     r->metric = 0;
     r->above.name.data = NULL;
-    p->stats.known++;
+    p->counts.known++;
     add_sample(r, s, &v);
     return true;
 }
@@ -98,7 +99,10 @@ void reader_refuse(struct reader *r, enum page_refusal why, const char *detail)
 {
     struct page_faults *f = r->faults;
     char name[PAGE_NAMED_TEXT];
-    r->page->stats.refused[why]++;
+    struct page_counts *c = &r->page->counts;
+    if (!c->refused)
+        c->refused = mem_alloc(PAGE_REFUSALS * sizeof *c->refused);
+    c->refused[why]++;
     f->refused_by[why]++;
     f->refused++;
     if (f->named_len == PAGE_NAMED)
@@ -112,7 +116,7 @@ void reader_refuse(struct reader *r, enum page_refusal why, const char *detail)
 
 static void count_bad_line(struct reader *r, const struct err *why)
 {
-    r->page->stats.lines_bad++;
+    r->page->counts.lines_bad++;
     if (r->faults->lines_bad++ == 0)
         r->faults->first_bad = *why;
 }
@@ -147,7 +151,7 @@ static void take(struct reader *r, struct series *s, const char *start)
     if (start)
         remember_prefix(s, start, r->line.value_at, r->text.max_line);
     r->metric = r->found.metric;
-    r->page->stats.parsed++;
+    r->page->counts.parsed++;
     add_sample(r, s, &r->line.value);
 }
 

@@ -25,7 +25,7 @@ static void format_fault(struct err *ret, const struct check_fault *f)
 
 static void count_flaw(struct reader *r, const struct check_fault *f)
 {
-    r->page->stats.flaws++;
+    r->page->counts.flaws++;
     if (r->faults->flaws++ == 0)
         format_fault(&r->faults->first_flaw, f);
 }

@@ -140,7 +140,7 @@ static void rewind_lines(struct reader *r)
     size_t taken = p->records.taken; /* all were there, in their order: the page was checked then */
     for (size_t i = 0; i < taken; i++)
         p->records.items[i].scrape = (uint8_t)(p->scrape - 1);
-    p->stats.known -= taken;
+    p->counts.known -= taken;
     records_start(&p->records);
     r->points = 0;
     batch_clear(r->batch);
