@@ -144,11 +144,11 @@ static enum status produce(struct kafka_client *c, struct payload *p, struct err
     struct compress_body body = compress_smaller(c->compressor, p, &c->small);
     rd_kafka_headers_t *headers = headers_of(p, &body);
     struct payload **slot = put(c, p);
+    int flags = body.encoding ? RD_KAFKA_MSG_F_COPY : 0;
     rd_kafka_resp_err_t e = rd_kafka_producev(
         c->rk, RD_KAFKA_V_TOPIC(p->address.data), RD_KAFKA_V_KEY(p->key.data, p->key.len),
         RD_KAFKA_V_VALUE((void *)body.bytes.data, body.bytes.len), RD_KAFKA_V_HEADERS(headers),
-        RD_KAFKA_V_TIMESTAMP(p->due_ms),
-        RD_KAFKA_V_MSGFLAGS(body.encoding ? RD_KAFKA_MSG_F_COPY : 0), RD_KAFKA_V_OPAQUE(slot),
+        RD_KAFKA_V_TIMESTAMP(p->due_ms), RD_KAFKA_V_MSGFLAGS(flags), RD_KAFKA_V_OPAQUE(slot),
         RD_KAFKA_V_END);
     if (e == RD_KAFKA_RESP_ERR_NO_ERROR) {
         c->copied += body.encoding ? body.bytes.len : 0;
