@@ -187,6 +187,17 @@ bool compress_payload(struct compressor *c, const struct payload *p, struct buf 
     return true;
 }
 
+struct compress_body compress_smaller(struct compressor *c, const struct payload *p,
+                                      struct buf *small)
+{
+    const struct compress_body plain = {{p->body.data, p->body.len}, NULL};
+    struct compress_body body = plain;
+    if (!compress_payload(c, p, small, &body.bytes) || body.bytes.len >= p->body.len)
+        return plain;
+    body.encoding = compressor_name(c);
+    return body;
+}
+
 struct decompressor {
     ZSTD_DCtx *zstd;
 };

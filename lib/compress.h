@@ -48,6 +48,17 @@ size_t compress_content(const struct payload *p);
 bool compress_payload(struct compressor *c, const struct payload *p, struct buf *small,
                       struct span *ret_body);
 
+/* The same where each message says for itself whether it is compressed: one that would not become
+ * smaller goes as it is.  Equal payloads give equal bytes. */
+struct compress_body {
+    struct span bytes;
+    const char
+        *encoding; /* for a header Content-Encoding beside those of p: bytes are in small; NULL:
+                             they are p's body */
+};
+struct compress_body compress_smaller(struct compressor *c, const struct payload *p,
+                                      struct buf *small);
+
 /* Keeps the library's room for work, likewise; of zstd alone. */
 struct decompressor;
 struct decompressor *decompressor_new(void);

@@ -76,12 +76,20 @@ static void kafka_close(void *self)
     mem_free(k);
 }
 
-/* Messages are not copied; a batch is, once more when it is compressed. */
+/* Messages are not copied, but for those that the sink compresses; a batch is, once more when it is
+ * compressed. */
 static size_t kafka_reserve(const void *conf, size_t max_message)
 {
     const struct kafka_conf *c = conf;
     size_t batch = (size_t)c->batch > max_message ? (size_t)c->batch : max_message;
-    return (size_t)c->in_flight * MESSAGE_BYTES + 2 * batch;
+    size_t small = c->compression == KAFKA_LZ4_FRAME ? KAFKA_COPIES + 2 * max_message : 0;
+    return (size_t)c->in_flight * MESSAGE_BYTES + 2 * batch + small;
+}
+
+static bool kafka_wants_lz4(const void *conf)
+{
+    const struct kafka_conf *c = conf;
+    return c->compression == KAFKA_LZ4_FRAME;
 }
 
 const struct sink_ops sink_kafka = {
@@ -93,6 +101,7 @@ const struct sink_ops sink_kafka = {
     .check = kafka_conf_report,
     .open = kafka_open,
     .reserve = kafka_reserve,
+    .wants_lz4 = kafka_wants_lz4,
     .render = kafka_render,
     .send = kafka_send,
     .work = kafka_work,

@@ -35,6 +35,9 @@ struct kafka_client *kafka_client_new(const struct kafka_conf *conf, struct sink
     c->lane = lane;
     c->max_message = (size_t)conf->max_message;
     c->event_fd = -1;
+    if (conf->compression == KAFKA_LZ4_FRAME)
+        c->compressor = compressor_new(COMPRESS_LZ4);
+    c->small = (struct buf)BUF_INIT(0);
     idmap_init(&c->topics);
     c->slots = mem_alloc((size_t)conf->in_flight * sizeof *c->slots);
     c->unused = mem_alloc((size_t)conf->in_flight * sizeof *c->unused);
@@ -104,7 +107,7 @@ static enum status ready(struct kafka_client *c, struct err *err)
         return err_set(err, ERR_AGAIN, "the client begins anew");
     if (c->down.status != OK)
         return err_set(err, c->down.status, "%s", c->down.text);
-    if (c->in_flight == (size_t)c->conf.in_flight)
+    if (c->in_flight == (size_t)c->conf.in_flight || c->copied >= KAFKA_COPIES)
         return err_set(err, ERR_AGAIN, "%zu messages wait for their confirmation", c->in_flight);
     return OK;
 }
@@ -119,11 +122,11 @@ static void note_topic(struct kafka_client *c, const struct payload *p)
     c->spent |= c->topics.len >= KAFKA_TOPICS_MAX;
 }
 
-static rd_kafka_headers_t *headers_of(const struct payload *p)
+static rd_kafka_headers_t *headers_of(const struct payload *p, const struct compress_body *body)
 {
     struct payload_headers h;
     payload_headers(p, &h);
-    rd_kafka_headers_t *to = rd_kafka_headers_new(PAYLOAD_HEADERS);
+    rd_kafka_headers_t *to = rd_kafka_headers_new(PAYLOAD_HEADERS + 1);
     for (size_t i = 0; i < PAYLOAD_HEADERS; i++)
         if (h.items[i].value)
             (void)rd_kafka_header_add(to, h.items[i].name, -1, h.items[i].value, -1);
@@ -131,20 +134,26 @@ static rd_kafka_headers_t *headers_of(const struct payload *p)
         struct payload_header o = payload_header_split(*own);
         (void)rd_kafka_header_add(to, o.name.data, (ssize_t)o.name.len, o.value, -1);
     }
+    if (body->encoding)
+        (void)rd_kafka_header_add(to, "Content-Encoding", -1, body->encoding, -1);
     return to;
 }
 
 static enum status produce(struct kafka_client *c, struct payload *p, struct err *err)
 {
-    rd_kafka_headers_t *headers = headers_of(p);
+    struct compress_body body = compress_smaller(c->compressor, p, &c->small);
+    rd_kafka_headers_t *headers = headers_of(p, &body);
     struct payload **slot = put(c, p);
+    int flags = body.encoding ? RD_KAFKA_MSG_F_COPY : 0;
     rd_kafka_resp_err_t e = rd_kafka_producev(
         c->rk, RD_KAFKA_V_TOPIC(p->address.data), RD_KAFKA_V_KEY(p->key.data, p->key.len),
-        RD_KAFKA_V_VALUE(p->body.data, p->body.len), RD_KAFKA_V_HEADERS(headers),
-        RD_KAFKA_V_TIMESTAMP(p->due_ms), RD_KAFKA_V_MSGFLAGS(0), RD_KAFKA_V_OPAQUE(slot),
+        RD_KAFKA_V_VALUE((void *)body.bytes.data, body.bytes.len), RD_KAFKA_V_HEADERS(headers),
+        RD_KAFKA_V_TIMESTAMP(p->due_ms), RD_KAFKA_V_MSGFLAGS(flags), RD_KAFKA_V_OPAQUE(slot),
         RD_KAFKA_V_END);
-    if (e == RD_KAFKA_RESP_ERR_NO_ERROR)
+    if (e == RD_KAFKA_RESP_ERR_NO_ERROR) {
+        c->copied += body.encoding ? body.bytes.len : 0;
         return OK;
+    }
     rd_kafka_headers_destroy(headers);
     (void)kafka_client_take(c, slot);
     enum status s = kafka_verdict(e, RD_KAFKA_MSG_STATUS_NOT_PERSISTED);
@@ -215,6 +224,8 @@ void kafka_client_free(struct kafka_client *c)
     kafka_producer_end(c);
     kafka_producer_join(c, FREE_NS);
     idmap_done(&c->topics);
+    compressor_free(c->compressor);
+    buf_done(&c->small);
     secret_done(&c->password);
     secret_done(&c->token);
     setting_done(kafka_settings, &c->conf);

@@ -5,7 +5,8 @@
  * until kafka_client_work or another call asks.  So all here, callbacks too, is the lane's
  * thread's alone.
  *
- * A payload's body is not copied: it stays where it is until its delivery report.
+ * A payload's body is not copied: it stays where it is until its delivery report.  One that is
+ * compressed here is, for the library, at each send: what waits stays as it is, so that it can be cut.
  *
  * A producer is replaced, when all that is with it has ended,
  *   after an error it cannot recover from;
@@ -26,6 +27,8 @@
 #define KAFKA_TOPICS_MAX  1000
 #define KAFKA_RENEW_NS    ((int64_t)60000000000)
 #define KAFKA_GROW_NS     ((int64_t)600000000000)
+#define KAFKA_COPIES \
+    ((size_t)4 << 20) /* no more goes out while so many compressed bytes are in flight */
 
 struct kafka_client;
 

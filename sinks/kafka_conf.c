@@ -10,7 +10,8 @@
 #define KIB     1024
 
 const char *const kafka_acks_words[] = {"all", "1", "0", NULL};
-const char *const kafka_codecs[] = {"lz4", "zstd", "snappy", "gzip", "none", NULL};
+const char *const kafka_compressions[] = {"lz4",  "zstd",      "snappy", "gzip",
+                                          "none", "lz4_frame", NULL};
 const char *const kafka_protocols[] = {"plaintext", "ssl", "sasl_plaintext", "sasl_ssl", NULL};
 static const char *const mechanisms[] = {"plain", "scram-sha-256", "scram-sha-512", "oauthbearer",
                                          NULL};
@@ -38,7 +39,9 @@ const struct setting kafka_settings[] = {
                    "replicas that have a message before it counts as delivered; 0: sent is enough"),
     SETTING_BOOL(kafka_conf, idempotence, "true",
                  "whether brokers drop what the client sends twice; needs acks: all"),
-    SETTING_CHOICE(kafka_conf, compression, "lz4", kafka_codecs, "of batches of messages"),
+    SETTING_CHOICE(kafka_conf, compression, "lz4", kafka_compressions,
+                   "of batches of messages, by the client library; lz4_frame: of each message by "
+                   "itself, unless the encoder compresses"),
     SETTING_DURATION(kafka_conf, linger, "5ms", 0, 900 * SEC_NS,
                      "how long a message waits for others to share a batch"),
     SETTING_BYTES(kafka_conf, batch, "1000KiB", KIB, 15 * KIB * KIB,

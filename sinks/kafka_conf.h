@@ -8,9 +8,17 @@
 
 enum kafka_protocol { KAFKA_PLAINTEXT, KAFKA_SSL, KAFKA_SASL_PLAINTEXT, KAFKA_SASL_SSL };
 enum kafka_mechanism { KAFKA_PLAIN, KAFKA_SCRAM_256, KAFKA_SCRAM_512, KAFKA_OAUTHBEARER };
+enum kafka_compression {
+    KAFKA_LZ4,
+    KAFKA_ZSTD,
+    KAFKA_SNAPPY,
+    KAFKA_GZIP,
+    KAFKA_NONE,
+    KAFKA_LZ4_FRAME, /* of each message, not by the library */
+};
 enum kafka_acks { KAFKA_ACKS_ALL, KAFKA_ACKS_LEADER, KAFKA_ACKS_NONE };
 
-extern const char *const kafka_protocols[], *const kafka_acks_words[], *const kafka_codecs[];
+extern const char *const kafka_protocols[], *const kafka_acks_words[], *const kafka_compressions[];
 
 struct kafka_sasl_conf {
     unsigned mechanism;    /* enum kafka_mechanism */
@@ -25,7 +33,7 @@ struct kafka_conf {
     char *topic;
     char *client_id;      /* "": strata-POOL-OUTPUT */
     unsigned acks;        /* enum kafka_acks */
-    unsigned compression; /* index of kafka_codecs */
+    unsigned compression; /* enum kafka_compression */
     bool idempotence;
     int64_t linger, batch, in_flight, max_message;
     int64_t timeout, connect_timeout, reconnect_max;

@@ -10,7 +10,7 @@
 
 /* The brokers have refused a batch for its size.  A message that cannot be cut, and may have been
  * refused only for its company, comes again; the others are cut, for it does no harm. */
-static enum status shrink(struct kafka_client *c, const struct payload *p)
+static enum status shrink(struct kafka_client *c, const struct payload *p, size_t sent)
 {
     if (!c->spent && c->max_message > LEAST_MESSAGE) {
         size_t next = c->max_message / KAFKA_SHRINK;
@@ -19,7 +19,7 @@ static enum status shrink(struct kafka_client *c, const struct payload *p)
         return ERR_LIMIT;
     }
     size_t room = c->lane->max_payload;
-    return p->body.len > (p->marks.len > 1 ? room / KAFKA_SHRINK : room) ? ERR_LIMIT : ERR_AGAIN;
+    return sent > (p->marks.len > 1 ? room / KAFKA_SHRINK : room) ? ERR_LIMIT : ERR_AGAIN;
 }
 
 /* Given up with the producer: by a fault that stands for it, or on our own account. */
@@ -45,7 +45,7 @@ static enum status judge(struct kafka_client *c, const rd_kafka_message_t *m,
         return given_up(c, e, err);
     err_set(err, s, "topic %.60s: %.90s%s", p->address.data, rd_kafka_err2str(e), kafka_hint(e));
     if (s == ERR_LIMIT)
-        s = err->status = shrink(c, p);
+        s = err->status = shrink(c, p, m->len);
     else if (e == RD_KAFKA_RESP_ERR__MSG_TIMED_OUT && c->fault.status != OK)
         err_set(err, s, "no confirmation in time; %s", c->fault.text);
     return s;
@@ -56,6 +56,7 @@ static void on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *m, void *opaqu
     (void)rk;
     struct kafka_client *c = opaque;
     struct payload *p = kafka_client_take(c, m->_private);
+    c->copied -= m->payload != p->body.data ? m->len : 0;
     enum status s = judge(c, m, p);
     if (s == OK) {
         c->ever_up = true;

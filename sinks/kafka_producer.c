@@ -118,6 +118,7 @@ static void end_all(struct kafka_client *c, struct remains *r)
         p->body = body;
         payload_end(p, ERR_CLOSED);
     }
+    c->copied = 0;
 }
 
 void kafka_producer_end(struct kafka_client *c)

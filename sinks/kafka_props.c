@@ -128,7 +128,8 @@ static void put_sending(struct made *m, const struct kafka_props *p)
     put(m, "client.id", p->name);
     put(m, "acks", kafka_acks_words[c->acks]);
     put_bool(m, "enable.idempotence", c->idempotence);
-    put(m, "compression.codec", kafka_codecs[c->compression]);
+    unsigned codec = c->compression == KAFKA_LZ4_FRAME ? KAFKA_NONE : c->compression;
+    put(m, "compression.codec", kafka_compressions[codec]);
     /* A broker that knows nothing of a producer takes its second batch without the first; the
      * first, when it comes again, then counts as stored, which it is not. */
     if (c->idempotence)

@@ -5,6 +5,7 @@
 #define KAFKA_STATE_H
 
 #include "clock.h"
+#include "compress.h"
 #include "idmap.h"
 #include "kafka_client.h"
 #include "kafka_files.h"
@@ -39,6 +40,9 @@ struct kafka_client {
     struct payload **slots; /* conf.in_flight of them; NULL: free */
     uint32_t *unused;       /* a stack of free slots */
     size_t in_flight;
+    struct compressor *compressor; /* NULL: bodies go as they are */
+    struct buf small;
+    size_t copied;        /* bytes of what is compressed and in flight */
     pthread_t undertaker; /* ends the last producer but one */
     bool has_undertaker;
 };

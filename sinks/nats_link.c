@@ -121,21 +121,8 @@ static enum status take_back(struct nats_link *l, uint64_t ticket, natsStatus n,
     return ours ? (broken ? ERR_IO : s) : OK;
 }
 
-/* At each send: what waits stays as it is, so that it can be cut.  Equal payloads give equal bytes, so
- * a resend is the same message. */
-static struct nats_body compress(struct nats_link *l, const struct payload *p)
-{
-    const struct nats_body plain = {{p->body.data, p->body.len}, NULL};
-    struct nats_body body = plain;
-    if (!compress_payload(l->compressor, p, &l->small, &body.bytes) ||
-        body.bytes.len >= p->body.len)
-        return plain;
-    body.encoding = compressor_name(l->compressor);
-    return body;
-}
-
 /* use is held. */
-static enum status publish(struct nats_link *l, struct payload *p, const struct nats_body *body,
+static enum status publish(struct nats_link *l, struct payload *p, const struct compress_body *body,
                            uint64_t ticket, struct err *err)
 {
     char reply[NATS_INBOX_MAX + 20];
@@ -186,7 +173,8 @@ enum status nats_link_send(struct nats_link *l, struct payload *p, int64_t deadl
     pthread_mutex_unlock(&l->lock);
     if (s != OK)
         return s;
-    struct nats_body body = compress(l, p);
+    /* At each send: what waits stays as it is, so that it can be cut. */
+    struct compress_body body = compress_smaller(l->compressor, p, &l->small);
     pthread_mutex_lock(&l->use);
     s = publish(l, p, &body, ticket, err);
     pthread_mutex_unlock(&l->use);

@@ -35,8 +35,9 @@ static natsStatus add_own_headers(natsMsg *msg, const struct payload *p)
     return n;
 }
 
-natsStatus nats_message_make(natsMsg **ret, const struct payload *p, const struct nats_body *body,
-                             const char *stream, const char *reply)
+natsStatus nats_message_make(natsMsg **ret, const struct payload *p,
+                             const struct compress_body *body, const char *stream,
+                             const char *reply)
 {
     natsMsg *msg = NULL;
     natsStatus n =

@@ -3,19 +3,15 @@
 #ifndef NATS_MESSAGE_H
 #define NATS_MESSAGE_H
 
-#include "payload.h"
+#include "compress.h"
 
 #include <nats/nats.h>
-
-struct nats_body {
-    struct span bytes;
-    const char *encoding; /* what they are compressed by, beside what p says; NULL: nothing */
-};
 
 /* A copy of body, which is p's, under p's address with the headers of docs/MESSAGES.md.  stream: the
  * one that is to store it, which also gives it an id to be known again by; NULL: core NATS.
  * reply: where the answer goes; NULL: there is none. */
-natsStatus nats_message_make(natsMsg **ret, const struct payload *p, const struct nats_body *body,
-                             const char *stream, const char *reply);
+natsStatus nats_message_make(natsMsg **ret, const struct payload *p,
+                             const struct compress_body *body, const char *stream,
+                             const char *reply);
 
 #endif

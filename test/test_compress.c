@@ -139,6 +139,24 @@ TEST(what_its_encoder_has_compressed_goes_as_it_is)
     compressor_free(c);
 }
 
+TEST(what_would_not_become_smaller_goes_as_it_is)
+{
+    struct compressor *c = compressor_new(COMPRESS_LZ4);
+    AUTO_PTR(payload) struct payload *p = payload_new("target", 1000);
+    AUTO(buf) struct buf small = BUF_INIT(0);
+    CHECK_INT(buf_puts(&p->body, "abcdefgh"), OK);
+    struct compress_body body = compress_smaller(c, p, &small);
+    CHECK(body.bytes.data == p->body.data && body.bytes.len == 8 && !body.encoding);
+    memset(from, 'x', 500);
+    CHECK_INT(buf_add(&p->body, from, 500), OK);
+    body = compress_smaller(c, p, &small);
+    CHECK_STR(body.encoding, "lz4");
+    CHECK(body.bytes.data == small.data && body.bytes.len < 100);
+    body = compress_smaller(NULL, p, &small);
+    CHECK(body.bytes.data == p->body.data && body.bytes.len == 508 && !body.encoding);
+    compressor_free(c);
+}
+
 TEST(the_names_are_those_of_the_settings_and_of_http)
 {
     CHECK_STR(compress_names[COMPRESS_NONE], "none");

@@ -216,6 +216,35 @@ TEST(the_library_is_told_what_is_configured_and_bounded)
     sink_run_close(&r);
 }
 
+/* What the library is told to do with batches, and how much more is kept. */
+static void check_compression(const char *word, const char *codec, bool frames)
+{
+    struct sink_run r;
+    char text[200];
+    CHECK_INT(sink_run_open(&r, "kafka", (const char *[]){GOOD, NULL}), OK);
+    size_t kept = r.ops->reserve(r.conf, 1000);
+    sink_run_close(&r);
+    CHECK_INT(sink_run_open(&r, "kafka", (const char *[]){GOOD, "compression", word, NULL}), OK);
+    CHECK_INT(r.ops->wants_lz4(r.conf), frames);
+    CHECK_INT(r.ops->reserve(r.conf, 1000), kept + (frames ? KAFKA_COPIES + 2000 : 0));
+    const struct kafka_props props = {r.conf, "name", NULL, 50000};
+    rd_kafka_conf_t *conf;
+    CHECK_INT(kafka_props_make(&conf, &props, &r.err), OK);
+    CHECK_STR(made(conf, "compression.codec", text), codec);
+    rd_kafka_conf_destroy(conf);
+    sink_run_close(&r);
+}
+
+TEST(either_the_library_compresses_batches_or_the_agent_messages)
+{
+    check_compression("lz4", "lz4", false);
+    check_compression("zstd", "zstd", false);
+    check_compression("snappy", "snappy", false);
+    check_compression("gzip", "gzip", false);
+    check_compression("none", "none", false);
+    check_compression("lz4_frame", "none", true);
+}
+
 TEST(no_more_can_be_in_flight_than_a_lane_ever_has)
 {
     CHECK_INT(setting_find(kafka_settings, "in_flight")->max, LANE_WINDOW);

@@ -173,7 +173,7 @@ def document(rows):
   scraped once before the window, not twice.
 - *RSS idle*: without targets; *steady*: mean over the window; *peak*: the highest ever.
 - *B/sample*: bytes that the receiver counts: of the connection (nats), of bodies (remote_write), of the topic's log (kafka,
-  lz4 by all). The pages are made, and more alike than real ones, which compress less.
+  lz4 by all; *strata-frames*: each message by itself, `lz4_frame` of [KAFKA.md](KAFKA.md#compression)). The pages are made, and more alike than real ones, which compress less.
 - *missed*: scrapes that were due and not made; *arrived*: pages that arrived, of those scraped, where the receiver counts them (nats): where these show that an agent could not keep
   up, its other figures say little. *first sample*: after the start of the process.
 """

@@ -55,6 +55,7 @@ class Rival:
 class Strata(Rival):
     name, program, receivers = "strata", "strata-agent", ("nats", "remote_write", "kafka")
     memory = None    # agent.memory, where it is not its default
+    kafka = {}       # of its sink, likewise
 
     def __init__(self):
         self.binary = harness.AGENT
@@ -66,7 +67,7 @@ class Strata(Rival):
         encoder = {"remote_write": {"version": "v1"}} if receiver.kind == "remote_write" else {"json": {}}
         sink = {"nats": {"nats": {"servers": [f"nats://{receiver.address}"], "subject": receiver.topic}},
                 "remote_write": {"http": {"url": f"http://{receiver.address}/write"}},
-                "kafka": {"kafka": {"brokers": [receiver.address], "topic": receiver.topic}}}[receiver.kind]
+                "kafka": {"kafka": {"brokers": [receiver.address], "topic": receiver.topic, **self.kafka}}}[receiver.kind]
         return harness.config(
             urls, source={"interval": f"{interval}s", "targets": max(len(urls), 1)},
             agent={"first_scrape": "spread", **({"memory": self.memory} if self.memory else {})}, sinks=[{"name": "queue", **sink}],
@@ -74,6 +75,12 @@ class Strata(Rival):
 
     def start(self, bench, urls, interval, receiver):
         return harness.Agent(self.config(urls, interval, receiver), bench.folder, name=bench.next_name())
+
+
+class StrataFrames(Strata):
+    """Each message a frame of its own, which consumers open."""
+    name, receivers = "strata-frames", ("kafka",)
+    kafka = {"compression": "lz4_frame"}
 
 
 class VmAgent(Rival):
@@ -210,4 +217,4 @@ class FluentBit(Rival):
         return self.process(bench, "-c", self.write(bench, "\n".join(lines) + "\n"))
 
 
-ALL = (Strata, VmAgent, Prometheus, Telegraf, OtelCollector, FluentBit)
+ALL = (Strata, StrataFrames, VmAgent, Prometheus, Telegraf, OtelCollector, FluentBit)

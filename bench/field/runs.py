@@ -43,7 +43,7 @@ class Receiver:
     def __init__(self, kind, bench):
         self.kind, self.taker, self.seen = kind, None, None
         if kind == "kafka":
-            settings, self.sent = pairs.to_kafka(bench)
+            settings, self.sent = pairs.to_kafka()(bench)
             self.address, self.topic = settings["kafka"]["brokers"][0], settings["kafka"]["topic"]
             harness.wait_for(lambda: self.made(bench.broker), 20, "the topic is there", step=0.2)
         else:

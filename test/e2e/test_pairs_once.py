@@ -66,7 +66,7 @@ class Pairs(harness.Case):
                 if m.subject == "pairs." + encoder]
 
     def from_kafka(self, encoder):
-        return list(self.broker.bodies(encoder))
+        return [m.data for m in self.broker.read_bytes(encoder)]
 
     def from_http(self, encoder):
         return [m.data for m in self.web.read(encoder)]
