@@ -108,7 +108,7 @@ static size_t write_these(const struct authority *a, int n)
 /* Likewise, of so many new ones. */
 static size_t write_file(int n)
 {
-    struct authority some[3] = {{NULL}};
+    struct authority some[3] = {{.cert = NULL}};
     CHECK(n <= (int)ARRAY_LEN(some));
     for (int i = 0; i < n; i++)
         some[i] = make_authority(i + 1);
