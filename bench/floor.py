@@ -6,7 +6,7 @@ at the same pace, and nothing else; bench_floor --copy.  Each has target_server 
 """
 import datetime, os, re, time
 
-import run
+import pairs, run
 
 TICK = 1 / os.sysconf("SC_CLK_TCK")
 FEW = 20    # ticks: below that many, which part was the kernel's is a guess
@@ -51,8 +51,12 @@ class Turns:
         self.sums = {kind: [0] * 5 for kind in KINDS}
         self.sent = self.lines = 0
         self.each = {kind: [] for kind in KINDS}
-        self.nats = run.nats.Server(folder, jetstream=False)
+        _, self.received = pairs.to_nats()(self)
         self.targets = load.target_server(folder)
+
+    def keep(self, server):
+        self.nats = server
+        return server
 
     def end(self):
         self.targets.end()
@@ -67,13 +71,12 @@ class Turns:
         agent = run.harness.Agent(config, self.folder, name=f"agent-{len(os.listdir(self.folder))}")
         try:
             self.load.settle(agent)
-            before = agent.metrics()
+            before, sent = agent.metrics(), self.received()
             cpu = window(agent.pid, self.seconds)
-            after = agent.metrics()
+            after, sent = agent.metrics(), self.received() - sent
         finally:
             agent.end()
-        scrapes, samples, sent = (what(after) - what(before) for what in (
-            run.books.scraped, run.books.delivered, run.books.bytes_delivered))
+        scrapes, samples = (what(after) - what(before) for what in (run.books.scraped, run.books.delivered))
         self.take("agent", cpu, scrapes, samples)
         self.sent = self.bytes or sent / samples
         self.samples = samples / scrapes
@@ -90,8 +93,9 @@ class Turns:
             before = sum(self.targets.stats()["served"])
             cpu = window(floor.pid, self.seconds)
             scrapes = sum(self.targets.stats()["served"]) - before
-            if not floor.running() or abs(scrapes / self.load.targets / (self.seconds / self.load.interval) - 1) > 0.1:
-                raise AssertionError(f"{kind}: {scrapes} scrapes\n{floor.err()}")
+            due = self.load.targets * self.seconds / self.load.interval
+            if not floor.running() or abs(scrapes - due) > 1 + due / 10:
+                raise AssertionError(f"{kind}: {scrapes} scrapes in place of {due:.0f}\n{floor.err()}")
         finally:
             floor.end()
         self.take(kind, cpu, scrapes, scrapes * self.samples)

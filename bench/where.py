@@ -19,7 +19,7 @@ what the agent sends.  Without LOAD it takes less than five minutes.
 """
 import argparse, os, re, shutil, subprocess, sys, tempfile, time
 
-import floor, run
+import floor, pairs, run
 
 ROOT = run.ROOT
 LOADS = {"small": (100, 1000, 10, False), "large": (200, 5000, 5, False),
@@ -194,7 +194,7 @@ def arguments():
 
 def main():
     args = arguments()
-    run.use(os.path.join(ROOT, "build", "release"))
+    pairs.use(os.path.join(ROOT, "build", "release"))
     agents = [os.path.abspath(a) for a in args.agent or [run.harness.AGENT]]
     if args.floor:
         run.harness.AGENT = agents[0]
