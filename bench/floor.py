@@ -136,7 +136,13 @@ def table(all_turns):
     return "\n".join(lines) + "\n"
 
 
-def document(all_turns, rounds, seconds, load_average):
+def hot_path(build):
+    """What stands between the floor and any agent, without peers."""
+    ns = run.hot_path(build)["repeat_cold_ns_per_sample"]
+    return f"Page and JSON alone, caches cold (`bench_hot`): {ns:.0f} ns a sample, {ns / 1e3:.3f} CPU-s per million."
+
+
+def document(all_turns, rounds, seconds, load_average, hot):
     """Takes the place of what stands between the marks."""
     with open(DOCUMENT) as f:
         before, begin, rest = f.read().partition(MARKS[0])
@@ -148,4 +154,6 @@ def document(all_turns, rounds, seconds, load_average):
 {datetime.date.today().isoformat()}, {run.machine()}, load average {load_average:.1f} when it began; {rounds} round{'s'[:rounds > 1]} of windows of {seconds} s or one interval.
 
 {table(all_turns)}
+{hot}
+
 {end}{after}""")

@@ -21,7 +21,7 @@ import argparse, os, re, shutil, subprocess, sys, tempfile, time
 
 import floor, pairs, run
 
-ROOT = run.ROOT
+BUILD = os.path.join(run.ROOT, "build", "release")
 LOADS = {"small": (100, 1000, 10, False), "large": (200, 5000, 5, False),
          "daemonset": (40, 500, 15, True), "wide": (10000, 50, 60, False)}
 WAYS = ("", "lz4", "remote_write")    # what is sent: JSON in lines, that as LZ4, remote write 1.0
@@ -165,13 +165,14 @@ def show(name, runs):
 def show_floor(args):
     """Of the one agent, at each load."""
     load, begun = os.getloadavg()[0], time.monotonic()
-    all_turns = []
+    hot, all_turns = floor.hot_path(BUILD), []
+    print(hot + "\n")
     for name in args.loads or FLOOR:
         with tempfile.TemporaryDirectory(prefix="strata-floor-") as folder:
             all_turns.append(floor.measure(Where(name), folder, args.window or 10, args.rounds, args.bytes))
         print(floor.table(all_turns[-1:]), flush=True)
     if args.document:
-        floor.document(all_turns, args.rounds, args.window or 10, load)
+        floor.document(all_turns, args.rounds, args.window or 10, load, hot)
     print(f"{time.monotonic() - begun:.0f} s", file=sys.stderr)
 
 
@@ -194,7 +195,7 @@ def arguments():
 
 def main():
     args = arguments()
-    pairs.use(os.path.join(ROOT, "build", "release"))
+    pairs.use(BUILD)
     agents = [os.path.abspath(a) for a in args.agent or [run.harness.AGENT]]
     if args.floor:
         run.harness.AGENT = agents[0]

@@ -122,10 +122,10 @@ class Turns(harness.Case):
         with open(floor.DOCUMENT, "w") as f:
             f.write("above\n" + floor.MARKS[0] + "old\n" + floor.MARKS[1] + "below\n")
         for _ in range(2):
-            floor.document([turns], 1, 1, 0.5)
+            floor.document([turns], 1, 1, 0.5, "hot")
         with open(floor.DOCUMENT) as f:
             text = f.read()
-        self.assertRegex(text, r"(?s)^above\n.*\| tiny:lz4: 5 × 50 / 1 s \|.*\| floor, with copies \|.*\| agent \|.*\nbelow\n$")
+        self.assertRegex(text, r"(?s)^above\n.*\| tiny:lz4: 5 × 50 / 1 s \|.*\| floor, with copies \|.*\| agent \|.*\nhot\n.*\nbelow\n$")
         self.assertNotIn("old", text)
         self.assertEqual(text.count("| agent |"), 1)
 
