@@ -51,6 +51,26 @@ class Peer(takers.Tcp):
             self.faults.append(line)
 
 
+class Halves(takers.Tcp):
+    """Sends each page in two pieces; early: messages that came between them."""
+    PAGE = b"a 1\n" * 1000
+
+    def __init__(self, peer):
+        self.peer, self.pages, self.early = peer, 0, 0
+        super().__init__()
+
+    def serve(self, connection):
+        with connection.makefile("rb") as f:
+            while f.readline():
+                while f.readline() != b"\r\n":
+                    pass
+                connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % len(self.PAGE) + self.PAGE[:2000])
+                time.sleep(INTERVAL / 4)    # time enough for a message, if it were sent
+                self.early += max(0, len(self.peer.sizes) - self.pages)
+                self.pages += 1
+                connection.sendall(self.PAGE[2000:])
+
+
 def pieces(size):
     return [MAX_PAYLOAD] * (size // MAX_PAYLOAD) + [size % MAX_PAYLOAD] * bool(size % MAX_PAYLOAD)
 
@@ -91,6 +111,13 @@ class Floor(harness.Case):
 
     def test_likewise_with_copies(self):
         self.check_moved("--copy")
+
+    def test_a_page_is_read_whole_before_its_message_goes(self):
+        server = self.keep(Halves(self.peer))
+        program = self.start([(f"http://{server.address}/", 1)])
+        self.wait_for(lambda: len(self.peer.sizes) >= 4, what="messages come")
+        self.assertTrue(program.running())
+        self.assertEqual(server.early, 0)
 
     def test_what_goes_wrong_ends_it(self):
         gone = f"http://127.0.0.1:{self.closed_port()}/t/0"
