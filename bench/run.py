@@ -428,6 +428,7 @@ def use(build):
     """The programs of that build; what the tests know of them is loaded."""
     os.environ.setdefault("STRATA_AGENT", os.path.join(build, "cmd", "agent", "strata-agent"))
     os.environ.setdefault("STRATA_TARGETS", os.path.join(build, "bench", "target_server"))
+    os.environ.setdefault("STRATA_FLOOR", os.path.join(build, "bench", "bench_floor"))
     global books, harness, nats, process, statsd, takers, vmagent
     import books, harness, nats, process, statsd, takers, vmagent
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """where.py [--agent PROGRAM]... [--window SECONDS] [LOAD...] - where one scrape's CPU goes.
+where.py --floor [--rounds N] [--document] [--bytes N] [--agent PROGRAM] [--window SECONDS] [LOAD...] - what no agent can save of it.
 
 target_server -> agent -> a real nats-server, at the named loads: small, large, million, daemonset,
 wide (default: small, large, daemonset). Of each: CPU, wake-ups and page faults of each thread per scrape, then
@@ -10,14 +11,21 @@ pages of memory touched in one round (clear_refs).
 --agent may come several times: all of them run each load, one after the other; `A B A` shows
 what of a difference is noise. Without it: the release build. At daemonset each target has a port
 of its own, as pods have.
+
+--floor: beside the agent, in turns, a program that moves the same bytes and does nothing else (floor.py), with and without
+the copies that client libraries make.  A LOAD may then say how: large:lz4, large:remote_write.  --rounds: as many turns of each (1);
+a machine with other work needs 3.  --document writes the table into docs/internals/HOTPATH.md; --bytes is what the floor sends for a sample in place of
+what the agent sends.  Without LOAD it takes less than five minutes.
 """
 import argparse, os, re, shutil, subprocess, sys, tempfile, time
 
-import run
+import floor, pairs, run
 
-ROOT = run.ROOT
+BUILD = os.path.join(run.ROOT, "build", "release")
 LOADS = {"small": (100, 1000, 10, False), "large": (200, 5000, 5, False),
          "million": (1000, 1000, 10, False), "daemonset": (40, 500, 15, True), "wide": (10000, 50, 60, False)}
+WAYS = ("", "lz4", "remote_write")    # what is sent: JSON in lines, that as LZ4, remote write 1.0
+FLOOR = ["daemonset", "small", "large", "large:lz4", "large:remote_write"]
 
 
 def thread_kind(name):
@@ -82,14 +90,20 @@ def touched_pages(pid, seconds):
 
 class Where(run.Load):
     def __init__(self, name):
-        targets, samples, interval, self.ports = LOADS[name]
+        load, _, self.way = name.partition(":")
+        targets, samples, interval, self.ports = LOADS[load]
         super().__init__(name, targets, samples, interval)
+        self.title = f"{name}: {targets:,} × {samples:,} / {interval} s"
 
     def config(self, server, targets):
         conf = super().config(server, targets)
         if self.ports:
             ports = re.findall(r"^port \d+ (\d+)", targets.out(), re.M)
             conf["sources"][0]["static"]["targets"] = [f"http://127.0.0.1:{p}/metrics" for p in ports]
+        if self.way == "lz4":
+            conf["sinks"][0]["nats"]["compression"] = "lz4"
+        elif self.way:
+            conf["pools"][0]["outputs"] = [{"name": "main", "remote_write": {"version": "v1"}, "sink": "queue"}]
         return conf
 
     def target_server(self, folder):
@@ -127,8 +141,8 @@ def table(head, rows):
 
 
 def show(name, runs):
-    targets, samples, interval, ports = LOADS[name]
-    print(f"## {name}: {targets} × {samples} / {interval} s{', each on a port of its own' if ports else ''}\n")
+    load = Where(name)
+    print(f"## {load.title}{', each on a port of its own' if load.ports else ''}\n")
     table(["agent", "µs CPU per scrape", "CPU-s per million samples", "scrapes", "RSS MiB", "anonymous",
            "pages touched in a round"],
           [[r["agent"], r["cpu_us"], r["per_million"], f"{r['scrapes']:.0f}", r["rss"], r["anonymous"],
@@ -148,23 +162,50 @@ def show(name, runs):
     table(["agent", "system call", "per scrape", "by thread"], rows)
 
 
-def main():
+def show_floor(args):
+    """Of the one agent, at each load."""
+    load, begun = os.getloadavg()[0], time.monotonic()
+    hot, all_turns = floor.hot_path(BUILD), []
+    print(hot + "\n")
+    for name in args.loads or FLOOR:
+        with tempfile.TemporaryDirectory(prefix="strata-floor-") as folder:
+            all_turns.append(floor.measure(Where(name), folder, args.window or 10, args.rounds, args.bytes))
+        print(floor.table(all_turns[-1:]), flush=True)
+    if args.document:
+        floor.document(all_turns, args.rounds, args.window or 10, load, hot)
+    print(f"{time.monotonic() - begun:.0f} s", file=sys.stderr)
+
+
+def arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--agent", action="append", metavar="PROGRAM")
-    parser.add_argument("--window", type=int, default=30)
+    parser.add_argument("--window", type=int)
+    parser.add_argument("--floor", action="store_true")
+    parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--bytes", type=float)
+    parser.add_argument("--document", action="store_true")
     parser.add_argument("loads", nargs="*", metavar="LOAD")
     args = parser.parse_args()
-    build = os.path.join(ROOT, "build", "release")
-    run.use(build)
+    for name in args.loads:
+        load, _, way = name.partition(":")
+        if load not in LOADS or way not in WAYS:
+            parser.error(f"no load {name}: there are {', '.join(LOADS)}, each with {' or '.join(':' + w for w in WAYS[1:])}")
+    return args
+
+
+def main():
+    args = arguments()
+    pairs.use(BUILD)
     agents = [os.path.abspath(a) for a in args.agent or [run.harness.AGENT]]
+    if args.floor:
+        run.harness.AGENT = agents[0]
+        return show_floor(args)
     for name in args.loads or ["small", "large", "daemonset"]:
-        if name not in LOADS:
-            parser.error(f"no load {name}: there are {', '.join(LOADS)}")
         runs = []
         for program in agents:
             run.harness.AGENT = program
             with tempfile.TemporaryDirectory(prefix="strata-where-") as folder:
-                runs.append({**Where(name).run(folder, args.window),
+                runs.append({**Where(name).run(folder, args.window or 30),
                              "agent": f"{len(runs) + 1} {os.path.basename(program)}"})
         show(name, runs)
 
