@@ -7,7 +7,7 @@ nobody disturbs, for the sum; then under `perf record`, whose samples are dealt 
 by the innermost function of their stack that a stage names.  Profiling makes the agent dearer, so only shares are
 taken from it.
 
-Prints tables of microseconds per scrape and nanoseconds per sample; the part "Stages" of docs/BENCHMARKS.md gets the load's.
+Prints tables of microseconds per scrape; the part "Stages" of docs/BENCHMARKS.md gets the loads.
 --sink: settings of the sink `nats`, such as {"compression": "lz4"}; --dry leaves the document alone.
 """
 import argparse, datetime, json, os, re, shutil, subprocess, tempfile, time
@@ -16,25 +16,23 @@ import run, where
 
 # (thread, stage, what a frame's symbol or library must match); the first that matches the innermost frame counts.
 STAGES = [(thread, stage, re.compile(pattern)) for thread, stage, pattern in (
-    ("worker", "body: copied out of libcurl", r"write_body$|add_body$"),
-    ("worker", "texts made plain", r"cold_thaw$"),
-    ("worker", "texts made cold", r"page_rest$|cold_freeze$|cold_keep$"),
-    ("worker", "page: compare, numbers", r"page_read$|page_add_meta$"),
-    ("worker", "filters", r"pipeline_filter$"),
-    ("worker", "handed to the lane", r"channel_\w+$|eventfd_write$|lane_push$|lane_take\w*$"),
-    ("worker", "encoded", r"pipeline_encode$|lane_encode$|encoder_run$"),
-    ("worker", "received, in the kernel", r"__x64_sys_recvfrom$|__libc_recv$"),
-    ("worker", "request sent, in the kernel", r"__x64_sys_sendto$|__libc_send$"),
-    ("worker", "what is due", r"agenda_next$|next_job$"),
-    ("worker", "waits and wakes", r"epoll_wait$|__x64_sys_epoll_wait$|do_epoll_wait$"),
+    ("worker", "what is due", r"^agenda_next$|^next_job$"),
+    ("worker", "libcurl itself", r"libcurl\.so|^curl_(easy|multi|url|slist)_"),
+    ("worker", "request sent, in the kernel", r"^__x64_sys_sendto$|^__libc_send$"),
+    ("worker", "received, in the kernel", r"^__x64_sys_recvfrom$|^__libc_recv$"),
+    ("worker", "body copied out of libcurl", r"^write_body$|^add_body$"),
+    ("worker", "texts made plain", r"^cold_thaw$"),
+    ("worker", "page: compared, numbers", r"^page_read$|^page_add_meta$"),
+    ("worker", "filtered", r"^pipeline_filter$"),
+    ("worker", "encoded", r"^pipeline_encode$|^lane_encode$|^encoder_run$|^encode$"),
+    ("worker", "handed to the lane", r"^channel_|^eventfd_write$|^lane_put_part$"),
+    ("worker", "texts made cold", r"^page_rest$|^cold_freeze$|^cold_keep$"),
     ("worker", "shown and counted", r"^take_good$|^take_failed$|^transfer_done$|^put_off$"),
-    ("worker", "libcurl itself", r"libcurl\.so|^curl_"),
-    ("lane", "message: copied by nats.c", r"natsMsg_[cC]reate$"),
-    ("lane", "message: given back", r"natsMsg_[dD]estroy$|natsMsg_free\w*$"),
-    ("lane", "sent, in the kernel", r"__x64_sys_sendto$|__libc_send$|__send$"),
-    ("lane", "PING, and PONG waited for", r"natsConnection_Flush\w*$|round_trip$"),
+    ("worker", "waits and wakes", r"^epoll_wait$|^__x64_sys_epoll_wait$|^do_epoll_wait$|^curl_loop_wait$"),
+    ("lane", "waits and wakes", r"^wait_for_more$|^curl_loop_wait$|^channel_|^epoll_wait$|^__GI___poll$|^ppoll$|^is_readable$"),
+    ("lane", "message copied by nats.c", r"^natsMsg_[cC]reate$"),
     ("lane", "nats.c itself", r"libnats\.so"),
-    ("lane", "waits and wakes", r"wait_for_more$|curl_loop_wait$|channel_\w+$|epoll_wait$|poll$"),
+    ("lane", "sent, in the kernel", r"^__x64_sys_sendto$|^__libc_send$|^__send$"),
 )]
 REST = "the rest"
 SAMPLES = 8000
@@ -106,34 +104,46 @@ class Stages(where.Where):
 
 
 def rows_of(r):
-    """[thread, stage, µs per scrape, ns per sample]: the samples of each thread share out its own CPU time."""
-    rows, named, little = [], {s[0] for s in STAGES}, 0.0
-    for thread, cpu in sorted(r["threads"].items(), key=lambda x: -x[1]):
+    """[thread, stage, µs per scrape]: the samples of each thread share out its own CPU time."""
+    rows, named = [], {s[0] for s in STAGES}
+    for thread, cpu in r["threads"].items():
         mine = {s: n for (t, s), n in r["profile"].items() if t == thread}
         if thread not in named or not mine:
             mine = {"": 1}
-        for stage, n in sorted(mine.items(), key=lambda x: (x[0] == REST, -x[1])):
-            cost = cpu * n / sum(mine.values())
-            if cost < 0.005 * r["cpu"]:
-                little += cost
-            else:
-                rows.append([thread, stage, cost / r["scrapes"] * 1e6, cost / r["samples"] * 1e9])
-    rows.append(["", "each less than half a percent", little / r["scrapes"] * 1e6, little / r["samples"] * 1e9])
-    return rows
+        rows += [[thread, stage, cpu * n / sum(mine.values()) / r["scrapes"] * 1e6] for stage, n in mine.items()]
+    return sorted(rows, key=place)
+
+
+def place(row):
+    """Worker, lane, the others; in the order of STAGES."""
+    order = [s[:2] for s in STAGES]
+    thread, stage = row[:2]
+    known = [x for x, s in enumerate(order) if s[0] == thread]
+    if not known:
+        return len(order), thread, 0
+    return known[0], thread, order.index((thread, stage)) if (thread, stage) in order else len(order)
 
 
 def page(of):
     """of: {load: what was kept of it}"""
+    names = sorted(of, key=list(where.LOADS).index)
+    cells = {n: {(t, s): us for t, s, us in of[n]["rows"]} for n in names}
+    keys = sorted({k for n in names for k in cells[n]}, key=place)
     text = """
-Written by `./dev bench stages`. What is measured and how stands at the top of `bench/stages.py`; what the stages are, and what is
-left to gain in each, in [internals/HOTPATH.md](internals/HOTPATH.md).
+Written by `./dev bench stages`. What is measured and how stands at the top of `bench/stages.py`; what is done in each stage, what it costs at least and
+what is left to gain, in [internals/HOTPATH.md](internals/HOTPATH.md). Microseconds of CPU per scrape; empty: less than half.
+
 """
-    for name, kept in sorted(of.items(), key=lambda x: list(where.LOADS).index(x[0])):
-        targets, samples, interval, _ = where.LOADS[name]
-        text += (f"\n### {name}: {targets:,} × {samples:,} / {interval} s\n\n{kept['about']}\n\n"
-                 "| thread | stage | µs per scrape | ns per sample |\n|---|---|---|---|\n")
-        text += "".join(f"| {thread} | {stage} | {us:.0f} | {ns:.1f} |\n" for thread, stage, us, ns in kept["rows"])
-    return text
+    text += "".join(f"- *{n}*: {'{:,} × {:,} / {} s'.format(*where.LOADS[n][:3])}. {of[n]['about']}\n" for n in names)
+    text += "\n| thread | stage | " + " | ".join(names) + " |\n|---|---|" + "---|" * len(names) + "\n"
+    for thread, stage in keys:
+        values = [cells[n].get((thread, stage), 0) for n in names]
+        if max(values) >= 0.5:
+            text += f"| {thread} | {stage} | " + " | ".join(f"{v:.0f}" if v >= 0.5 else "" for v in values) + " |\n"
+    sums = [sum(cells[n].values()) for n in names]
+    text += "| | **sum** | " + " | ".join(f"**{v:.0f}**" for v in sums) + " |\n"
+    per = [1e3 * v / where.LOADS[n][1] for n, v in zip(names, sums)]
+    return text + "| | for each sample, ns | " + " | ".join(f"{v:.0f}" for v in per) + " |\n"
 
 
 def about(r, agent, sink):
@@ -174,7 +184,7 @@ def main():
         with tempfile.TemporaryDirectory(prefix="strata-stages-") as folder:
             r = Stages(name, args.sink).run(folder, args.window)
         print(f"## {name}\n\n{about(r, agent, args.sink)}\n")
-        where.table(["thread", "stage", "µs per scrape", "ns per sample"], rows_of(r))
+        where.table(["thread", "stage", "µs per scrape"], rows_of(r))
         if not args.dry:
             keep(name, r, agent, args.sink)
 
