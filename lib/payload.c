@@ -166,7 +166,7 @@ void payload_reset(struct payload *p)
     p->next = NULL;
     p->first_sent_ns = 0;
     p->how = OK;
-    p->unknown = p->maybe_twice = false;
+    p->more = p->unknown = p->maybe_twice = false;
     p->seq = p->row = 0;
 }
 

@@ -121,6 +121,16 @@ static enum status take_back(struct nats_link *l, uint64_t ticket, natsStatus n,
     return ours ? (broken ? ERR_IO : s) : OK;
 }
 
+/* Until when a PING behind p waits for the part that comes next; 0: none comes, or none may be sent
+ * before this one has ended.  lock is held. */
+static int64_t more_until_ns(const struct nats_link *l, const struct payload *p)
+{
+    if (!p->more || l->flights.len >= l->lane->window)
+        return 0;
+    bool waits = l->more_ns > 0 && l->published_ns != l->confirmed_ns;
+    return waits ? l->more_ns : clock_mono_ns() + MORE_NS;
+}
+
 /* use is held. */
 static enum status publish(struct nats_link *l, struct payload *p, const struct compress_body *body,
                            uint64_t ticket, struct err *err)
@@ -141,7 +151,7 @@ static enum status publish(struct nats_link *l, struct payload *p, const struct 
     }
     int64_t deadline_ns = clock_mono_ns() + l->conf.timeout;
     l->put_ns = deadline_ns > l->put_ns ? deadline_ns : l->put_ns + 1;
-    l->more_ns = p->more ? clock_mono_ns() + MORE_NS : 0;
+    l->more_ns = more_until_ns(l, p);
     nats_flights_put(&l->flights, ticket, p, l->put_ns);
     pthread_mutex_unlock(&l->lock);
     n = natsConnection_PublishMsg(l->nc, msg);

@@ -95,7 +95,7 @@ TEST(pages_of_one_length_that_come_often_have_a_model_of_their_own)
     struct span a = span_of("short"), b = span_of("longer");
     for (int i = 0; i < 3; i++)
         get(&m, 7, a);
-    struct model *any = get(&m, 7, a);
+    struct model *any = model_ref(get(&m, 7, a));
     for (int i = 0; i < 23; i++)
         CHECK(get(&m, 7, b) == any);
     struct model *own = get(&m, 7, b);
@@ -104,5 +104,30 @@ TEST(pages_of_one_length_that_come_often_have_a_model_of_their_own)
     CHECK(get(&m, 7, b) == own);
     CHECK(get(&m, 8, b) == NULL); /* of another kind */
     models_done(&m);
+    model_unref(any);
     CHECK_INT(budget_part_bytes(BUDGET_PAGES), 0);
+}
+
+TEST(each_kind_finds_a_place_whatever_its_length)
+{
+    for (uint64_t kind = 1; kind < 4 * MODELS_LEN; kind++) {
+        struct models m = {0};
+        struct span a = span_of("as long as this");
+        for (int i = 0; i < 2; i++)
+            get(&m, kind, a);
+        CHECK(get(&m, kind, a));
+        models_done(&m);
+    }
+}
+
+TEST(models_that_pages_have_left_make_room_for_the_next)
+{
+    struct models m = {0};
+    static char text[1000];
+    for (size_t len = 500; len < sizeof text; len++)
+        for (int i = 0; i < 30; i++)
+            get(&m, 7, (struct span){text, len});
+    CHECK(budget_part_bytes(BUDGET_PAGES) > 0);
+    CHECK(budget_part_bytes(BUDGET_PAGES) < 4 * sizeof text);
+    models_done(&m);
 }

@@ -34,46 +34,55 @@ static struct model *model_new(struct span of)
     return m;
 }
 
-static struct model *get(struct models *m, uint64_t kind, unsigned enough, const void *page,
-                         struct span of)
+/* Pages change and leave their models behind: a new one takes their place. */
+static struct model *get(struct models *m, struct model_slot slots[MODELS_LEN], uint64_t kind,
+                         unsigned enough, const void *page, struct span of)
 {
-    size_t at = kind % MODELS_LEN;
-    if (m->slots[at].kind != kind && m->slots[at].seen > 0) {
-        m->slots[at].seen--;
+    struct model_slot *s = &slots[kind % MODELS_LEN];
+    if (s->kind != kind && s->seen > 0) {
+        s->seen--;
         return NULL;
     }
-    if (m->slots[at].kind != kind) {
-        model_unref(m->slots[at].model);
-        m->slots[at].model = NULL;
-        m->slots[at].page = NULL;
-        m->slots[at].kind = kind;
+    if (s->kind != kind) {
+        model_unref(s->model);
+        *s = (struct model_slot){.kind = kind};
     }
-    if (m->slots[at].page != page && m->slots[at].seen < SEEN_MOST)
-        m->slots[at].seen++;
-    m->slots[at].page = page;
-    if (!m->slots[at].model && m->slots[at].seen >= enough)
-        m->slots[at].model = model_new(of);
-    return m->slots[at].model;
+    if (s->page != page && s->seen < SEEN_MOST)
+        s->seen++;
+    s->page = page;
+    if (!s->model && s->seen >= enough) {
+        models_trim(m);
+        s->model = model_new(of);
+    }
+    return s->model;
 }
 
 struct model *models_get(struct models *m, uint64_t kind, const void *page, struct span of)
 {
     uint64_t and_length = hash_bytes((const char *)(uint64_t[]){kind, of.len}, 2 * sizeof kind);
-    struct model *same = get(m, and_length, SEEN_ENOUGH_OF_LENGTH, page, of);
-    return same ? same : get(m, kind, SEEN_ENOUGH, page, of);
+    struct model *same = get(m, m->lengths, and_length, SEEN_ENOUGH_OF_LENGTH, page, of);
+    return same ? same : get(m, m->kinds, kind, SEEN_ENOUGH, page, of);
+}
+
+static void trim(struct model_slot slots[MODELS_LEN])
+{
+    for (size_t i = 0; i < MODELS_LEN; i++)
+        if (slots[i].model && slots[i].model->refs == 1) {
+            model_unref(slots[i].model);
+            slots[i].model = NULL;
+        }
 }
 
 void models_trim(struct models *m)
 {
-    for (size_t i = 0; i < MODELS_LEN; i++)
-        if (m->slots[i].model && m->slots[i].model->refs == 1) {
-            model_unref(m->slots[i].model);
-            m->slots[i].model = NULL;
-        }
+    trim(m->kinds);
+    trim(m->lengths);
 }
 
 void models_done(struct models *m)
 {
-    for (size_t i = 0; i < MODELS_LEN; i++)
-        model_unref(m->slots[i].model);
+    for (size_t i = 0; i < MODELS_LEN; i++) {
+        model_unref(m->kinds[i].model);
+        model_unref(m->lengths[i].model);
+    }
 }

@@ -6,7 +6,7 @@
  *
  *     struct model *m = models_get(&models, kind, texts);     NULL: none yet
  *
- * A model is made when pages of a kind came three times, each another one than the last, lives as long as some page needs it (who frees
+ * A model is made when pages of a kind came three times, each another one than the last, lives as long as some page needs it or until the next one is made (who frees
  * pages calls models_trim), and is counted once.  Where the addresses of targets differ in length, so do all places that stand in their
  * texts: pages of one kind and length have a model of their own when they came often.  Threads: models are shared by count, a struct
  * models belongs to one thread.  */
@@ -27,15 +27,18 @@ struct model *model_ref(struct model *m); /* NULL gives NULL */
 void model_unref(struct model *m);        /* NULL is fine */
 
 /* Where kinds meet, the one that comes more often stays. */
-#define MODELS_LEN 256
+struct model_slot {
+    uint64_t kind;
+    uint8_t seen;     /* times, less those that another one came */
+    const void *page; /* that came last: one alone needs no model */
+    struct model *model;
+};
+
+#define MODELS_LEN 128
 /* Zeroed is empty. */
 struct models {
-    struct {
-        uint64_t kind;
-        uint8_t seen;     /* times, less those that another one came */
-        const void *page; /* that came last: one alone needs no model */
-        struct model *model;
-    } slots[MODELS_LEN];
+    struct model_slot kinds[MODELS_LEN];
+    struct model_slot lengths[MODELS_LEN]; /* of kinds and lengths, which are many */
 };
 
 /* For pages of that kind (a hash), of which of are the texts of one; m's reference, valid until the next call.  NULL:
