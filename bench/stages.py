@@ -8,7 +8,8 @@ by the innermost function of their stack that a stage names.  Profiling makes th
 taken from it.
 
 Prints tables of microseconds per scrape; the part "Stages" of docs/BENCHMARKS.md gets the loads.
---sink: settings of the sink `nats`, such as {"compression": "lz4"}; --dry leaves the document alone.
+--sink: settings of the sink `nats`, such as {"compression": "lz4"}.  --dry, --agent and --sink leave the document alone, and so
+does a call that leaves some of these loads without figures.
 """
 import argparse, datetime, json, os, re, shutil, subprocess, tempfile, time
 
@@ -36,6 +37,7 @@ STAGES = [(thread, stage, re.compile(pattern)) for thread, stage, pattern in (
 )]
 REST = "the rest"
 SAMPLES = 8000
+DEFAULT = ["small", "large", "million", "daemonset"]
 
 
 def stage_of(thread, frames):
@@ -152,16 +154,17 @@ def about(r, agent, sink):
             f"NATS{settings}: {r['cpu'] / r['scrapes'] * 1e6:.0f} µs per scrape, {r['cpu'] / r['samples'] * 1e6:.3f} CPU-s per million samples.")
 
 
-def keep(name, r, agent, sink):
-    """With what earlier calls have left of other loads, in the documents."""
+def keep(name, r, agent):
+    """With what earlier calls have left of other loads, in the document once all are there."""
     path = os.path.join(run.ROOT, "build", "bench", "stages.json")
     of = {}
     if os.path.exists(path):
         with open(path) as f:
             of = json.load(f)
-    of[name] = {"about": about(r, agent, sink), "rows": rows_of(r)}
+    of[name] = {"about": about(r, agent, {}), "rows": rows_of(r)}
     run.write_json(path, of)
-    run.write_document(stages=page(of))
+    if all(load in of for load in DEFAULT):
+        run.write_document(stages=page(of))
 
 
 def main():
@@ -180,13 +183,13 @@ def main():
     if args.agent:
         run.harness.AGENT = os.path.abspath(args.agent)
     agent = run.first_line(run.harness.AGENT, "--version")
-    for name in args.loads or ["small", "large", "million", "daemonset"]:
+    for name in args.loads or DEFAULT:
         with tempfile.TemporaryDirectory(prefix="strata-stages-") as folder:
             r = Stages(name, args.sink).run(folder, args.window)
         print(f"## {name}\n\n{about(r, agent, args.sink)}\n")
         where.table(["thread", "stage", "µs per scrape"], rows_of(r))
-        if not args.dry:
-            keep(name, r, agent, args.sink)
+        if not (args.dry or args.agent or args.sink):
+            keep(name, r, agent)
 
 
 if __name__ == "__main__":

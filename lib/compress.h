@@ -52,9 +52,8 @@ bool compress_payload(struct compressor *c, const struct payload *p, struct buf 
  * smaller goes as it is.  Equal payloads give equal bytes. */
 struct compress_body {
     struct span bytes;
-    const char
-        *encoding; /* for a header Content-Encoding beside those of p: bytes are in small; NULL:
-                             they are p's body */
+    /* For a header Content-Encoding beside those of p: bytes are in small.  NULL: they are p's body. */
+    const char *encoding;
 };
 struct compress_body compress_smaller(struct compressor *c, const struct payload *p,
                                       struct buf *small);

@@ -68,8 +68,9 @@ struct payload {
     int64_t due_ms;     /* wall clock time the scrape was due */
     int64_t scraped_ms; /* wall clock time it began; for measuring delay */
     uint32_t part;      /* of the messages of one scrape, from 0 */
-    bool more; /* another part comes next, or may: what a sink does for each message can wait
-                           for it a moment */
+    /* Another part comes next, or may, and can be sent before this one has ended: what a sink does for
+     * each message may wait for it a moment. */
+    bool more;
 
     /* Takes the payload back; set by the lane, any thread. */
     void (*end)(void *lane, struct payload *p, enum status how);

@@ -121,14 +121,13 @@ static enum status take_back(struct nats_link *l, uint64_t ticket, natsStatus n,
     return ours ? (broken ? ERR_IO : s) : OK;
 }
 
-/* Until when a PING behind p waits for the part that comes next; 0: none comes, or none may be sent
- * before this one has ended.  lock is held. */
+/* Until when the PING behind p waits: for the part that comes next, but no longer than since the first
+ * message that it confirms.  lock is held. */
 static int64_t more_until_ns(const struct nats_link *l, const struct payload *p)
 {
-    if (!p->more || l->flights.len >= l->lane->window)
+    if (!p->more)
         return 0;
-    bool waits = l->more_ns > 0 && l->published_ns != l->confirmed_ns;
-    return waits ? l->more_ns : clock_mono_ns() + MORE_NS;
+    return l->published_ns == l->confirmed_ns ? clock_mono_ns() + MORE_NS : l->more_ns;
 }
 
 /* use is held. */

@@ -65,6 +65,20 @@ TEST(a_scrape_larger_than_a_message_goes_in_parts)
     rig_finish(r);
 }
 
+TEST(no_part_is_told_of_one_that_comes_once_it_has_ended)
+{
+    struct rig *r = rig_new();
+    r->conf.max_message = 14;
+    r->fake.window = 1;
+    rig_start(r);
+    rig_scrape(r, "x", 5, "a 1\nb 2\nc 3\n");
+    WAIT(r->books.delivered == 3);
+    CHECK_INT(r->fake.sends, 2);
+    for (uint32_t i = 0; i < 2; i++)
+        CHECK(!r->fake.log[i].more);
+    rig_finish(r);
+}
+
 TEST(parts_keep_to_the_number_of_samples)
 {
     struct rig *r = rig_new();

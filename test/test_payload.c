@@ -112,6 +112,18 @@ TEST(an_end_goes_to_the_lane)
     payload_end(payload_new("key", 1000), OK); /* the asan preset would see a leak */
 }
 
+TEST(a_payload_that_is_used_again_says_nothing_of_its_last_message)
+{
+    AUTO_PTR(payload) struct payload *p = payload_new("x", 10);
+    p->more = p->unknown = p->maybe_twice = true;
+    p->samples = 3;
+    p->row = p->seq = 4;
+    p->first_sent_ns = 5;
+    payload_reset(p);
+    CHECK(!p->more && !p->unknown && !p->maybe_twice);
+    CHECK_INT(p->samples + (size_t)p->row + (size_t)p->seq + (size_t)p->first_sent_ns, 0);
+}
+
 TEST(a_header_is_a_name_and_a_value)
 {
     struct payload_header h = payload_header_split("Content-Encoding: snappy: yes");

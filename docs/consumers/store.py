@@ -14,6 +14,17 @@ CREATE TABLE IF NOT EXISTS samples(id TEXT, name TEXT, tags TEXT, time TEXT, val
 """    # value has no type of its own: SQLite keeps a double as it is, and "NaN" as a text
 
 
+def opened(headers, body):
+    """The body as it was before it was compressed."""
+    encoding = headers.get("Content-Encoding")
+    if encoding is None:
+        return body
+    if encoding != "lz4":
+        raise ValueError(f"message {headers['Strata-Id']}: this reader does not open {encoding}")
+    import lz4.frame    # needed only here
+    return lz4.frame.decompress(body)
+
+
 def records(body):
     """The objects of a message.  Each number is a double, 17 and -0 too."""
     return [json.loads(line, parse_int=float) for line in body.splitlines()]
@@ -35,4 +46,4 @@ class Store:
                 if new.rowcount:
                     self.db.executemany("INSERT INTO samples VALUES(?, ?, ?, ?, ?, ?)", [
                         (headers["Strata-Id"], o["name"], json.dumps(o["tags"]), o["timestamp"],
-                         o.get("value"), "ended" in o) for o in records(body)])
+                         o.get("value"), "ended" in o) for o in records(opened(headers, body))])

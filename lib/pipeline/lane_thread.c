@@ -61,6 +61,15 @@ static void take_input(struct lane *l)
     }
 }
 
+/* Whether the sink, and our channel for ends, take one more. */
+static bool has_flight(const struct lane *l)
+{
+    if (l->hold)
+        return false;
+    size_t max = l->shared.window;
+    return l->window.in_flight < (max > 0 && max < LANE_WINDOW ? max : LANE_WINDOW);
+}
+
 /* An accepted payload may be gone when send returns: what is to be said of it is said
  * before, and taken back. */
 static void send_one(struct lane *l, struct payload *p)
@@ -71,6 +80,8 @@ static void send_one(struct lane *l, struct payload *p)
     bool twice = p->unknown && !p->maybe_twice && now - first > l->shared.duplicate_window_ns;
     p->maybe_twice |= twice;
     p->first_sent_ns = first ? first : now;
+    p->more &=
+        window_has_room(&l->window) && has_flight(l); /* else that waits for this one's end */
     lane_go_inside(l);
     enum status r =
         l->sink->send(l->sink_self, p, clock_earlier(now + LANE_SEND_NS, l->close_ns), &err);
@@ -84,15 +95,6 @@ static void send_one(struct lane *l, struct payload *p)
     p->maybe_twice &= !twice;
     if (!lane_is_busy(l, p, r))
         lane_end(l, p, r, false, err.text);
-}
-
-/* Whether the sink, and our channel for ends, take one more. */
-static bool has_flight(const struct lane *l)
-{
-    if (l->hold)
-        return false;
-    size_t max = l->shared.window;
-    return l->window.in_flight < (max > 0 && max < LANE_WINDOW ? max : LANE_WINDOW);
 }
 
 /* When it may be sent again: the lane's own back-off, and what the peer asks for. */

@@ -80,6 +80,28 @@ class Groups(Case):
         python.end(15)
         self.assertEqual((python.popen.returncode, python.err()), (0, ""))
 
+    def test_frames_are_opened_by_their_header(self):
+        broker, path = self.broker(), os.path.join(self.folder, "frames.yaml")
+        with open(consumers.path("kafka.yaml")) as f:
+            text = f.read().replace("topic: metrics, compression: zstd", "topic: frames, compression: lz4_frame")
+        self.assertIn("lz4_frame", text)
+        with open(path, "w") as f:
+            f.write(text)
+        pages = consumers.Pages(self)
+        agent = self.agent(None, path=path, env={"TARGET": pages.url(), "INTERVAL": "500ms", "LISTEN": "127.0.0.1:0",
+                                                 "BROKERS": broker.address()})
+        python = consumers.run(self, "python-frames", [
+            *consumers.PYTHON, consumers.path("kafka_reader.py"), broker.address(), "frames", "frames", "frames-0",
+            os.path.join(self.folder, "frames.db")])
+        database = consumers.Database(os.path.join(self.folder, "frames.db"))
+        self.addCleanup(database.close)
+        pages.more(3)
+        self.finish(agent, pages)
+        self.wait_for(lambda: consumers.has_all(database.samples(), pages.want), 30, "Python has all")
+        consumers.compare(self, database.samples(), pages.want)
+        python.end(15)
+        self.assertEqual(python.popen.returncode, 0, python.err())
+
     def messages(self, kcat):
         """What it has told of each.  A line may be cut by its death, and go on with another."""
         found = []
