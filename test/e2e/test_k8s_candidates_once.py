@@ -97,18 +97,24 @@ class Candidates(cluster.Case):
         first = self.agent(config, name="first")
         self.wait_for(lambda: self.cluster.list("leases", self.namespace), 20, "the lease")
 
+        def reasons(agent, source):
+            return self.reasons(agent.json("/targets")["candidates"], source)
+
         def why(agent):
-            return set(self.reasons(agent.json("/targets")["candidates"], "services").values())
+            return set(reasons(agent, "services").values())
         self.wait_for(lambda: why(first) == {"target"}, 20)
         second = self.agent(config, name="second")
         holder = self.cluster.list("leases", self.namespace)[0]["spec"]["holderIdentity"]
         self.wait_for(lambda: why(second) == {"the lease is held by " + holder}, 20)
-        again = self.reasons(second.json("/targets")["candidates"], "again")
-        self.assertEqual(again["good/app:8080/metrics"], "another candidate of the same URL goes before it")
+        self.wait_for(lambda: reasons(second, "again").get("good/app:8080/metrics") ==
+                      "another candidate of the same URL goes before it", 20)
+
+        def watches_of(status):
+            return {s["name"]: s["watches"] for s in status["sources"]}
+        counts = ("collections", "synced", "watching", "objects")
+        self.wait_for(lambda: [watches_of(first.status())["pods"][k] for k in counts] == [1, 1, 1, 5], 20)
         status = first.status()
-        watches = {s["name"]: s["watches"] for s in status["sources"]}
-        self.assertEqual([watches["pods"][k] for k in ("collections", "synced", "watching", "objects")],
-                         [1, 1, 1, 5])
+        watches = watches_of(status)
         self.assertGreater(watches["pods"]["object_bytes"], 500)
         # Beside objects: targets, and what is being read.
         self.assertGreater(status["memory"]["parts"]["discovery"],
