@@ -215,8 +215,9 @@ MEMORY = """- **Memory** is {idle:.1f} MiB without any target, {buffers:.1f} MiB
   each series: the thin line. At the left of the first curve few series share what is made at the first scrapes (buffers of
   workers and of the output, which are used again), at the left of the second few share a target's own part: URL, labels,
   times, the smallest buffers of its page."""
-MEMORY_OFF = """ The model is more than {bend:.0%} off at {where}: buffers are made as large as the
-  largest page and as many as there are scrapes at a time, which it does not know."""
+MEMORY_OFF = """ The model is more than {bend:.0%} off at {where}: it does not know that buffers are
+  made as large as the largest page and as many as there are scrapes at a time, nor that a page with more than 32 KiB of texts (150 to
+  300 series) keeps them plain as long as half of `agent.memory` is free, 200 to 300 bytes a series, and a smaller one never ([PAGES.md](PAGES.md))."""
 BEHIND = "- {name} did not keep up with {loads}, which the models leave out."
 OTHER = """- **{name}**, by the same models: {idle_cpu:.1f} ms a second, {scrape:.0f} µs for each scrape, {sample:.0f} ns for each sample; {idle:.1f} and
   {buffers:.1f} MiB, {target:.1f} KiB for each target, {series:.0f} bytes for each series."""
