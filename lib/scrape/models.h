@@ -6,10 +6,11 @@
  *
  *     struct model *m = models_get(&models, kind, texts);     NULL: none yet
  *
- * A model is made when pages of a kind came three times, each another one than the last, lives as long as some page needs it or until the next one is made (who frees
- * pages calls models_trim), and is counted once.  Where the addresses of targets differ in length, so do all places that stand in their
- * texts: pages of one kind and length have a model of their own when they came often.  Threads: models are shared by count, a struct
- * models belongs to one thread.  */
+ * A model is made when pages of a kind came three times, each another one than the last, and is counted
+ * once.  One that no page needs goes when another is made, or when who frees pages calls models_trim.
+ * Where the addresses of targets differ in length, so do all places that stand in their texts: pages of
+ * one kind and length have a model of their own when they came often.  Threads: models are shared by
+ * count, a struct models belongs to one thread.  */
 #ifndef MODELS_H
 #define MODELS_H
 
